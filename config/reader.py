@@ -1,0 +1,117 @@
+"""Strict reading of settings into typed dataclasses: an unknown key, a wrong type or a missing key is one clear line."""
+
+import dataclasses
+import difflib
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from utils.errors import InputError
+
+
+def read_settings(cls: type, path: Path, overrides: typing.Sequence[str] = ()):
+    """Reads a YAML file into a dataclass.
+
+    Args:
+        cls: the dataclass; its fields may be dataclasses, optional (`X | None`), lists, literals, str, int, float or bool.
+        path: the file.
+        overrides: `key.path=value`, the value in YAML; they win over the file.
+
+    Raises:
+        InputError: names the file, the key path, what was found and what is allowed.
+    """
+    path = Path(path)
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot read this recipe ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(settings, dict):
+        raise InputError(f"{path}: a recipe is a mapping of keys to values, found {type(settings).__name__}")
+    for override in overrides:
+        _override(settings, override)
+    return from_mapping(cls, settings, str(path))
+
+
+def from_mapping(cls: type, settings: dict, source: str, prefix: str = ""):
+    """Builds a dataclass from a mapping; `source` and `prefix` (`model.tile.`) say in messages where it stands."""
+    hints = typing.get_type_hints(cls)
+    values = {}
+    for key, value in settings.items():
+        if key not in hints:
+            near = difflib.get_close_matches(str(key), hints, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(hints)}"
+            raise InputError(f"{source}: unknown key {prefix}{key}; {hint}")
+        values[key] = _value(hints[key], value, source, prefix + key)
+    for field in dataclasses.fields(cls):
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if required and field.name not in values:
+            raise InputError(f"{source}: required key {prefix}{field.name} is missing; it takes {_describe(hints[field.name])}")
+    try:
+        return cls(**values)
+    except InputError as error:  # a dataclass that checks its own values names the key relative to itself
+        raise InputError(f"{source}: {prefix}{error}") from None
+
+
+def to_yaml(settings) -> str:
+    """A dataclass as YAML that `read_settings` reads back to the same value."""
+    return yaml.safe_dump(dataclasses.asdict(settings), sort_keys=False, allow_unicode=True)
+
+
+def _override(settings: dict, text: str) -> None:
+    path, equals, value = text.partition("=")
+    if not equals or not path:
+        raise InputError(f"{text!r}: an override is key.path=value, e.g. training.epochs=5")
+    *parents, last = path.split(".")
+    for key in parents:
+        if not isinstance(settings.get(key), dict):
+            settings[key] = {}
+        settings = settings[key]
+    try:
+        settings[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise InputError(f"{text!r}: the value is not valid YAML") from None
+
+
+def _value(hint: Any, value: Any, source: str, key: str):
+    """`value` as the type that `hint` asks for."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in arguments:
+            return None
+        return _value(next(a for a in arguments if a is not type(None)), value, source, key)
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return from_mapping(hint, value, source, f"{key}.")
+    if origin is list and isinstance(value, list):
+        return [_value(arguments[0], v, source, f"{key}[{i}]") for i, v in enumerate(value)]
+    if origin is typing.Literal and value in arguments and type(value) is type(arguments[0]):
+        return value
+    if hint is float and isinstance(value, str):  # YAML 1.1 reads 1e-3 as a string
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    near = difflib.get_close_matches(str(value), [str(a) for a in arguments], n=1) if origin is typing.Literal else []
+    hint_text = f"; did you mean {near[0]!r}?" if near else ""
+    raise InputError(f"{source}: {key} is {value!r}, it takes {_describe(hint)}{hint_text}")
+
+
+def _describe(hint: Any) -> str:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        return " or ".join("null" if a is type(None) else _describe(a) for a in arguments)
+    if origin is list:
+        return f"a list of {_describe(arguments[0])}"
+    if origin is typing.Literal:
+        return "one of " + ", ".join(map(str, arguments))
+    if dataclasses.is_dataclass(hint):
+        return f"a mapping with the keys {', '.join(f.name for f in dataclasses.fields(hint))}"
+    return {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}[hint]

@@ -1,0 +1,120 @@
+"""An area: the places of one split, stored as arrays that are memory-mapped."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import cached_property
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data.city import CityMap
+from data.locations import Locations
+from utils.atomic import atomic_folder, save_array
+from utils.errors import InputError
+from utils.progress import progress
+
+FORMAT = 1
+
+
+class Area:
+    """Opens `datasets/<city>/<area>`.
+
+    Attributes:
+        name: `<city>/<area>`.
+        locations: the n places.
+        panoramas: (n, H, 2H, 3) uint8.
+        cloud_index: (n, P) int32 indices into the city's points, in farthest-point order.
+
+    Raises:
+        InputError: there is no area in that folder, it is empty, or its files do not fit together.
+    """
+
+    def __init__(self, root: Path, name: str):
+        self.path, self.name = Path(root) / name, name
+        if not (self.path / "area.json").is_file():
+            raise InputError(f"{self.path}: no area here; build it with `python -m data.prepare area` "
+                             "(for the demo: `python -m data.prepare demo`)")
+        self.info = json.loads((self.path / "area.json").read_text())
+        table = pd.read_csv(self.path / "locations.csv", dtype={"id": str}, keep_default_na=False)
+        self.locations = Locations(*(table[c].to_numpy() for c in ("id", "lat", "lon", "heading_deg", "x", "y")))
+        if not len(table):
+            raise InputError(f"{self.path}: the area holds no places")
+        for array in (self.panoramas, self.cloud_index):
+            if len(array) != len(table):
+                raise InputError(f"{self.path}: {len(table)} locations but arrays of {len(array)}; build the area again")
+
+    def __len__(self) -> int:
+        return len(self.locations)
+
+    @cached_property
+    def panoramas(self) -> np.ndarray:
+        return np.load(self.path / "panoramas.npy", mmap_mode="r", allow_pickle=False)
+
+    @cached_property
+    def cloud_index(self) -> np.ndarray:
+        return np.load(self.path / "cloud_index.npy", mmap_mode="r", allow_pickle=False)
+
+
+def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Callable[[int], np.ndarray],
+               cloud_of: Callable[[int], np.ndarray], height: int, points: int, info: dict, processes: int | None = None) -> None:  # fmt: skip
+    """Writes an area; it appears under its name only when complete.
+
+    Args:
+        panorama_of: gives place i's (height, 2·height, 3) uint8 panorama.
+        cloud_of: gives place i's (points,) int32 index, or an empty array where the map is empty.
+        info: what else `area.json` says of its origin.
+        processes: worker processes; default: one for each core.
+
+    Raises:
+        InputError: there are no locations, or places without any point of the map around them.
+        OSError: the disk is full.
+    """
+    n = len(locations)
+    if not n:
+        raise InputError(f"{path}: no locations left for this area; nothing was written")
+    clouds = np.empty((n, points), np.int32)
+
+    def panoramas() -> Iterator[np.ndarray]:
+        results = _in_order(lambda i: (panorama_of(i), cloud_of(i)), n, processes)
+        for i, (panorama, cloud) in enumerate(progress(results, total=n, desc=f"places of {path.name}", unit=" places")):
+            if not len(cloud):
+                raise InputError(f"{city.path}: no surface of the map within 76 m of location {locations.ids[i]!r}; remove it")
+            clouds[i] = cloud
+            yield panorama[None]
+
+    with atomic_folder(path) as folder:
+        save_array(folder / "panoramas.npy", panoramas(), (n, height, 2 * height, 3), np.uint8)
+        save_array(folder / "cloud_index.npy", [clouds], clouds.shape, np.int32)
+        locations.to_csv(folder / "locations.csv")
+        info = {"format": FORMAT, "places": n, "height": height, "points": points, "attribution": city.info["attribution"],
+                "map": city.info["source"]} | info  # fmt: skip
+        (folder / "area.json").write_text(json.dumps(info, indent=2, ensure_ascii=False) + "\n")
+
+
+_work = None  # what forked workers call: a closure over the city's arrays cannot be pickled, but is inherited
+
+
+def _call(i: int):
+    return _work(i)
+
+
+def _in_order(work: Callable[[int], tuple], n: int, processes: int | None) -> Iterator[tuple]:
+    """work(0), work(1), … computed by forked processes."""
+    global _work
+    processes = min(n, processes or len(os.sched_getaffinity(0)))
+    first = work(0)  # compiles and builds what the workers then inherit
+    yield first
+    if processes == 1:
+        yield from map(work, range(1, n))
+        return
+    _work = work
+    with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
+        try:
+            yield from pool.map(_call, range(1, n), chunksize=8)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

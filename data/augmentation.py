@@ -1,0 +1,72 @@
+"""Random changes of training samples, drawn on the CPU (so that every device sees the same) and applied in batches on the device."""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from config.schema import AugmentationConfig
+
+
+@dataclass
+class Augmentation:
+    """The random numbers of one batch; tensors with B rows."""
+
+    mirror: Tensor  # bool: left and right exchanged, in panorama and map alike
+    turn: Tensor  # bool: viewer turned by 180°, in panorama and map alike
+    yaw_deg: Tensor  # panorama only
+    shift_m: Tensor  # (B, 2) east and north, map only
+    brightness: Tensor  # factors around 1
+    contrast: Tensor
+    saturation: Tensor
+    erase: Tensor  # (B, 4) blanked rectangle of the panorama: top, left, height, width as shares; zeros for none
+
+    @staticmethod
+    def draw(config: AugmentationConfig, batch: int, generator: torch.Generator) -> "Augmentation":
+        """Draws for a batch."""
+
+        def uniform(low: float, high: float, *shape: int) -> Tensor:
+            return low + (high - low) * torch.rand(batch, *shape, generator=generator)
+
+        coins = torch.rand(batch, 3, generator=generator)
+        factors = [uniform(1 - s, 1 + s) for s in (config.brightness, config.contrast, config.saturation)]
+        yaw, shift = uniform(-config.yaw_deg, config.yaw_deg), uniform(-config.shift_m, config.shift_m, 2)
+        size, corner = uniform(0.1, 0.4, 2), uniform(0.0, 1.0, 2)
+        rectangle = torch.cat([corner * (1 - size), size], dim=1) * (coins[:, 2:] < config.erase)
+        return Augmentation((coins[:, 0] < 0.5) & config.mirror, (coins[:, 1] < 0.5) & config.turn, yaw, shift, *factors, rectangle)
+
+    def to(self, device: torch.device) -> "Augmentation":
+        """The same on a device."""
+        return Augmentation(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+
+def turn_columns(panorama: Tensor, random: Augmentation) -> Tensor:
+    """Mirror, half turn and yaw as one gather of columns; yaw is rounded to whole columns. panorama (B, 3, H, W)."""
+    width = panorama.shape[3]
+    columns = torch.arange(width, device=panorama.device).expand(len(panorama), width)
+    shift = (random.yaw_deg / 360 * width).round().long() + random.turn * (width // 2)
+    source = torch.where(random.mirror[:, None], width - 1 - columns, columns) + shift[:, None]
+    return panorama.gather(3, (source % width)[:, None, None, :].expand_as(panorama))
+
+
+def change_colours(panorama: Tensor, random: Augmentation) -> Tensor:
+    """Brightness, contrast and saturation by each sample's factors. panorama (B, 3, H, W) in 0..1."""
+
+    def column(factor: Tensor) -> Tensor:
+        return factor[:, None, None, None]
+
+    panorama = panorama * column(random.brightness)
+    mean = panorama.mean((1, 2, 3), keepdim=True)
+    panorama = torch.lerp(mean, panorama, column(random.contrast))
+    grey = panorama.mean(1, keepdim=True)
+    return torch.lerp(grey, panorama, column(random.saturation)).clamp_(0, 1)
+
+
+def erase(panorama: Tensor, random: Augmentation) -> Tensor:
+    """Blanks each sample's rectangle with mid grey. panorama (B, 3, H, W)."""
+    rows = (torch.arange(panorama.shape[2], device=panorama.device) + 0.5) / panorama.shape[2]
+    columns = (torch.arange(panorama.shape[3], device=panorama.device) + 0.5) / panorama.shape[3]
+    top, left, height, width = random.erase.unbind(1)
+    inside = ((rows >= top[:, None]) & (rows < (top + height)[:, None]))[:, None, :, None]
+    inside = inside & ((columns >= left[:, None]) & (columns < (left + width)[:, None]))[:, None, None, :]
+    return panorama.masked_fill(inside, 0.5)

@@ -1,0 +1,163 @@
+"""Batches: places of areas as tensors on the device. All geometry is batched there; workers and per-sample Python are not needed."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from config.schema import AugmentationConfig, ModelConfig
+from data.area import Area
+from data.augmentation import Augmentation, change_colours, erase, turn_columns
+from data.city import CityMap
+from data.views import TileCutter, cut_clouds
+from utils.errors import InputError
+
+
+@dataclass
+class Batch:
+    """What a model sees of B places. Tile and cloud are heading-up; the panorama's centre column looks along the heading."""
+
+    panorama: Tensor  # (B, 3, H, 2H) float32 RGB in 0..1
+    tile: Tensor | None  # (B, 3, h, w) float32 RGB in 0..1
+    cloud: Tensor | None  # (B, P, 3) float32 metres right, ahead, up
+    classes: Tensor | None  # (B, P) uint8
+    position: Tensor  # (B, 2) float64 metres east and north about the city's origin
+    city: Tensor  # (B,) int64: places of different cities have no distance
+
+    @staticmethod
+    def join(parts: list["Batch"]) -> "Batch":
+        """One batch of several."""
+        columns = ([getattr(p, f.name) for p in parts] for f in fields(Batch))
+        return Batch(*(None if c[0] is None else torch.cat(c) for c in columns))
+
+
+class PlaceBatches:
+    """Makes batches from areas.
+
+    Args:
+        root, names: the areas `<root>/<city>/<area>`.
+        model: sizes of what the model sees.
+        device: where batches are made.
+        augmentation: random changes; None for evaluation.
+
+    Raises:
+        InputError: an area does not exist, or holds smaller panoramas or fewer points than the model wants.
+    """
+
+    def __init__(self, root: Path, names: list[str], model: ModelConfig, device: torch.device, augmentation: AugmentationConfig | None = None):
+        self.model, self.device, self.augmentation = model, device, augmentation
+        self.areas = [Area(root, name) for name in names]
+        for area in self.areas:
+            _check_area(area, model)
+        self.area_of = np.repeat(np.arange(len(self.areas)), [len(a) for a in self.areas])
+        self.row_of = np.concatenate([np.arange(len(a)) for a in self.areas])
+        self.xy = np.concatenate([a.locations.xy for a in self.areas])
+        paths = [a.path.parent.resolve() for a in self.areas]
+        self.city_of_area = [paths.index(p) for p in paths]
+        self.cities = {i: _City(paths[i], model, device) for i in set(self.city_of_area)}
+        self.city_of = np.array(self.city_of_area)[self.area_of]
+
+    def __len__(self) -> int:
+        return len(self.area_of)
+
+    def batch(self, indices: np.ndarray, generator: torch.Generator | None = None) -> Batch:
+        """The batch of some places.
+
+        Args:
+            indices: (B,) places, counted through all areas.
+            generator: CPU generator of the augmentation's random numbers; required where there is one.
+        """
+        indices = np.asarray(indices)
+        order = np.argsort(self.area_of[indices], kind="stable")
+        groups = np.split(indices[order], np.flatnonzero(np.diff(self.area_of[indices[order]])) + 1)
+        joined = Batch.join([self._of_one_area(g, generator) for g in groups])
+        if len(groups) == 1:
+            return joined
+        back = torch.from_numpy(np.argsort(order)).to(self.device)
+        return Batch(*(None if v is None else v[back] for v in (getattr(joined, f.name) for f in fields(Batch))))
+
+    def _of_one_area(self, indices: np.ndarray, generator: torch.Generator | None) -> Batch:
+        area, rows = self.areas[self.area_of[indices[0]]], self.row_of[indices]
+        city = self.cities[self.city_of[indices[0]]]
+        position = torch.from_numpy(area.locations.xy[rows]).to(self.device)
+        heading = torch.from_numpy(area.locations.heading_deg[rows]).to(self.device)
+        random = None
+        if self.augmentation is not None:
+            random = Augmentation.draw(self.augmentation, len(rows), generator).to(self.device)
+            heading = heading + 180.0 * random.turn
+        centre = position if random is None else position + random.shift_m
+        panorama = self._panoramas(area, rows)
+        tile = city.cut_tile(centre, heading) if self.model.tile else None
+        cloud = classes = None
+        if self.model.cloud:
+            index = self._points(area, rows, generator)
+            cloud, classes = cut_clouds(city.points, index, centre, heading), city.classes[index]
+        if random is not None:
+            panorama = turn_columns(panorama, random)
+            panorama = erase(change_colours(panorama, random), random)
+            if tile is not None:
+                tile = torch.where(random.mirror[:, None, None, None], tile.flip(3), tile)
+            if cloud is not None:
+                side = torch.where(random.mirror, -1.0, 1.0)[:, None]
+                cloud = torch.cat([cloud[..., :1] * side[..., None], cloud[..., 1:]], dim=-1)
+                jitter = torch.randn(cloud.shape, generator=generator).to(self.device)
+                cloud = cloud + (self.augmentation.point_jitter_m * jitter).clamp(-2, 2)
+        city_index = torch.full((len(rows),), int(self.city_of[indices[0]]), device=self.device)
+        return Batch(panorama, tile, cloud, classes, position, city_index)
+
+    def _panoramas(self, area: Area, rows: np.ndarray) -> Tensor:
+        images = torch.from_numpy(area.panoramas[rows]).to(self.device, non_blocking=True).permute(0, 3, 1, 2).float() / 255.0
+        height = self.model.panorama.height
+        if images.shape[2] % height == 0:
+            return functional.avg_pool2d(images, images.shape[2] // height) if images.shape[2] > height else images
+        return functional.interpolate(images, (height, 2 * height), mode="bilinear", antialias=True, align_corners=False)
+
+    def _points(self, area: Area, rows: np.ndarray, generator: torch.Generator | None) -> Tensor:
+        """The first points in farthest-point order; in training a random choice of a few more than needed."""
+        wanted = self.model.cloud.points
+        if self.augmentation is None:
+            return torch.from_numpy(area.cloud_index[rows, :wanted]).to(self.device).long()
+        pool = min(area.cloud_index.shape[1], round(wanted * (1 + self.augmentation.point_drop)))
+        choice = torch.rand(len(rows), pool, generator=generator).argsort(1)[:, :wanted]
+        return torch.from_numpy(area.cloud_index[rows, :pool]).long().gather(1, choice).to(self.device)
+
+
+class _City:
+    """What places of one city share on the device."""
+
+    def __init__(self, path: Path, model: ModelConfig, device: torch.device):
+        city = CityMap(path)
+        if model.tile:
+            width = 2 * model.tile.height if model.tile.polar else model.tile.height
+            self.cut_tile = TileCutter(city, model.tile.height, width, model.tile.polar, device)
+        if model.cloud:
+            self.points = torch.from_numpy(np.array(city.points)).to(device)
+            self.classes = torch.from_numpy(np.array(city.classes)).to(device)
+
+
+def _check_area(area: Area, model: ModelConfig) -> None:
+    height, points = area.panoramas.shape[1], area.cloud_index.shape[1]
+    if height < model.panorama.height:
+        raise InputError(f"{area.path}: panoramas of {height} rows, but model.panorama.height is {model.panorama.height}; "
+                         f"build the area with --height {model.panorama.height} or more")
+    if model.cloud and points < model.cloud.points:
+        raise InputError(f"{area.path}: clouds of {points} points, but model.cloud.points is {model.cloud.points}; "
+                         f"build the area with --points {model.cloud.points} or more")
+
+
+def prefetch(make: Callable[[np.ndarray], Batch], index_lists: Iterable[np.ndarray]) -> Iterator[Batch]:
+    """make(i) for each list of indices, one ahead in a thread, so that a GPU does not wait for the host."""
+    with ThreadPoolExecutor(1) as pool:
+        pending = None
+        for indices in index_lists:
+            following = pool.submit(make, indices)
+            if pending is not None:
+                yield pending.result()
+            pending = following
+        if pending is not None:
+            yield pending.result()

@@ -1,0 +1,107 @@
+"""The 2.5D map of a city as it is stored: points with classes, the drawn raster, surfaces to render, and streets."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from data.osm.raster import Georeference
+from data.projection import Projection
+from utils.errors import InputError
+
+CELL_M = 32.0  # points are stored cell by cell of this size, so that a neighbourhood is a few contiguous slices
+FORMAT = 1
+
+
+@dataclass
+class Streets:
+    """Drivable centre lines, as one array of corners cut into lines."""
+
+    xy: np.ndarray  # (n, 2) metres
+    start: np.ndarray  # (lines + 1,) index of each line's first corner
+
+
+class CityMap:
+    """Opens `datasets/<city>/map`. Arrays are memory-mapped.
+
+    Attributes:
+        points: (M, 3) float32; x east, y north, z up; metres about the origin; ordered by cell.
+        classes: (M,) uint8 semantic classes (data/osm/classes.py).
+        raster: (H, W, 3) uint8, the drawn map, north up.
+        ground: (H, W) uint8 class of what covers each pixel, 255 where nothing does.
+
+    Raises:
+        InputError: there is no map in that folder, or it was written by another version.
+    """
+
+    def __init__(self, city: Path):
+        self.path = Path(city) / "map"
+        if not (self.path / "map.json").is_file():
+            raise InputError(f"{city}: no city map here; build it with `python -m data.prepare map --osm FILE --out {city}`")
+        self.info = json.loads((self.path / "map.json").read_text())
+        if self.info.get("format") != FORMAT:
+            raise InputError(f"{self.path}: map format {self.info.get('format')}, this version reads {FORMAT}; build it again")
+        self.projection = Projection(*self.info["origin"])
+        self.georeference = Georeference(self.info["bounds"], self.info["metres_per_pixel"])
+
+    def _array(self, name: str) -> np.ndarray:
+        return np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        return self._array("points")
+
+    @cached_property
+    def classes(self) -> np.ndarray:
+        return self._array("classes")
+
+    @cached_property
+    def raster(self) -> np.ndarray:
+        return self._array("raster")
+
+    @cached_property
+    def ground(self) -> np.ndarray:
+        return self._array("ground")
+
+    @cached_property
+    def cell_start(self) -> np.ndarray:
+        """(cells + 1,) index of each cell's first point, row by row from the south-west."""
+        return self._array("cell_start")
+
+    @cached_property
+    def mesh(self) -> dict[str, np.ndarray]:
+        """Surfaces above ground: vertices, faces, kind, owner (data/osm/mesh.py)."""
+        with np.load(self.path / "mesh.npz", allow_pickle=False) as archive:
+            return dict(archive)
+
+    @cached_property
+    def streets(self) -> Streets:
+        with np.load(self.path / "streets.npz", allow_pickle=False) as archive:
+            return Streets(archive["xy"], archive["start"])
+
+    def spans_within(self, x: float, y: float, radius_m: float) -> np.ndarray:
+        """Points in the cells that touch the square of half side radius_m around (x, y), as (rows, 2) [first, last) indices."""
+        columns, rows = cell_grid(self.info["bounds"])
+        x0, y0 = self.info["bounds"][:2]
+        c0, c1 = (int(np.clip((x + s * radius_m - x0) // CELL_M, 0, columns - 1)) for s in (-1, 1))
+        r0, r1 = (int(np.clip((y + s * radius_m - y0) // CELL_M, 0, rows - 1)) for s in (-1, 1))
+        row = np.arange(r0, r1 + 1) * columns
+        return np.stack([self.cell_start[row + c0], self.cell_start[row + c1 + 1]], axis=1)
+
+
+def cell_grid(bounds) -> tuple[int, int]:
+    """Number of columns and rows of storage cells."""
+    x0, y0, x1, y1 = bounds
+    return max(1, int(np.ceil((x1 - x0) / CELL_M))), max(1, int(np.ceil((y1 - y0) / CELL_M)))
+
+
+def order_by_cell(points: np.ndarray, bounds) -> tuple[np.ndarray, np.ndarray]:
+    """The order that sorts points (M, 3) by cell, stable, and the cells' first indices."""
+    columns, rows = cell_grid(bounds)
+    column = ((points[:, 0] - bounds[0]) // CELL_M).astype(np.int64).clip(0, columns - 1)
+    row = ((points[:, 1] - bounds[1]) // CELL_M).astype(np.int64).clip(0, rows - 1)
+    cell = row * columns + column
+    order = np.argsort(cell, kind="stable")
+    return order, np.searchsorted(cell[order], np.arange(columns * rows + 1))

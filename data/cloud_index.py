@@ -1,0 +1,44 @@
+"""Which points of the city map describe a place, in farthest-point order."""
+
+import numpy as np
+from numba import njit
+
+from data.city import CityMap
+from data.farthest import farthest_point_order
+
+EXTENT_M = 152.0  # edge of the square around a place, as published
+
+
+def cloud_index(city: CityMap, x: float, y: float, heading_deg: float, count: int) -> np.ndarray:
+    """Indices of the points inside the heading-up square of 152 m around a place, in farthest-point order.
+
+    The order begins with the point nearest to the place on the ground, so any first n are an n-point summary of the square.
+    A square that holds fewer points than asked for repeats them in the same order.
+
+    Returns:
+        (count,) int32; empty where the map has no point in the square.
+    """
+    half = EXTENT_M / 2
+    spans = city.spans_within(x, y, half * np.sqrt(2))
+    indices, local = _crop(np.asarray(city.points), spans, x, y, np.radians(heading_deg), half)
+    if not len(indices):
+        return np.zeros(0, np.int32)
+    first = int(np.argmin((local**2).sum(1)))
+    picks = farthest_point_order(local, min(count, len(local)), first)
+    return np.resize(indices[picks], count)
+
+
+@njit
+def _crop(points, spans, x, y, heading, half):
+    """Indices (int32) and local coordinates (float32; east, north, up of the place) of the points inside the turned square."""
+    total = (spans[:, 1] - spans[:, 0]).sum()
+    indices, local = np.empty(total, np.int32), np.empty((total, 3), np.float32)
+    c, s, n = np.cos(heading), np.sin(heading), 0
+    for first, last in spans:
+        for i in range(first, last):
+            east, north = points[i, 0] - x, points[i, 1] - y
+            if abs(c * east - s * north) < half and abs(s * east + c * north) < half:
+                indices[n] = i
+                local[n, 0], local[n, 1], local[n, 2] = east, north, points[i, 2]
+                n += 1
+    return indices[:n], local[:n]

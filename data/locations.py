@@ -1,0 +1,156 @@
+"""Places: from a CSV of real locations, or sampled along the streets of a city map."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data.city import CityMap
+from data.cloud_index import EXTENT_M
+from data.osm.classes import INDEX
+from utils.errors import InputError
+
+STREETLEARN_COLUMNS = ("id", "lat", "lon", "heading_deg", "city")  # the published files have no header
+_ALIASES = {"pano_id": "id", "latitude": "lat", "longitude": "lon", "heading": "heading_deg", "yaw": "heading_deg"}
+
+
+@dataclass
+class Locations:
+    """Places; arrays of one length n. x east, y north in metres about the city's origin; heading clockwise from north."""
+
+    ids: np.ndarray  # str
+    lat: np.ndarray
+    lon: np.ndarray
+    heading_deg: np.ndarray  # in [0, 360)
+    x: np.ndarray
+    y: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, selection) -> "Locations":
+        return Locations(*(getattr(self, f)[selection] for f in ("ids", "lat", "lon", "heading_deg", "x", "y")))
+
+    @property
+    def xy(self) -> np.ndarray:
+        """(n, 2) metres."""
+        return np.column_stack([self.x, self.y])
+
+    def to_csv(self, path: Path) -> None:
+        """Writes the columns id, lat, lon, heading_deg, x, y with a header."""
+        pd.DataFrame(vars(self)).rename(columns={"ids": "id"}).to_csv(path, index=False)
+
+
+def read_locations(path: Path, city: CityMap) -> Locations:
+    """Reads real locations and places them on a city's map.
+
+    The file is the published StreetLearn table (no header: id, latitude, longitude, heading in degrees clockwise from north, city), or
+    has a header with the columns id, lat, lon, heading_deg in any order.
+
+    Raises:
+        InputError: the file is missing or empty, a column is missing, a value is no number or out of range, ids repeat, or places lie
+            outside the map.
+    """
+    path = Path(path)
+    table = _read_table(path)
+    for column, low, high in (("lat", -90, 90), ("lon", -180, 180), ("heading_deg", -360, 720)):
+        values = pd.to_numeric(table[column], errors="coerce")
+        bad = np.flatnonzero(~values.between(low, high))
+        if len(bad):
+            raise InputError(f"{path}: {column} of {table['id'].iloc[bad[0]]!r} is {table[column].iloc[bad[0]]!r} "
+                             f"({len(bad)} such rows); it must be a number from {low} to {high}")
+        table[column] = values.astype(float)
+    repeated = table["id"][table["id"].duplicated()]
+    if len(repeated):
+        raise InputError(f"{path}: id {repeated.iloc[0]!r} appears more than once ({len(repeated)} repeated rows); ids must be unique")
+    lat, lon = table["lat"].to_numpy(), table["lon"].to_numpy()
+    x, y = city.projection.forward(lat, lon)
+    x0, y0, x1, y1 = city.info["bounds"]
+    outside = np.flatnonzero((x < x0) | (x > x1) | (y < y0) | (y > y1))
+    if len(outside):
+        raise InputError(f"{path}: {len(outside)} of {len(table)} locations lie outside the map {city.path} "
+                         f"(the first: {table['id'].iloc[outside[0]]!r}); use an extract that covers them, or remove them")
+    return Locations(table["id"].to_numpy(str), lat, lon, table["heading_deg"].to_numpy() % 360, x, y)
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give a CSV of locations (id, latitude, longitude, heading)")
+    try:
+        table = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8")
+    except (ValueError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not a table of locations ({reason}); expected rows of id, latitude, longitude, heading") from None
+    first = [str(v).strip().lower() for v in table.iloc[0]]
+    if "lat" in first or "latitude" in first:
+        table = table.iloc[1:].reset_index(drop=True)
+        table.columns = [_ALIASES.get(v, v) for v in first]
+    else:
+        table.columns = [*STREETLEARN_COLUMNS, *map(str, range(5, 99))][: table.shape[1]]
+    missing = [c for c in STREETLEARN_COLUMNS[:4] if c not in table.columns]
+    if missing:
+        raise InputError(f"{path}: column {missing[0]!r} is missing (found {', '.join(table.columns)}); "
+                         "expected id, latitude, longitude, heading[, city], or a header with id, lat, lon, heading_deg")
+    if not len(table):
+        raise InputError(f"{path}: no locations in this file")
+    return table
+
+
+def sample_streets(city: CityMap, every_m: float, bbox: tuple[float, float, float, float] | None, name: str,
+                   rng: np.random.Generator) -> Locations:  # fmt: skip
+    """Places at equal steps along the drivable streets; they look along the street, in either direction at random.
+
+    Args:
+        every_m: step along the streets in metres; places nearer than half of it to one already taken are left out.
+        bbox: south, west, north, east in degrees; default: the whole map, less the margin that a tile needs.
+        name: prefix of the ids.
+
+    Raises:
+        InputError: no place lies in the box.
+    """
+    streets = city.streets
+    step = np.diff(streets.xy, axis=0)
+    step[streets.start[1:-1] - 1] = 0  # from the end of a line to the start of the next
+    length = np.hypot(*step.T)
+    reached = np.concatenate([[0], np.cumsum(length)])
+    at = np.arange(every_m / 2, reached[-1], every_m)
+    segment = (np.searchsorted(reached, at, side="right") - 1).clip(0, len(step) - 1)
+    share = (at - reached[segment]) / np.maximum(length[segment], 1e-9)
+    xy = streets.xy[segment] + share[:, None] * step[segment]
+    heading = np.degrees(np.arctan2(step[segment, 0], step[segment, 1])) + 180 * rng.integers(0, 2, len(at))
+    x0, y0, x1, y1 = city.info["bounds"]
+    margin = EXTENT_M / np.sqrt(2)
+    keep = (xy > (x0 + margin, y0 + margin)).all(1) & (xy < (x1 - margin, y1 - margin)).all(1)
+    column, row = city.georeference.to_pixels(xy).astype(int).T
+    keep &= city.ground[row.clip(0, city.ground.shape[0] - 1), column.clip(0, city.ground.shape[1] - 1)] != INDEX["buildings"]
+    lat, lon = city.projection.inverse(*xy.T)
+    if bbox is not None:
+        south, west, north, east = bbox
+        keep &= (lat >= south) & (lat <= north) & (lon >= west) & (lon <= east)
+    chosen = _thin(xy, np.flatnonzero(keep), every_m / 2)
+    if not len(chosen):
+        raise InputError(f"{city.path}: no drivable street of this map lies in the box; check --bbox (south,west,north,east in degrees)")
+    ids = np.array([f"{name}-{i:06d}" for i in range(len(chosen))])
+    return Locations(ids, lat[chosen], lon[chosen], heading[chosen] % 360, *xy[chosen].T)
+
+
+def _thin(xy: np.ndarray, candidates: np.ndarray, radius_m: float) -> np.ndarray:
+    """Greedily keeps candidates that are at least radius_m from all kept before (two carriageways give one row of places)."""
+    taken: dict[tuple[int, int], list[int]] = {}
+    kept = []
+    for i in candidates:
+        c, r = (int(v) for v in xy[i] // radius_m)
+        near = (j for dc in (-1, 0, 1) for dr in (-1, 0, 1) for j in taken.get((c + dc, r + dr), ()))
+        if all(np.hypot(*(xy[i] - xy[j])) >= radius_m for j in near):
+            taken.setdefault((c, r), []).append(i)
+            kept.append(i)
+    return np.array(kept, int)
+
+
+def apart_from(locations: Locations, others: Locations, distance_m: float) -> Locations:
+    """The locations that are at least distance_m from all others."""
+    keep = np.ones(len(locations), bool)
+    for xy in np.array_split(others.xy, max(1, len(others) // 500)):
+        keep &= (np.linalg.norm(locations.xy[:, None] - xy[None], axis=2) >= distance_m).all(1)
+    return locations[keep]

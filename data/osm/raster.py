@@ -1,0 +1,73 @@
+"""The drawn map: north-up rasters of colours and of semantic classes."""
+
+import math
+
+import cv2
+import numpy as np
+import shapely
+
+from data.osm.classes import BARE, BARE_RGB, CLASSES, INDEX
+
+SHIFT = 6  # cv2 takes coordinates in 1/64 pixel
+OUTLINE_RGB = (150, 132, 118)
+
+
+class Georeference:
+    """Where the pixels of a north-up raster lie: pixel (0, 0) is the north-west corner of the bounds.
+
+    Args:
+        bounds: x0, y0, x1, y1 in metres (x east, y north).
+        metres_per_pixel: edge of a pixel.
+    """
+
+    def __init__(self, bounds: tuple[float, float, float, float], metres_per_pixel: float):
+        self.bounds = tuple(float(b) for b in bounds)
+        self.metres_per_pixel = float(metres_per_pixel)
+        x0, y0, x1, y1 = self.bounds
+        self.width = math.ceil((x1 - x0) / metres_per_pixel)
+        self.height = math.ceil((y1 - y0) / metres_per_pixel)
+
+    def to_pixels(self, xy: np.ndarray) -> np.ndarray:
+        """Metres (n, 2) to continuous (column, row); the centre of the first pixel is (0.5, 0.5)."""
+        return (np.asarray(xy) - (self.bounds[0], self.bounds[3])) * (1, -1) / self.metres_per_pixel
+
+
+def draw_map(geo: Georeference, ground: np.ndarray, ground_classes: np.ndarray, buildings: np.ndarray,
+             trees: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Draws the map.
+
+    Args:
+        geo: frame of the rasters.
+        ground, ground_classes: disjoint polygons of the ground and their classes.
+        buildings: polygons of everything built.
+        trees: (n, 4) x, y, height, crown diameter.
+
+    Returns:
+        colours (H, W, 3) uint8 RGB, and classes (H, W) uint8 with `BARE` where no class is.
+    """
+    colours = np.empty((geo.height, geo.width, 3), np.uint8)
+    colours[:] = BARE_RGB
+    classes = np.full((geo.height, geo.width), BARE, np.uint8)
+    layers = np.array([c.layer for c in CLASSES])
+    for semantic in sorted(np.unique(ground_classes), key=lambda c: layers[c]):
+        for rings in _rings(geo, ground[ground_classes == semantic]):
+            cv2.fillPoly(colours, rings, CLASSES[semantic].rgb, cv2.LINE_AA, SHIFT)
+            cv2.fillPoly(classes, rings, int(semantic), cv2.LINE_8, SHIFT)
+    for x, y, _, crown in trees:
+        column, row = (geo.to_pixels((x, y)) * 2**SHIFT).astype(int).tolist()
+        radius = int(crown / 2 / geo.metres_per_pixel * 2**SHIFT)
+        cv2.circle(colours, (column, row), radius, (176, 214, 160), -1, cv2.LINE_AA, SHIFT)
+    for rings in _rings(geo, buildings):
+        cv2.fillPoly(colours, rings, CLASSES[INDEX["buildings"]].rgb, cv2.LINE_AA, SHIFT)
+        cv2.polylines(colours, rings, True, OUTLINE_RGB, 1, cv2.LINE_AA, SHIFT)
+        cv2.fillPoly(classes, rings, INDEX["buildings"], cv2.LINE_8, SHIFT)
+    return colours, classes
+
+
+def _rings(geo: Georeference, polygons: np.ndarray):
+    """Per polygon its rings as cv2 contours: filled together they leave the holes open (even-odd rule)."""
+    for polygon in polygons:
+        yield [
+            np.round(geo.to_pixels(shapely.get_coordinates(ring)) * 2**SHIFT - 2 ** (SHIFT - 1)).astype(np.int32)
+            for ring in (polygon.exterior, *polygon.interiors)
+        ]

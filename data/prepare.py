@@ -1,0 +1,181 @@
+"""Builds maps and areas: `python -m data.prepare demo | map | area | preview`. Each has --help with an example."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from data.area import Area, write_area
+from data.city import CityMap
+from data.cloud_index import cloud_index
+from data.locations import Locations, apart_from, read_locations, sample_streets
+from data.osm.build import build_map
+from data.photographs import find_photographs, read_photograph
+from data.render.panorama import Conditions, Renderer
+from data.town import write_town
+from utils.errors import InputError, run_command
+
+# The demo town: places along its streets in three strips from west to east, no tile of one touching a tile of another.
+DEMO_STRIPS = {"train": (0.0, 0.62), "validation": (0.62, 0.76), "test": (0.76, 1.0)}
+
+
+def main() -> None:
+    args = _parse()
+    args.run(args)
+
+
+def make_map(args) -> None:
+    info = build_map(args.osm, args.out, args.density, args.resolution, args.seed, args.origin)
+    left_out = ", ".join(f"{n:,} {reason}" for reason, n in info["left_out"].items())
+    print(f"{args.out / 'map'}: {info['buildings']:,} building volumes ({info['buildings_with_height']:,} with a tagged height), "
+          f"{info['trees']:,} trees, {info['points']:,} points; left out or mended: {left_out}; {info['seconds']:.0f} s")
+    print(info["attribution"])
+
+
+def make_area(args) -> None:
+    city = CityMap(args.city)
+    rng = np.random.default_rng(args.seed)
+    if args.locations:
+        locations = read_locations(args.locations, city)
+    else:
+        locations = sample_streets(city, args.every, args.bbox, args.name, rng)
+    for other in args.apart_from or ():
+        reference = read_locations(Path(other), city) if other.endswith(".csv") else Area(args.city, other).locations
+        locations = apart_from(locations, reference, args.apart)
+    if args.sample and args.sample < len(locations):
+        locations = locations[np.sort(rng.permutation(len(locations))[: args.sample])]
+    build_area(city, args.city / args.name, locations, args.panoramas, args.height, args.points, args.seed, args.processes)
+
+
+def build_area(city: CityMap, path: Path, locations: Locations, photographs: Path | None, height: int, points: int, seed: int,
+               processes: int | None = None) -> None:  # fmt: skip
+    """Writes one area with photographs from a folder, or rendered where there is none."""
+    if photographs:
+        files = find_photographs(photographs, locations.ids)
+        source = {"panoramas": "photographs"}
+
+        def panorama_of(i: int) -> np.ndarray:
+            return read_photograph(files[i], height)
+    else:
+        renderer = Renderer(city, height)
+        source = {"panoramas": "rendered", "seed": seed}
+
+        def panorama_of(i: int) -> np.ndarray:
+            conditions = Conditions.draw(locations.ids[i], seed)
+            return renderer.render(locations.x[i], locations.y[i], locations.heading_deg[i], conditions)
+
+    def cloud_of(i: int) -> np.ndarray:
+        return cloud_index(city, locations.x[i], locations.y[i], locations.heading_deg[i], points)
+
+    write_area(path, city, locations, panorama_of, cloud_of, height, points, source, processes)
+    print(f"{path}: {len(locations):,} places, panoramas {height} × {2 * height} {source['panoramas']}, {points:,} points each")
+
+
+def make_demo(args) -> None:
+    args.out.mkdir(parents=True, exist_ok=True)
+    extract = args.out / "town.osm"
+    write_town(extract, args.seed)
+    build_map(extract, args.out, seed=args.seed)
+    city = CityMap(args.out)
+    x0, _, x1, _ = city.info["bounds"]
+    rng = np.random.default_rng(args.seed)
+    streets = sample_streets(city, args.every, None, "place", rng)
+    strips = {}
+    for name, (west, east) in DEMO_STRIPS.items():
+        share = (streets.x - x0) / (x1 - x0)
+        strips[name] = streets[(share >= west) & (share < east)]
+    strips["validation"] = apart_from(strips["validation"], strips["train"], args.apart)
+    strips["test"] = apart_from(strips["test"], strips["validation"], args.apart)
+    for name, places in strips.items():
+        if name != "train":
+            places = places[np.sort(rng.permutation(len(places))[:200])]
+        build_area(city, args.out / name, places, None, args.height, 512, args.seed)
+
+
+def make_preview(args) -> None:
+    from data.preview import save_preview  # here because torch takes seconds to import
+
+    area = Area(args.city, args.name)
+    save_preview(CityMap(args.city), area, args.places, args.out)
+    print(f"{args.out}: panorama, tile and cloud of {len(args.places)} places of {area.path}")
+
+
+def _numbers(count: int, names: str):
+    def parse(text: str) -> tuple[float, ...]:
+        try:
+            values = tuple(float(v) for v in text.split(","))
+        except ValueError:
+            values = ()
+        if len(values) != count:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {names}")
+        return values
+
+    return parse
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above zero")
+    return value
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m data.prepare", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="demo | map | area | preview")
+
+    def command(name: str, run, text: str, example: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text, epilog=f"example: python -m data.prepare {example}")
+        sub.set_defaults(run=run)
+        sub.add_argument("--seed", type=int, default=0, help="of everything drawn at random (default 0)")
+        return sub
+
+    sub = command("demo", make_demo, "Generate a town as an OpenStreetMap file and build its map and three areas.", "demo")
+    sub.add_argument("--out", type=Path, default=Path("datasets/demo"), help="the city's folder (default datasets/demo)")
+    sub.add_argument("--every", type=_positive, default=12.0, metavar="METRES", help="step between places along the streets")
+    sub.add_argument("--height", type=int, default=64, help="rows of a panorama (default 64)")
+    sub.add_argument("--apart", type=_positive, default=215.0, metavar="METRES", help="distance between the areas (default 215)")
+
+    sub = command("map", make_map, "Build a city's 2.5D map from an OpenStreetMap extract.", "map --osm manhattan.osm.pbf --out datasets/manhattan")
+    sub.add_argument("--osm", type=Path, required=True, metavar="FILE", help=".osm, .osm.gz, .osm.bz2 or .osm.pbf")
+    sub.add_argument("--out", type=Path, required=True, metavar="CITY", help="the city's folder, e.g. datasets/manhattan")
+    sub.add_argument("--density", type=_positive, default=0.2, help="points per square metre of surface (default 0.2)")
+    sub.add_argument("--resolution", type=_positive, default=0.45, help="metres per pixel of the drawn map (default 0.45)")
+    sub.add_argument("--origin", type=_numbers(2, "LAT,LON"), metavar="LAT,LON", help="origin of the local metres (default: the extract's centre)")
+
+    sub = command("area", make_area, "Build an area: places with panoramas and clouds.",
+                  "area --city datasets/manhattan --name wallstreet --locations wallstreet5kU.csv --render")  # fmt: skip
+    sub.add_argument("--city", type=Path, required=True, help="the city's folder, e.g. datasets/manhattan")
+    sub.add_argument("--name", required=True, help="of the area; it is written to CITY/NAME")
+    where = sub.add_mutually_exclusive_group(required=True)
+    where.add_argument("--locations", type=Path, metavar="CSV", help="id, latitude, longitude, heading[, city]; with or without header")
+    where.add_argument("--every", type=_positive, metavar="METRES", help="sample places along the streets at this step")
+    sub.add_argument("--bbox", type=_numbers(4, "SOUTH,WEST,NORTH,EAST"), metavar="S,W,N,E", help="with --every: only in this box, degrees")
+    sub.add_argument("--apart-from", action="append", metavar="AREA|CSV", help="drop places near those of another area of the city")
+    sub.add_argument("--apart", type=_positive, default=215.0, metavar="METRES", help="how near (default 215: no tiles overlap)")
+    sub.add_argument("--sample", type=int, metavar="N", help="keep a random subset of N places")
+    what = sub.add_mutually_exclusive_group(required=True)
+    what.add_argument("--panoramas", type=Path, metavar="DIR", help="equirectangular photographs named by id")
+    what.add_argument("--render", action="store_true", help="render the panoramas from the map")
+    sub.add_argument("--height", type=int, default=128, help="rows of a stored panorama; it has twice as many columns (default 128)")
+    sub.add_argument("--points", type=int, default=1024, help="points of a place's cloud (default 1024)")
+    sub.add_argument("--processes", type=int, help="worker processes (default: one for each core)")
+
+    sub = command("preview", make_preview, "Draw panorama, tile and cloud of places side by side.",
+                  "preview --city datasets/demo --name test --places 0 50 100 --out preview.png")  # fmt: skip
+    sub.add_argument("--city", type=Path, required=True)
+    sub.add_argument("--name", required=True, help="of the area")
+    sub.add_argument("--places", type=int, nargs="+", default=[0], metavar="ROW", help="rows of the area's locations")
+    sub.add_argument("--out", type=Path, required=True, metavar="PNG")
+    args = parser.parse_args()
+    if getattr(args, "bbox", None) and not args.every:
+        parser.error("--bbox goes with --every")
+    for option in ("height", "points", "processes", "sample"):
+        value = getattr(args, option, None)
+        if value is not None and value < 1:
+            raise InputError(f"--{option} {value}: must be at least 1")
+    return args
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,68 @@
+"""Pictures for looking: panorama, heading-up tile and heading-up cloud of the same place, side by side."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from data.area import Area
+from data.city import CityMap
+from data.cloud_index import EXTENT_M
+from data.osm.classes import CLASSES
+from data.views import TileCutter, cut_clouds
+from utils.atomic import atomic_file
+from utils.errors import InputError
+
+SIDE = 300  # pixels of a tile and of a cloud; a panorama is as high
+
+
+def save_preview(city: CityMap, area: Area, rows: list[int], path: Path) -> None:
+    """Writes one PNG with a line for each of the area's places.
+
+    Raises:
+        InputError: a row does not exist.
+    """
+    bad = [r for r in rows if not 0 <= r < len(area)]
+    if bad:
+        raise InputError(f"{area.path}: no place {bad[0]}; the area has rows 0 to {len(area) - 1}")
+    cut_tile = TileCutter(city, SIDE, SIDE, polar=False)
+    lines = []
+    for row in rows:
+        centre = torch.tensor(area.locations.xy[row : row + 1])
+        heading = torch.tensor(area.locations.heading_deg[row : row + 1])
+        tile = (cut_tile(centre, heading)[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+        index = torch.from_numpy(np.array(area.cloud_index[row : row + 1]))
+        around = city.points[np.array(area.cloud_index[row])]
+        cloud = cut_clouds(torch.from_numpy(np.array(around)), torch.arange(index.shape[1])[None], centre, heading)[0].numpy()
+        classes = np.array(city.classes[np.array(area.cloud_index[row])])
+        panorama = np.array(Image.fromarray(area.panoramas[row]).resize((2 * SIDE, SIDE), Image.Resampling.BICUBIC))
+        lines.append(np.concatenate([panorama, tile, _draw_cloud(cloud, classes)], axis=1))
+    picture = Image.fromarray(np.concatenate(lines))
+    _annotate(picture, area, rows, city.info["attribution"])
+    with atomic_file(path) as temporary:
+        picture.save(temporary, "PNG", optimize=True)
+
+
+def _draw_cloud(cloud: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Looks down on a cloud (P, 3) from behind: ahead is up, and higher points are drawn shifted up, larger and lighter."""
+    image = Image.new("RGB", (SIDE, SIDE), (28, 30, 36))
+    draw = ImageDraw.Draw(image)
+    scale = SIDE / EXTENT_M
+    for (right, ahead, up), semantic in sorted(zip(cloud.tolist(), classes.tolist(), strict=True), key=lambda p: p[0][2]):
+        column, row = SIDE / 2 + right * scale, SIDE / 2 - ahead * scale - 0.15 * up * scale
+        lift = min(1.0, 0.55 + up / 90)
+        radius = 1.2 + min(2.0, up / 40)
+        draw.ellipse((column - radius, row - radius, column + radius, row + radius), tuple(int(v * lift) for v in CLASSES[semantic].rgb))
+    return np.asarray(image)
+
+
+def _annotate(picture: Image.Image, area: Area, rows: list[int], attribution: str) -> None:
+    draw = ImageDraw.Draw(picture)
+    for line, row in enumerate(rows):
+        heading = area.locations.heading_deg[row]
+        draw.text((6, line * SIDE + 4), f"{area.name} {area.locations.ids[row]}, heading {heading:.0f}°", "white", stroke_width=1, stroke_fill="black")
+        for centre in (2.5 * SIDE, 3.5 * SIDE):  # the place, and the way it looks
+            x, y = centre, (line + 0.5) * SIDE
+            draw.polygon([(x, y - 9), (x - 5, y + 5), (x + 5, y + 5)], fill=(220, 30, 30))
+    draw.text((6, picture.height - 14), attribution, "white", stroke_width=1, stroke_fill="black")

@@ -1,0 +1,115 @@
+"""Map views of places, batched on the device: heading-up tiles cut from the raster, heading-up clouds cut from the points.
+
+Frame of a view: metres right of and ahead of a viewer at the place who looks along the heading.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from data.city import CityMap
+from data.cloud_index import EXTENT_M
+from data.osm.classes import BARE_RGB
+
+
+def tile_grid(height: int, width: int, polar: bool) -> Tensor:
+    """Where a tile's pixels look: (height, width, 2) metres right and ahead.
+
+    Cartesian: ahead is up, the square of 152 m. Polar: the bottom row is the centre and the top row 76 m away; column 0 looks back, a
+    quarter of the width left, half ahead, three quarters right, so that columns agree with those of a panorama.
+    """
+    row, column = (torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width
+    if polar:
+        azimuth = (column - 0.5) * 2 * math.pi  # clockwise from ahead
+        radius = (1 - row)[:, None] * EXTENT_M / 2
+        return torch.stack([radius * azimuth.sin(), radius * azimuth.cos()], dim=-1)
+    right, ahead = (column - 0.5) * EXTENT_M, (0.5 - row) * EXTENT_M
+    return torch.stack([right.expand(height, width), ahead[:, None].expand(height, width)], dim=-1)
+
+
+def to_world(local: Tensor, centre: Tensor, heading_deg: Tensor) -> Tensor:
+    """Metres right and ahead to metres east and north. local (..., 2) or (B, ..., 2), centre (B, 2), heading (B,) → (B, ..., 2)."""
+    heading = torch.deg2rad(heading_deg).view(-1, *[1] * (local.dim() - 1 if local.shape[0] != len(centre) else local.dim() - 2))
+    right, ahead = local[..., 0], local[..., 1]
+    east = right * heading.cos() + ahead * heading.sin()
+    north = ahead * heading.cos() - right * heading.sin()
+    return torch.stack([east, north], dim=-1) + centre.view(len(centre), *[1] * (east.dim() - 1), 2)
+
+
+def to_view(world: Tensor, heading_deg: Tensor) -> Tensor:
+    """Metres east and north of the place (B, N, 2) to metres right and ahead (B, N, 2), for headings (B,)."""
+    heading = torch.deg2rad(heading_deg)[:, None]
+    east, north = world.unbind(-1)
+    return torch.stack([east * heading.cos() - north * heading.sin(), east * heading.sin() + north * heading.cos()], dim=-1)
+
+
+class TileCutter:
+    """Cuts tiles out of a city's raster.
+
+    The raster is reduced by whole factors to about the tiles' resolution first, so that bilinear sampling does not alias.
+
+    Args:
+        city: the map.
+        height, width: pixels of a tile.
+        polar: polar or Cartesian (see tile_grid).
+        device: where the raster is kept and tiles are cut.
+    """
+
+    def __init__(self, city: CityMap, height: int, width: int, polar: bool, device: torch.device | str = "cpu"):
+        geo = city.georeference
+        self.grid = tile_grid(height, width, polar).to(device)
+        pixel_m = EXTENT_M / 2 / height if polar else EXTENT_M / height
+        factor = max(1, int(pixel_m / geo.metres_per_pixel))
+        raster = _reduce(city.raster, factor)
+        self.rows, self.columns = raster.shape[:2]
+        bare = torch.tensor(BARE_RGB, dtype=torch.uint8)
+        padded = bare.repeat(self.rows + 2, self.columns + 2, 1)  # a frame of bare ground stands for everything outside the map
+        padded[1:-1, 1:-1] = raster
+        self.raster = padded.view(-1, 3).to(device)
+        self.origin = torch.tensor([geo.bounds[0], geo.bounds[3]], dtype=torch.float64, device=device)
+        self.pixel_m = geo.metres_per_pixel * factor
+
+    def __call__(self, centre: Tensor, heading_deg: Tensor) -> Tensor:
+        """Tiles around places: centre (B, 2) metres float64, heading (B,) degrees → (B, 3, height, width) float32 in 0..1."""
+        # Positions in float64 only up to the offset from the raster's corner in pixels; that is small enough for float32.
+        corner = ((centre - self.origin) * torch.tensor([1.0, -1.0], device=centre.device)) / self.pixel_m
+        offset = to_world(self.grid, torch.zeros_like(centre, dtype=torch.float32), heading_deg.float()) / self.pixel_m
+        column = corner[:, 0, None, None].float() + offset[..., 0] + 0.5  # + 1 for the frame, - 0.5 to pixel centres
+        row = corner[:, 1, None, None].float() - offset[..., 1] + 0.5
+        column, row = column.clamp(0, self.columns + 0.999), row.clamp(0, self.rows + 0.999)
+        c, r = column.floor(), row.floor()
+        u, v = (column - c).unsqueeze(-1), (row - r).unsqueeze(-1)
+        first = (r * 1).long() * (self.columns + 2) + c.long()
+        below = first + (self.columns + 2)
+        top = torch.lerp(self.raster[first].float(), self.raster[first + 1].float(), u)
+        bottom = torch.lerp(self.raster[below].float(), self.raster[below + 1].float(), u)
+        return torch.lerp(top, bottom, v).permute(0, 3, 1, 2) / 255.0  # B,3,H,W
+
+
+def _reduce(raster, factor: int) -> Tensor:
+    """Mean over squares of factor × factor pixels, in strips to bound the memory. raster (H, W, 3) uint8 array → tensor."""
+    rows, columns = raster.shape[0] // factor, raster.shape[1] // factor
+    strips = []
+    for first in range(0, rows, 256):
+        strip = torch.tensor(raster[first * factor : min(first + 256, rows) * factor, : columns * factor])
+        if factor > 1:
+            strip = strip.view(-1, factor, columns, factor, 3).float().mean((1, 3)).round().to(torch.uint8)
+        strips.append(strip)
+    return torch.cat(strips)
+
+
+def cut_clouds(points: Tensor, index: Tensor, centre: Tensor, heading_deg: Tensor) -> Tensor:
+    """Clouds around places.
+
+    Args:
+        points: (M, 3) float32 points of the city; x east, y north, z up, metres.
+        index: (B, P) indices of each place's points.
+        centre: (B, 2) metres; heading_deg: (B,).
+
+    Returns:
+        (B, P, 3) float32: metres right, ahead, up.
+    """
+    cloud = points[index.long()]
+    flat = to_view(cloud[..., :2] - centre[:, None].float(), heading_deg.float())
+    return torch.cat([flat, cloud[..., 2:]], dim=-1)

@@ -1,0 +1,51 @@
+"""Embeddings of whole areas, and how they are stored."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from config.schema import Config
+from data.batches import PlaceBatches
+from eval.metrics import retrieval_metrics
+from models.model import GroundToMap
+from utils.atomic import atomic_folder
+from utils.progress import progress
+
+BATCH = 128
+
+
+@torch.inference_mode()
+def embed_places(model: GroundToMap, places: PlaceBatches, precision: str, label: str = "embedding") -> tuple[Tensor, Tensor]:
+    """Query and reference embeddings (N, D) float32 on the CPU, in the order of the places."""
+    training = model.training
+    model.eval()
+    queries, references = [], []
+    for first in progress(range(0, len(places), BATCH), desc=label, unit=" batches"):
+        batch = places.batch(np.arange(first, min(first + BATCH, len(places))))
+        with torch.autocast(places.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            query, reference = model(batch)
+        queries.append(query.float().cpu())
+        references.append(reference.float().cpu())
+    model.train(training)
+    return torch.cat(queries), torch.cat(references)
+
+
+def evaluate_area(model: GroundToMap, config: Config, name: str, device: torch.device, folder: Path) -> dict[str, float]:
+    """Embeds an area, measures it, and writes `folder`: metrics.json, embeddings.npz and embeddings.pkl.
+
+    Both embedding files hold the same arrays: query and reference (N, D) float32 raw embeddings, ids, lat, lon, heading_deg, x, y.
+    """
+    places = PlaceBatches(Path(config.data.root), [name], config.model, device)
+    query, reference = embed_places(model, places, config.training.precision, name)
+    metrics = retrieval_metrics(query, reference, places.xy)
+    arrays = {"query": query.numpy(), "reference": reference.numpy(), **vars(places.areas[0].locations)}
+    with atomic_folder(folder) as temporary:
+        (temporary / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+        np.savez(temporary / "embeddings.npz", **arrays)
+        with open(temporary / "embeddings.pkl", "wb") as file:
+            pickle.dump(arrays, file)
+    return metrics

@@ -1,0 +1,74 @@
+"""Retrieval metrics of one area: every query is compared with every reference; its own place is the right answer."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from utils.errors import InputError
+
+BLOCK = 2048  # queries compared at a time
+
+
+def rank_references(query: Tensor, reference: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Exact search by cosine similarity in float32 (on normalised vectors the order is that of the Euclidean distance).
+
+    Args:
+        query, reference: (N, D); row i of both is the same place.
+
+    Returns:
+        rank (N,): how many other references are at least as similar to query i as its own (0 is right; ties count against it),
+        nearest (N,): the most similar reference.
+
+    Raises:
+        InputError: an embedding is not finite.
+    """
+    for name, embedding in (("query", query), ("reference", reference)):
+        bad = (~torch.isfinite(embedding).all(1)).nonzero()
+        if len(bad):
+            raise InputError(f"{name} embedding {int(bad[0])} is not finite ({len(bad)} such rows); the model has diverged, or the file is damaged")
+    query, reference = functional.normalize(query.float()), functional.normalize(reference.float())
+    ranks, nearest = [], []
+    for first in range(0, len(query), BLOCK):
+        similarity = query[first : first + BLOCK] @ reference.T
+        own = similarity.diagonal(first)
+        ranks.append((similarity >= own[:, None]).sum(1) - 1)
+        nearest.append(similarity.argmax(1))
+    return torch.cat(ranks).cpu().numpy(), torch.cat(nearest).cpu().numpy()
+
+
+def retrieval_metrics(query: Tensor, reference: Tensor, xy: np.ndarray | None = None) -> dict[str, float]:
+    """Metrics of an area, in percent and metres.
+
+    Args:
+        query, reference: (N, D) embeddings of the same N places.
+        xy: (N, 2) metres; without it the metric entries are left out.
+
+    Returns:
+        queries, references, recall@1/5/10, recall@1% (the best max(1, ⌊N / 100⌋) references), and from the place found first:
+        within_10m/25m/50m, mean_error_m, median_error_m.
+    """
+    rank, nearest = rank_references(query, reference)
+    n = len(rank)
+    top_percent = max(1, n // 100)
+    result = {"queries": n, "references": len(reference)}
+    for name, k in (("recall@1", 1), ("recall@5", 5), ("recall@10", 10), ("recall@1%", top_percent)):
+        result[name] = float((rank < k).mean() * 100)
+    if xy is not None:
+        error = np.linalg.norm(xy[nearest] - xy, axis=1)
+        for metres in (10, 25, 50):
+            result[f"within_{metres}m"] = float((error <= metres).mean() * 100)
+        result["mean_error_m"], result["median_error_m"] = float(error.mean()), float(np.median(error))
+    return result
+
+
+def table(metrics_by_area: dict[str, dict[str, float]]) -> str:
+    """The metrics of several areas as a table for the terminal."""
+    columns = list(next(iter(metrics_by_area.values())))[2:]
+    heads = {"mean_error_m": "mean m", "median_error_m": "median m"}
+    rows = [["area", "places", *(heads.get(c, c.replace("recall", "R").replace("within_", "≤ ")) for c in columns)]]
+    for area, metrics in metrics_by_area.items():
+        rows.append([area, f"{metrics['queries']:,}", *(f"{metrics[c]:.1f}" for c in columns)])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(f"{v:<{w}}" if i == 0 else f"{v:>{w}}" for i, (v, w) in enumerate(zip(row, widths, strict=True))) for row in rows]
+    return "\n".join([lines[0], "─" * len(lines[0]), *lines[1:]])

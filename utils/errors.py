@@ -1,0 +1,29 @@
+"""Bad input: one clear line on the terminal and a non-zero exit, from every command."""
+
+import errno
+import sys
+from collections.abc import Callable
+
+
+class InputError(Exception):
+    """Something the user gave cannot be used. The message is one line: what, where, and what to do."""
+
+
+def run_command(main: Callable[[], None]) -> None:
+    """Calls a command's `main`; bad input and a full disk end it with one line and exit status 2."""
+    try:
+        main()
+    except InputError as error:
+        sys.exit(_fail(str(error)))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        sys.exit(_fail(f"no space left while writing{f' {error.filename}' if error.filename else ''}; "
+                       "nothing half-written was left behind: free some space and run the command again"))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _fail(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 2
