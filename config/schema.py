@@ -72,8 +72,9 @@ class TileConfig(ImageEncoderConfig):
     def __post_init__(self):
         super().__post_init__()
         columns = 2 * self.height // 2 ** (self.stages + 1)
-        _check(self.sectors >= 1 and (self.polar or self.sectors == 1) and columns % self.sectors == 0,
-               f"sectors is {self.sectors}; more than 1 needs polar: true and must divide the {columns} columns of the feature map")  # fmt: skip
+        _check(self.polar or self.sectors == 1, f"sectors is {self.sectors}; more than 1 needs polar: true")
+        _check(self.sectors >= 1 and columns % self.sectors == 0,
+               f"sectors is {self.sectors}; it must divide the {columns} columns of the feature map")  # fmt: skip
 
 
 @dataclass
@@ -192,8 +193,10 @@ class Config:
     runs: str = "runs"  # where the run's folder is made
 
     def __post_init__(self):
-        _check(bool(self.name) and "/" not in self.name and not self.name.startswith("."), f"name is {self.name!r}, it takes a folder's name")
-        _check(self.device in ("auto", "cpu") or self.device.startswith("cuda"), f"device is {self.device!r}, it takes auto, cpu or cuda")
+        is_folder_name = bool(self.name) and "/" not in self.name and not self.name.startswith(".")
+        _check(is_folder_name, f"name is {self.name!r}, it takes a folder's name")
+        is_device = self.device in ("auto", "cpu") or self.device.startswith("cuda")
+        _check(is_device, f"device is {self.device!r}, it takes auto, cpu or cuda")
 
 
 def read_config(path: Path, overrides: list[str] | tuple[str, ...] = ()) -> Config:

@@ -60,7 +60,8 @@ class Area:
 
 
 def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Callable[[int], np.ndarray],
-               cloud_of: Callable[[int], np.ndarray], height: int, points: int, info: dict, processes: int | None = None) -> None:  # fmt: skip
+               cloud_of: Callable[[int], np.ndarray], height: int, points: int, info: dict,
+               processes: int | None = None) -> None:  # fmt: skip
     """Writes an area; it appears under its name only when complete.
 
     Args:
@@ -91,7 +92,7 @@ def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Cal
         save_array(folder / "cloud_index.npy", [clouds], clouds.shape, np.int32)
         locations.to_csv(folder / "locations.csv")
         info = {"format": FORMAT, "places": n, "height": height, "points": points, "attribution": city.info["attribution"],
-                "map": city.info["source"]} | info  # fmt: skip
+                "map": city.info["source"], "map_points_sha256": city.info["points_sha256"]} | info  # fmt: skip
         (folder / "area.json").write_text(json.dumps(info, indent=2, ensure_ascii=False) + "\n")
 
 

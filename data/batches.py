@@ -46,20 +46,22 @@ class PlaceBatches:
         augmentation: random changes; None for evaluation.
 
     Raises:
-        InputError: an area does not exist, or holds smaller panoramas or fewer points than the model wants.
+        InputError: an area does not exist, belongs to another map, or holds smaller panoramas or fewer points than the model wants.
     """
 
-    def __init__(self, root: Path, names: list[str], model: ModelConfig, device: torch.device, augmentation: AugmentationConfig | None = None):
+    def __init__(self, root: Path, names: list[str], model: ModelConfig, device: torch.device,
+                 augmentation: AugmentationConfig | None = None):  # fmt: skip
         self.model, self.device, self.augmentation = model, device, augmentation
         self.areas = [Area(root, name) for name in names]
-        for area in self.areas:
-            _check_area(area, model)
         self.area_of = np.repeat(np.arange(len(self.areas)), [len(a) for a in self.areas])
         self.row_of = np.concatenate([np.arange(len(a)) for a in self.areas])
         self.xy = np.concatenate([a.locations.xy for a in self.areas])
         paths = [a.path.parent.resolve() for a in self.areas]
         self.city_of_area = [paths.index(p) for p in paths]
-        self.cities = {i: _City(paths[i], model, device) for i in set(self.city_of_area)}
+        maps = {i: CityMap(paths[i]) for i in set(self.city_of_area)}
+        for area, i in zip(self.areas, self.city_of_area, strict=True):
+            _check_area(area, maps[i], model)
+        self.cities = {i: _City(city, model, device) for i, city in maps.items()}
         self.city_of = np.array(self.city_of_area)[self.area_of]
 
     def __len__(self) -> int:
@@ -130,8 +132,7 @@ class PlaceBatches:
 class _City:
     """What places of one city share on the device."""
 
-    def __init__(self, path: Path, model: ModelConfig, device: torch.device):
-        city = CityMap(path)
+    def __init__(self, city: CityMap, model: ModelConfig, device: torch.device):
         if model.tile:
             width = 2 * model.tile.height if model.tile.polar else model.tile.height
             self.cut_tile = TileCutter(city, model.tile.height, width, model.tile.polar, device)
@@ -140,7 +141,9 @@ class _City:
             self.classes = torch.from_numpy(np.array(city.classes)).to(device)
 
 
-def _check_area(area: Area, model: ModelConfig) -> None:
+def _check_area(area: Area, city: CityMap, model: ModelConfig) -> None:
+    if area.info["map_points_sha256"] != city.info["points_sha256"]:
+        raise InputError(f"{area.path}: built on another map than {city.path} now holds; build the area again")
     height, points = area.panoramas.shape[1], area.cloud_index.shape[1]
     if height < model.panorama.height:
         raise InputError(f"{area.path}: panoramas of {height} rows, but model.panorama.height is {model.panorama.height}; "

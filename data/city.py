@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.osm.raster import Georeference
+from data.georeference import Georeference
 from data.projection import Projection
 from utils.errors import InputError
 

@@ -5,8 +5,7 @@ from numba import njit
 
 from data.city import CityMap
 from data.farthest import farthest_point_order
-
-EXTENT_M = 152.0  # edge of the square around a place, as published
+from data.georeference import EXTENT_M
 
 
 def cloud_index(city: CityMap, x: float, y: float, heading_deg: float, count: int) -> np.ndarray:

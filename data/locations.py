@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from data.city import CityMap
-from data.cloud_index import EXTENT_M
+from data.georeference import EXTENT_M
 from data.osm.classes import INDEX
 from utils.errors import InputError
 

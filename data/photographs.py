@@ -41,8 +41,8 @@ def read_photograph(path: Path, height: int) -> np.ndarray:
             if abs(width - 2 * rows) > 0.01 * width:
                 raise InputError(f"{path}: {width} × {rows} pixels; an equirectangular panorama is twice as wide as high")
             image.draft("RGB", (2 * height, height))  # lets JPEG decode at a fraction of its size
-            scaled = image.convert("RGB").resize((2 * height, height), Image.Resampling.BOX if rows >= height else Image.Resampling.BILINEAR)
-            return np.asarray(scaled)
+            method = Image.Resampling.BOX if rows >= height else Image.Resampling.BILINEAR
+            return np.asarray(image.convert("RGB").resize((2 * height, height), method))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: cannot be read as an image ({reason}); replace it or remove its location") from None

@@ -13,7 +13,7 @@ from data.osm.build import build_map
 from data.photographs import find_photographs, read_photograph
 from data.render.panorama import Conditions, Renderer
 from data.town import write_town
-from utils.errors import InputError, run_command
+from utils.errors import run_command
 
 # The demo town: places along its streets in three strips from west to east, no tile of one touching a tile of another.
 DEMO_STRIPS = {"train": (0.0, 0.62), "validation": (0.62, 0.76), "test": (0.76, 1.0)}
@@ -75,7 +75,7 @@ def make_demo(args) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     extract = args.out / "town.osm"
     write_town(extract, args.seed)
-    build_map(extract, args.out, seed=args.seed)
+    build_map(extract, args.out, seed=args.seed, attribution="a generated town, no real place")
     city = CityMap(args.out)
     x0, _, x1, _ = city.info["bounds"]
     rng = np.random.default_rng(args.seed)
@@ -114,10 +114,31 @@ def _numbers(count: int, names: str):
 
 
 def _positive(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above zero")
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above zero")
     return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from zero on")
+    return int(text)
+
+
+def _area_name(text: str) -> str:
+    if not text or "/" in text or text.startswith(".") or text == "map":
+        raise argparse.ArgumentTypeError(f"{text!r} is not a folder's name that an area can take (`map` holds the city's map)")
+    return text
 
 
 def _parse() -> argparse.Namespace:
@@ -127,39 +148,40 @@ def _parse() -> argparse.Namespace:
     def command(name: str, run, text: str, example: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text, epilog=f"example: python -m data.prepare {example}")
         sub.set_defaults(run=run)
-        sub.add_argument("--seed", type=int, default=0, help="of everything drawn at random (default 0)")
+        sub.add_argument("--seed", type=_seed, default=0, help="of everything drawn at random (default 0)")
         return sub
 
     sub = command("demo", make_demo, "Generate a town as an OpenStreetMap file and build its map and three areas.", "demo")
     sub.add_argument("--out", type=Path, default=Path("datasets/demo"), help="the city's folder (default datasets/demo)")
     sub.add_argument("--every", type=_positive, default=12.0, metavar="METRES", help="step between places along the streets")
-    sub.add_argument("--height", type=int, default=64, help="rows of a panorama (default 64)")
+    sub.add_argument("--height", type=_count, default=64, help="rows of a panorama (default 64)")
     sub.add_argument("--apart", type=_positive, default=215.0, metavar="METRES", help="distance between the areas (default 215)")
 
-    sub = command("map", make_map, "Build a city's 2.5D map from an OpenStreetMap extract.", "map --osm manhattan.osm.pbf --out datasets/manhattan")
+    sub = command("map", make_map, "Build a city's 2.5D map from an OpenStreetMap extract.",
+                  "map --osm manhattan.osm.pbf --out datasets/manhattan")  # fmt: skip
     sub.add_argument("--osm", type=Path, required=True, metavar="FILE", help=".osm, .osm.gz, .osm.bz2 or .osm.pbf")
     sub.add_argument("--out", type=Path, required=True, metavar="CITY", help="the city's folder, e.g. datasets/manhattan")
     sub.add_argument("--density", type=_positive, default=0.2, help="points per square metre of surface (default 0.2)")
     sub.add_argument("--resolution", type=_positive, default=0.45, help="metres per pixel of the drawn map (default 0.45)")
-    sub.add_argument("--origin", type=_numbers(2, "LAT,LON"), metavar="LAT,LON", help="origin of the local metres (default: the extract's centre)")
+    sub.add_argument("--origin", type=_numbers(2, "LAT,LON"), metavar="LAT,LON", help="of the local metres (default: extract's centre)")
 
     sub = command("area", make_area, "Build an area: places with panoramas and clouds.",
                   "area --city datasets/manhattan --name wallstreet --locations wallstreet5kU.csv --render")  # fmt: skip
     sub.add_argument("--city", type=Path, required=True, help="the city's folder, e.g. datasets/manhattan")
-    sub.add_argument("--name", required=True, help="of the area; it is written to CITY/NAME")
+    sub.add_argument("--name", type=_area_name, required=True, help="of the area; it is written to CITY/NAME")
     where = sub.add_mutually_exclusive_group(required=True)
     where.add_argument("--locations", type=Path, metavar="CSV", help="id, latitude, longitude, heading[, city]; with or without header")
     where.add_argument("--every", type=_positive, metavar="METRES", help="sample places along the streets at this step")
     sub.add_argument("--bbox", type=_numbers(4, "SOUTH,WEST,NORTH,EAST"), metavar="S,W,N,E", help="with --every: only in this box, degrees")
     sub.add_argument("--apart-from", action="append", metavar="AREA|CSV", help="drop places near those of another area of the city")
     sub.add_argument("--apart", type=_positive, default=215.0, metavar="METRES", help="how near (default 215: no tiles overlap)")
-    sub.add_argument("--sample", type=int, metavar="N", help="keep a random subset of N places")
+    sub.add_argument("--sample", type=_count, metavar="N", help="keep a random subset of N places")
     what = sub.add_mutually_exclusive_group(required=True)
     what.add_argument("--panoramas", type=Path, metavar="DIR", help="equirectangular photographs named by id")
     what.add_argument("--render", action="store_true", help="render the panoramas from the map")
-    sub.add_argument("--height", type=int, default=128, help="rows of a stored panorama; it has twice as many columns (default 128)")
-    sub.add_argument("--points", type=int, default=1024, help="points of a place's cloud (default 1024)")
-    sub.add_argument("--processes", type=int, help="worker processes (default: one for each core)")
+    sub.add_argument("--height", type=_count, default=128, help="rows of a stored panorama; it has twice as many columns (default 128)")
+    sub.add_argument("--points", type=_count, default=1024, help="points of a place's cloud (default 1024)")
+    sub.add_argument("--processes", type=_count, help="worker processes (default: one for each core)")
 
     sub = command("preview", make_preview, "Draw panorama, tile and cloud of places side by side.",
                   "preview --city datasets/demo --name test --places 0 50 100 --out preview.png")  # fmt: skip
@@ -170,10 +192,6 @@ def _parse() -> argparse.Namespace:
     args = parser.parse_args()
     if getattr(args, "bbox", None) and not args.every:
         parser.error("--bbox goes with --every")
-    for option in ("height", "points", "processes", "sample"):
-        value = getattr(args, option, None)
-        if value is not None and value < 1:
-            raise InputError(f"--{option} {value}: must be at least 1")
     return args
 
 

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from data.area import Area
 from data.city import CityMap
-from data.cloud_index import EXTENT_M
+from data.georeference import EXTENT_M
 from data.osm.classes import CLASSES
 from data.views import TileCutter, cut_clouds
 from utils.atomic import atomic_file
@@ -61,8 +61,12 @@ def _annotate(picture: Image.Image, area: Area, rows: list[int], attribution: st
     draw = ImageDraw.Draw(picture)
     for line, row in enumerate(rows):
         heading = area.locations.heading_deg[row]
-        draw.text((6, line * SIDE + 4), f"{area.name} {area.locations.ids[row]}, heading {heading:.0f}°", "white", stroke_width=1, stroke_fill="black")
+        _write(draw, line * SIDE + 4, f"{area.locations.ids[row]}, heading {heading:.0f}°")
         for centre in (2.5 * SIDE, 3.5 * SIDE):  # the place, and the way it looks
             x, y = centre, (line + 0.5) * SIDE
             draw.polygon([(x, y - 9), (x - 5, y + 5), (x + 5, y + 5)], fill=(220, 30, 30))
-    draw.text((6, picture.height - 14), attribution, "white", stroke_width=1, stroke_fill="black")
+    _write(draw, picture.height - 14, attribution)
+
+
+def _write(draw: ImageDraw.ImageDraw, y: int, text: str) -> None:
+    draw.text((6, y), text, "white", stroke_width=1, stroke_fill="black")

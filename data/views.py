@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from data.city import CityMap
-from data.cloud_index import EXTENT_M
+from data.georeference import EXTENT_M
 from data.osm.classes import BARE_RGB
 
 

@@ -22,7 +22,9 @@ from utils.errors import InputError, run_command
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m eval.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m eval.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--run", type=Path, metavar="RUN_DIR", help="folder of a run, e.g. runs/demo")
     source.add_argument("--embeddings", type=Path, metavar="NPZ", help="file with `query` and `reference` (N, D), and x, y for metres")

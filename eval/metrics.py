@@ -26,7 +26,8 @@ def rank_references(query: Tensor, reference: Tensor) -> tuple[np.ndarray, np.nd
     for name, embedding in (("query", query), ("reference", reference)):
         bad = (~torch.isfinite(embedding).all(1)).nonzero()
         if len(bad):
-            raise InputError(f"{name} embedding {int(bad[0])} is not finite ({len(bad)} such rows); the model has diverged, or the file is damaged")
+            raise InputError(f"{name} embedding {int(bad[0])} is not finite ({len(bad)} such rows); "
+                             "the model has diverged, or the file is damaged")
     query, reference = functional.normalize(query.float()), functional.normalize(reference.float())
     ranks, nearest = [], []
     for first in range(0, len(query), BLOCK):

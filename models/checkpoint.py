@@ -47,7 +47,8 @@ def load_weights(model: torch.nn.Module, tensors: dict[str, Tensor], source: Pat
     if wrong:
         name = wrong[0]
         raise InputError(f"{source}: a checkpoint of another model than the run's config.yaml describes: {name} is "
-                         f"{found.get(name, 'missing')}, the model has {expected.get(name, 'no such tensor')} ({len(wrong)} tensors differ)")
+                         f"{found.get(name, 'missing')}, the model has {expected.get(name, 'no such tensor')} "
+                         f"({len(wrong)} tensors differ)")
     model.load_state_dict(tensors)
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from config.schema import CloudConfig
-from data.cloud_index import EXTENT_M
+from data.georeference import EXTENT_M
 from data.osm.classes import CLASSES
 from models.neighbors import nearest_neighbors, neighbor_max
 from models.sectors import SectorMax
@@ -50,7 +50,9 @@ class DGCNN(nn.Module):
         self.classes = nn.Embedding(len(CLASSES), CLASS_WIDTH) if config.classes else None
         widths = [3 + (CLASS_WIDTH if config.classes else 0), *config.widths]
         self.layers = nn.ModuleList(EdgeConv(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
-        self.join = nn.Sequential(nn.Linear(sum(config.widths), config.features, bias=False), nn.BatchNorm1d(config.features), nn.LeakyReLU(0.2))
+        self.join = nn.Sequential(
+            nn.Linear(sum(config.widths), self.features, bias=False), nn.BatchNorm1d(self.features), nn.LeakyReLU(0.2)
+        )
         self.pool = SectorMax(config.sectors)
         self.linear = None if dim is None else nn.Linear(config.features * config.sectors, dim)
 

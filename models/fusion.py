@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from config.schema import ModelConfig
-from data.cloud_index import EXTENT_M
+from data.georeference import EXTENT_M
 from models.sectors import SectorMax
 
 

@@ -29,7 +29,9 @@ from utils.progress import progress
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m training.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("recipe", type=Path, help="YAML file, e.g. config/demo.yaml")
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="settings that win over the recipe's")
     args = parser.parse_args()
@@ -81,8 +83,9 @@ def train(config: Config, device: torch.device) -> Path:
             best_recall = score
             save_checkpoint(best, weights, info)
         save_checkpoint(last, weights | _optimizer_tensors(optimizer), info)
-        print(f"epoch {epoch + 1}/{settings.epochs}: loss {loss:.3f}, {speed:.0f} samples/s, validation recall@1 {recall['recall@1']:.1f} %, "
-              f"@10 {recall['recall@10']:.1f} %, median error {recall['median_error_m']:.0f} m", flush=True)
+        print(f"epoch {epoch + 1}/{settings.epochs}: loss {loss:.3f}, {speed:.0f} samples/s, "
+              f"validation recall@1 {recall['recall@1']:.1f} %, @10 {recall['recall@10']:.1f} %, "
+              f"median error {recall['median_error_m']:.0f} m", flush=True)
     writer.close()
     return run
 

@@ -10,19 +10,20 @@ import numpy as np
 import shapely
 
 from data.city import FORMAT, order_by_cell
+from data.georeference import Georeference
 from data.osm.buildings import build_prisms
 from data.osm.classes import CLASSES, DRIVABLE, INDEX
 from data.osm.extract import Features, read_extract
 from data.osm.landcover import land_cover
 from data.osm.mesh import CROWN, GROUND, Mesh, complete_trees, flat_mesh, prism_mesh, sample_surface, tree_mesh
-from data.osm.raster import Georeference, draw_map
+from data.osm.raster import draw_map
 from utils.atomic import atomic_folder, save_array
 
 ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0 (https://www.openstreetmap.org/copyright)"
 
 
 def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel: float = 0.45, seed: int = 0,
-              origin: tuple[float, float] | None = None) -> dict:  # fmt: skip
+              origin: tuple[float, float] | None = None, attribution: str = ATTRIBUTION) -> dict:  # fmt: skip
     """Builds `city/map` from an extract.
 
     Args:
@@ -32,6 +33,7 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
         metres_per_pixel: of the raster.
         seed: of the sampled points and of what tags leave open.
         origin: latitude and longitude of the local metres' (0, 0); default: centre of the extract.
+        attribution: whose data the map is made from; shown on every picture of it.
 
     Returns:
         what `map.json` holds.
@@ -53,11 +55,12 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
     points = np.concatenate([points, ground_points])
     classes = np.concatenate([above_class[face], ground_classes[below.owner[ground_face]]])
     order, cell_start = order_by_cell(points, features.bounds)
+    points, classes = points[order], classes[order]
     geo = Georeference(features.bounds, metres_per_pixel)
     raster, ground_raster = draw_map(geo, ground, ground_classes, prisms.polygons, features.trees)
     info = {
         "format": FORMAT,
-        "attribution": ATTRIBUTION,
+        "attribution": attribution,
         "source": {"file": Path(extract).name, "sha256": hashlib.sha256(Path(extract).read_bytes()).hexdigest()},
         "origin": [features.projection.origin_lat, features.projection.origin_lon],
         "bounds": list(geo.bounds),
@@ -65,6 +68,7 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
         "density": density,
         "seed": seed,
         "points": len(points),
+        "points_sha256": hashlib.sha256(points.tobytes()).hexdigest(),  # areas hold indices into these very points
         "points_by_class": {c.name: int(n) for c, n in zip(CLASSES, np.bincount(classes, minlength=25), strict=True) if n},
         "buildings": len(prisms.polygons),
         "buildings_with_height": int(prisms.tagged.sum()),
@@ -73,7 +77,7 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
         "versions": {name: version(name) for name in ("osmium", "shapely", "numpy")},
     }
     with atomic_folder(Path(city) / "map") as folder:
-        for name, array in (("points", points[order]), ("classes", classes[order]), ("cell_start", cell_start),
+        for name, array in (("points", points), ("classes", classes), ("cell_start", cell_start),
                             ("raster", raster), ("ground", ground_raster)):  # fmt: skip
             save_array(folder / f"{name}.npy", [array], array.shape, array.dtype)
         np.savez(folder / "mesh.npz", vertices=above.vertices, faces=above.faces, kind=above.kind, owner=above.owner)

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import osmium
 import shapely
-from tqdm import tqdm
 
 from data.osm.classes import class_of_area, class_of_way, is_underground
 from data.osm.heights import building_extent, parse_length_m
 from data.projection import Projection
 from utils.errors import InputError
+from utils.progress import progress
 
 # Only objects with one of these keys are handed to Python: an extract is mostly untagged nodes.
 KEYS = ("building", "building:part", "highway", "area:highway", "railway", "natural", "landuse", "leisure", "waterway",
@@ -60,7 +60,7 @@ def read_extract(path: Path, origin: tuple[float, float] | None = None) -> Featu
     try:
         box = osmium.io.Reader(str(path)).header().box()
         processor = osmium.FileProcessor(str(path)).with_areas().with_filter(osmium.filter.KeyFilter(*KEYS))
-        for element in tqdm(processor, desc=f"reading {path.name}", unit=" elements", leave=False):
+        for element in progress(processor, desc=f"reading {path.name}", unit=" elements"):
             collector.take(element)
     except (RuntimeError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
@@ -121,12 +121,13 @@ class _Collector:
             self._tree_row(way, tags)
 
     def _tree(self, lon: float, lat: float, tags) -> None:
-        self.trees.append((lon, lat, parse_length_m(tags.get("height")) or 0.0, parse_length_m(tags.get("diameter_crown")) or 0.0))
+        height, crown = (parse_length_m(tags.get(key)) or 0.0 for key in ("height", "diameter_crown"))  # 0: not stated
+        self.trees.append((lon, lat, height, crown))
 
     def _tree_row(self, way, tags, spacing_m: float = 8.0) -> None:
         line = self._geometry(self.wkb.create_linestring, way)
         if line is not None:
-            step = spacing_m / 111_000 / max(0.2, np.cos(np.radians(line.centroid.y)))  # degrees; a row's spacing is a guess anyway
+            step = spacing_m / 111_000  # degrees of latitude; a row's spacing is a guess anyway
             for point in shapely.line_interpolate_point(line, np.arange(0, line.length, step)):
                 self._tree(point.x, point.y, tags)
 
@@ -138,31 +139,42 @@ class _Collector:
             return None
 
     def features(self, box, origin) -> Features:
-        columns = [list(zip(*rows, strict=True)) if rows else [(), (), (), ()] for rows in (self.buildings, self.surfaces, self.ways)]
-        (buildings, ids, extents, parts), (surfaces, surface_classes), (ways, way_classes, widths) = (
-            columns[0], columns[1][:2], columns[2][:3])  # fmt: skip
-        degrees = _bounds_in_degrees(box, buildings)
-        lon0, lat0, lon1, lat1 = degrees
+        buildings, building_ids, extents, is_part = _columns(self.buildings, 4)
+        surfaces, surface_classes = _columns(self.surfaces, 2)
+        ways, way_classes, way_widths = _columns(self.ways, 3)
+        lon0, lat0, lon1, lat1 = _bounds_in_degrees(box, buildings)
         projection = Projection(*(origin or ((lat0 + lat1) / 2, (lon0 + lon1) / 2)))
 
-        def to_metres(geometries):
-            array = np.array([g for g in geometries if g is not None], dtype=object)
+        def to_metres(geometries) -> np.ndarray:
+            array = np.array(list(geometries), dtype=object)
             return shapely.transform(array, lambda c: np.column_stack(projection.forward(c[:, 1], c[:, 0])))
 
         corners = np.column_stack(projection.forward([lat0, lat0, lat1, lat1], [lon0, lon1, lon0, lon1]))
         trees = np.array(self.trees, np.float64).reshape(-1, 4)
         trees[:, 0], trees[:, 1] = projection.forward(trees[:, 1], trees[:, 0])
-        extents = np.array([(e.bottom_m, e.top_m, e.tagged) for e in extents])
-        polygons = to_metres(buildings)
-        valid = shapely.is_valid(polygons)
-        polygons[~valid] = shapely.make_valid(polygons[~valid])
-        self.dropped["repaired polygons"] = int((~valid).sum())
+        polygons, areas = to_metres(buildings), to_metres(surfaces)
+        self.dropped["repaired polygons"] = int((~shapely.is_valid(polygons)).sum() + (~shapely.is_valid(areas)).sum())
         return Features(
-            projection, (*corners.min(0), *corners.max(0)), polygons, np.array(ids, np.int64), extents[:, :2],
-            extents[:, 2].astype(bool), np.array(parts, bool), shapely.make_valid(to_metres(surfaces)),
-            np.array(surface_classes, np.uint8), to_metres(ways), np.array(way_classes, np.uint8),
-            np.array(widths, np.float64), to_metres(self.coastlines), trees, self.dropped,
-        )  # fmt: skip
+            projection=projection,
+            bounds=(*corners.min(0).tolist(), *corners.max(0).tolist()),
+            buildings=shapely.make_valid(polygons),
+            building_ids=np.array(building_ids, np.int64),
+            building_extent_m=np.array([(e.bottom_m, e.top_m) for e in extents]),
+            building_tagged=np.array([e.tagged for e in extents]),
+            building_is_part=np.array(is_part, bool),
+            surfaces=shapely.make_valid(areas),
+            surface_classes=np.array(surface_classes, np.uint8),
+            ways=to_metres(ways),
+            way_classes=np.array(way_classes, np.uint8),
+            way_widths_m=np.array(way_widths, np.float64),
+            coastlines=to_metres(line for line in self.coastlines if line is not None),
+            trees=trees,
+            dropped=self.dropped,
+        )
+
+
+def _columns(rows: list[tuple], count: int) -> list[tuple]:
+    return list(zip(*rows, strict=True)) if rows else [()] * count
 
 
 def _way_width_m(tags: dict[str, str]) -> float:

@@ -1,35 +1,14 @@
 """The drawn map: north-up rasters of colours and of semantic classes."""
 
-import math
-
 import cv2
 import numpy as np
 import shapely
 
+from data.georeference import Georeference
 from data.osm.classes import BARE, BARE_RGB, CLASSES, INDEX
 
 SHIFT = 6  # cv2 takes coordinates in 1/64 pixel
 OUTLINE_RGB = (150, 132, 118)
-
-
-class Georeference:
-    """Where the pixels of a north-up raster lie: pixel (0, 0) is the north-west corner of the bounds.
-
-    Args:
-        bounds: x0, y0, x1, y1 in metres (x east, y north).
-        metres_per_pixel: edge of a pixel.
-    """
-
-    def __init__(self, bounds: tuple[float, float, float, float], metres_per_pixel: float):
-        self.bounds = tuple(float(b) for b in bounds)
-        self.metres_per_pixel = float(metres_per_pixel)
-        x0, y0, x1, y1 = self.bounds
-        self.width = math.ceil((x1 - x0) / metres_per_pixel)
-        self.height = math.ceil((y1 - y0) / metres_per_pixel)
-
-    def to_pixels(self, xy: np.ndarray) -> np.ndarray:
-        """Metres (n, 2) to continuous (column, row); the centre of the first pixel is (0.5, 0.5)."""
-        return (np.asarray(xy) - (self.bounds[0], self.bounds[3])) * (1, -1) / self.metres_per_pixel
 
 
 def draw_map(geo: Georeference, ground: np.ndarray, ground_classes: np.ndarray, buildings: np.ndarray,

@@ -1,0 +1,142 @@
+"""Fixtures shared by all tests: real data, hand-written extracts, and a small city built from one."""
+
+import gzip
+import os
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+import pytest
+
+from data.city import CityMap
+from data.osm.build import build_map
+from data.projection import Projection
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared/data"
+ORIGIN = (-33.9, 151.2)  # of the hand-written extracts; south of the equator, where signs go wrong
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real data beside the project. Skips where it is missing, but fails in continuous integration."""
+    if not SHARED_DATA.is_dir():
+        message = "no real data: ../shared/data does not exist"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
+    return SHARED_DATA
+
+
+class Extract:
+    """An OpenStreetMap XML file in the making; coordinates in metres about ORIGIN, which is the centre of its bounds."""
+
+    def __init__(self, half_width_m: float, half_height_m: float):
+        self.projection, self.nodes, self.body = Projection(*ORIGIN), {}, []
+        (south, north), (west, east) = self.projection.inverse([-half_width_m, half_width_m], [-half_height_m, half_height_m])
+        self.bounds = f'<bounds minlat="{south:.7f}" minlon="{west:.7f}" maxlat="{north:.7f}" maxlon="{east:.7f}"/>'
+        self.count = 0
+
+    def node(self, xy, tags: dict[str, str] | None = None) -> int:
+        """A node; the same place is the same node."""
+        number, known = self.nodes.setdefault(tuple(map(float, xy)), (len(self.nodes) + 1, {}))
+        known.update(tags or {})
+        return number
+
+    def way(self, xy, tags: dict[str, str] | None = None) -> int:
+        """A way through places; closed where the last is the first."""
+        refs = "".join(f'<nd ref="{self.node(p)}"/>' for p in xy)
+        self.count += 1
+        self.body.append(f'<way id="{self.count}" version="1">{refs}{_tags(tags or {})}</way>')
+        return self.count
+
+    def box(self, x0: float, y0: float, x1: float, y1: float, tags: dict[str, str] | None = None) -> int:
+        """A closed way around an upright rectangle."""
+        return self.way([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)], tags)
+
+    def multipolygon(self, outer: int, inner: int, tags: dict[str, str]) -> int:
+        """A relation of two closed ways."""
+        self.count += 1
+        members = f'<member type="way" ref="{outer}" role="outer"/><member type="way" ref="{inner}" role="inner"/>'
+        self.body.append(f'<relation id="{self.count}" version="1">{members}{_tags({"type": "multipolygon", **tags})}</relation>')
+        return self.count
+
+    def write(self, path: Path) -> Path:
+        """Writes the file, compressed where its name ends in .gz."""
+        lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<osm version="0.6">', self.bounds]
+        for (x, y), (number, tags) in self.nodes.items():
+            lat, lon = self.projection.inverse(x, y)
+            lines.append(f'<node id="{number}" version="1" lat="{lat:.9f}" lon="{lon:.9f}">{_tags(tags)}</node>')
+        ordered = sorted(self.body, key=lambda line: line.startswith("<relation"))
+        text = "\n".join([*lines, *ordered, "</osm>", ""]).encode()
+        path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
+        return path
+
+
+def _tags(tags: dict[str, str]) -> str:
+    return "".join(f"<tag k={quoteattr(key)} v={quoteattr(value)}/>" for key, value in tags.items())
+
+
+@pytest.fixture(scope="session")
+def new_extract() -> type[Extract]:
+    """The class of hand-written extracts."""
+    return Extract
+
+
+@pytest.fixture(scope="session")
+def small_extract(tmp_path_factory) -> Path:
+    """800 m × 600 m: a grid of streets, blocks of buildings, a park with trees, a pond, a courtyard, a tower with parts."""
+    extract, rng = Extract(400, 300), np.random.default_rng(0)
+    for x in (-240, -80, 80, 240):
+        extract.way([(x, -300), (x, 300)], {"highway": "residential"})
+    for y in (-160, 0, 160):
+        extract.way([(-400, y), (400, y)], {"highway": "primary" if y == 0 else "residential", "lanes": "2"})
+    for block_x in (-320, -160, 0, 160, 320):
+        for block_y in (-230, -80, 80, 230):
+            if (block_x, block_y) == (0, 80):
+                continue
+            for dx, dy in ((-32, -30), (32, -30), (-32, 30), (32, 30)):
+                x, y = block_x + dx, block_y + dy
+                extract.box(x - 20, y - 18, x + 20, y + 18, {"building": "yes", "height": f"{rng.uniform(6, 60):.1f}"})
+    extract.box(-70, 10, 70, 150, {"leisure": "park"})
+    extract.box(-60, 90, -20, 130, {"natural": "water"})
+    courtyard = extract.box(20, 20, 60, 60), extract.box(30, 30, 50, 50)
+    extract.multipolygon(*courtyard, {"building": "yes", "building:levels": "4"})
+    extract.box(20, 100, 60, 140, {"building": "yes", "height": "20"})
+    extract.box(20, 100, 40, 140, {"building:part": "yes", "height": "20"})
+    extract.box(40, 100, 60, 140, {"building:part": "yes", "height": "80"})
+    extract.box(-30, 20, -10, 40, {"building": "yes", "location": "underground", "layer": "-1"})
+    for i in range(12):
+        extract.node((-65 + 11 * i, 80), {"natural": "tree"})
+    return extract.write(tmp_path_factory.mktemp("extract") / "small.osm")
+
+
+@pytest.fixture(scope="session")
+def small_city(small_extract, tmp_path_factory) -> CityMap:
+    """The map of `small_extract`; not to be changed."""
+    path = tmp_path_factory.mktemp("small") / "city"
+    build_map(small_extract, path, density=0.1, metres_per_pixel=0.5)
+    return CityMap(path)
+
+
+@pytest.fixture(scope="session")
+def tower_city(tmp_path_factory) -> CityMap:
+    """Bare ground with a single tower, 20 m × 20 m and 60 m high, whose centre lies 50 m due east of the origin."""
+    extract = Extract(500, 200)
+    extract.box(40, -10, 60, 10, {"building": "yes", "height": "60"})
+    path = tmp_path_factory.mktemp("tower") / "city"
+    build_map(extract.write(path.with_suffix(".osm")), path)
+    return CityMap(path)
+
+
+@pytest.fixture(scope="session")
+def west_village(shared_data, tmp_path_factory) -> CityMap:
+    """The map of a small real extract; not to be changed."""
+    path = tmp_path_factory.mktemp("real") / "west-village"
+    build_map(shared_data / "osm/west-village.osm.pbf", path, density=0.05)
+    return CityMap(path)
+
+
+@pytest.fixture(scope="session")
+def lower_manhattan(shared_data):
+    """What the reader takes from a large real extract; not to be changed."""
+    from data.osm.extract import read_extract
+
+    return read_extract(shared_data / "osm/lower-manhattan.osm.pbf")

@@ -1,0 +1,81 @@
+"""Semantic classes of tags."""
+
+import pytest
+
+from data.osm.classes import CLASSES, DRIVABLE, INDEX, RAILS, ROADS, class_of_area, class_of_way, is_underground
+
+
+def test_numbers_follow_the_published_dataset():
+    names = "areas_footway areas_pedestrian areas_railways areas_service buildings coastlines forest paths_cycleway paths_footway"
+    names += " paths_steps roads_motorway roads_pedestrian roads_primary roads_residential roads_secondary roads_service roads_trunk"
+    names += " roads_unclassified vegetation water paths_bridleway railways roads_tertiary roads_track roads_other"
+    assert [c.name for c in CLASSES] == names.split()
+
+
+def test_no_two_classes_share_a_layer():
+    assert len({c.layer for c in CLASSES}) == len(CLASSES) == 25
+
+
+def test_every_line_class_has_a_width():
+    assert all(CLASSES[INDEX[name]].width_m > 0 for name in [*ROADS.values(), "railways"])
+    assert DRIVABLE <= {INDEX[name] for name in ROADS.values()}
+
+
+@pytest.mark.parametrize(
+    ("tags", "name"),
+    [
+        ({"highway": "motorway_link"}, "roads_motorway"), ({"highway": "trunk"}, "roads_trunk"),
+        ({"highway": "primary"}, "roads_primary"), ({"highway": "secondary_link"}, "roads_secondary"),
+        ({"highway": "tertiary"}, "roads_tertiary"), ({"highway": "living_street"}, "roads_residential"),
+        ({"highway": "unclassified"}, "roads_unclassified"), ({"highway": "service"}, "roads_service"),
+        ({"highway": "pedestrian"}, "roads_pedestrian"), ({"highway": "track"}, "roads_track"), ({"highway": "road"}, "roads_other"),
+        ({"highway": "footway"}, "paths_footway"), ({"highway": "path"}, "paths_footway"), ({"highway": "steps"}, "paths_steps"),
+        ({"highway": "cycleway"}, "paths_cycleway"), ({"highway": "bridleway"}, "paths_bridleway"),
+        *(({"railway": kind}, "railways") for kind in sorted(RAILS)),
+    ],
+)  # fmt: skip
+def test_class_of_way(tags, name):
+    assert class_of_way(tags) == INDEX[name]
+
+
+@pytest.mark.parametrize(
+    "tags", [{}, {"highway": "proposed"}, {"highway": "construction"}, {"railway": "abandoned"}, {"waterway": "river"}, {"leisure": "park"}]
+)
+def test_ways_without_a_class(tags):
+    assert class_of_way(tags) is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "name"),
+    [
+        ({"natural": "water"}, "water"), ({"natural": "bay"}, "water"), ({"landuse": "basin"}, "water"),
+        ({"waterway": "riverbank"}, "water"), ({"natural": "wood"}, "forest"), ({"landuse": "forest"}, "forest"),
+        ({"highway": "footway"}, "areas_footway"), ({"highway": "pedestrian"}, "areas_pedestrian"),
+        ({"place": "square"}, "areas_pedestrian"), ({"man_made": "pier"}, "areas_pedestrian"),
+        ({"amenity": "parking"}, "areas_service"), ({"highway": "service"}, "areas_service"),
+        ({"area:highway": "residential"}, "areas_service"), ({"landuse": "railway"}, "areas_railways"),
+        ({"railway": "platform"}, "areas_railways"), ({"leisure": "park"}, "vegetation"), ({"landuse": "grass"}, "vegetation"),
+        ({"natural": "scrub"}, "vegetation"), ({"leisure": "park", "natural": "water"}, "water"),
+    ],
+)  # fmt: skip
+def test_class_of_area(tags, name):
+    assert class_of_area(tags) == INDEX[name]
+
+
+@pytest.mark.parametrize("tags", [{}, {"landuse": "residential"}, {"leisure": "pitch"}, {"natural": "coastline"}, {"amenity": "school"}])
+def test_areas_without_a_class(tags):
+    assert class_of_area(tags) is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "below"),
+    [
+        ({"layer": "-1"}, True), ({"layer": "-0.5"}, True), ({"location": "underground"}, True), ({"tunnel": "yes"}, True),
+        ({"tunnel": "culvert"}, True), ({"indoor": "room"}, True), ({"railway": "subway"}, True), ({"railway": "subway", "bridge": "no"}, True),
+        ({}, False), ({"layer": "1"}, False), ({"layer": "0"}, False), ({"layer": "ground"}, False), ({"tunnel": "no"}, False),
+        ({"tunnel": "building_passage"}, False), ({"indoor": "no"}, False), ({"railway": "subway", "bridge": "viaduct"}, False),
+        ({"railway": "rail"}, False), ({"location": "overground"}, False),
+    ],
+)  # fmt: skip
+def test_is_underground(tags, below):
+    assert is_underground({"building": "yes", **tags}) is below
