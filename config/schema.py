@@ -134,10 +134,11 @@ class LossConfig:
 
 @dataclass
 class AugmentationConfig:
-    """Random changes of training samples. `mirror` and `turn` change query and reference alike, the others one of them."""
+    """Random changes of training samples. `mirror`, `turn` and `heading_deg` change query and reference alike, the others one of them."""
 
     mirror: bool = True  # left and right exchanged in half of the samples
     turn: bool = True  # the viewer turned round (180°) in half of the samples
+    heading_deg: float = 10.0  # the viewer turned by up to this either way, in whole columns of the panorama
     yaw_deg: float = 5.0  # panorama rotated by up to this
     shift_m: float = 0.0  # map views moved by up to this in x and in y
     brightness: float = 0.2
@@ -148,7 +149,7 @@ class AugmentationConfig:
     point_drop: float = 0.1  # share of points dropped (replaced by others of the same cloud), at most
 
     def __post_init__(self):
-        for name in ("yaw_deg", "shift_m", "point_jitter_m"):
+        for name in ("heading_deg", "yaw_deg", "shift_m", "point_jitter_m"):
             _check(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}, it takes 0 or more")
         for name in ("brightness", "contrast", "saturation", "erase", "point_drop"):
             _check(0 <= getattr(self, name) <= 1, f"{name} is {getattr(self, name)}, it takes 0 to 1")

@@ -13,8 +13,8 @@ class Augmentation:
     """The random numbers of one batch; tensors with B rows."""
 
     mirror: Tensor  # bool: left and right exchanged, in panorama and map alike
-    turn: Tensor  # bool: viewer turned by 180°, in panorama and map alike
-    yaw_deg: Tensor  # panorama only
+    turn: Tensor  # columns by which the viewer is turned clockwise, in panorama and map alike
+    yaw: Tensor  # columns by which the panorama alone is turned
     shift_m: Tensor  # (B, 2) east and north, map only
     brightness: Tensor  # factors around 1
     contrast: Tensor
@@ -22,18 +22,20 @@ class Augmentation:
     erase: Tensor  # (B, 4) blanked rectangle of the panorama: top, left, height, width as shares; zeros for none
 
     @staticmethod
-    def draw(config: AugmentationConfig, batch: int, generator: torch.Generator) -> "Augmentation":
-        """Draws for a batch."""
+    def draw(config: AugmentationConfig, batch: int, width: int, generator: torch.Generator) -> "Augmentation":
+        """Draws for a batch of panoramas that are `width` columns wide."""
 
         def uniform(low: float, high: float, *shape: int) -> Tensor:
             return low + (high - low) * torch.rand(batch, *shape, generator=generator)
 
         coins = torch.rand(batch, 3, generator=generator)
         factors = [uniform(1 - s, 1 + s) for s in (config.brightness, config.contrast, config.saturation)]
-        yaw, shift = uniform(-config.yaw_deg, config.yaw_deg), uniform(-config.shift_m, config.shift_m, 2)
+        around = ((coins[:, 1] < 0.5) & config.turn) * (width // 2)
+        heading, yaw = ((uniform(-d, d) / 360 * width).round().long() for d in (config.heading_deg, config.yaw_deg))
+        shift = uniform(-config.shift_m, config.shift_m, 2)
         size, corner = uniform(0.1, 0.4, 2), uniform(0.0, 1.0, 2)
         rectangle = torch.cat([corner * (1 - size), size], dim=1) * (coins[:, 2:] < config.erase)
-        return Augmentation((coins[:, 0] < 0.5) & config.mirror, (coins[:, 1] < 0.5) & config.turn, yaw, shift, *factors, rectangle)
+        return Augmentation((coins[:, 0] < 0.5) & config.mirror, around + heading, yaw, shift, *factors, rectangle)
 
     def to(self, device: torch.device) -> "Augmentation":
         """The same on a device."""
@@ -41,10 +43,10 @@ class Augmentation:
 
 
 def turn_columns(panorama: Tensor, random: Augmentation) -> Tensor:
-    """Mirror, half turn and yaw as one gather of columns; yaw is rounded to whole columns. panorama (B, 3, H, W)."""
+    """Turns and mirrors panoramas (B, 3, H, W) by one gather of columns; what is turned clockwise moves to the left."""
     width = panorama.shape[3]
     columns = torch.arange(width, device=panorama.device).expand(len(panorama), width)
-    shift = (random.yaw_deg / 360 * width).round().long() + random.turn * (width // 2)
+    shift = random.turn + random.yaw
     source = torch.where(random.mirror[:, None], width - 1 - columns, columns) + shift[:, None]
     return panorama.gather(3, (source % width)[:, None, None, :].expand_as(panorama))
 

@@ -90,8 +90,9 @@ class PlaceBatches:
         heading = torch.from_numpy(area.locations.heading_deg[rows]).to(self.device)
         random = None
         if self.augmentation is not None:
-            random = Augmentation.draw(self.augmentation, len(rows), generator).to(self.device)
-            heading = heading + 180.0 * random.turn
+            width = 2 * self.model.panorama.height
+            random = Augmentation.draw(self.augmentation, len(rows), width, generator).to(self.device)
+            heading = heading + random.turn * (360.0 / width)
         centre = position if random is None else position + random.shift_m
         panorama = self._panoramas(area, rows)
         tile = city.cut_tile(centre, heading) if self.model.tile else None

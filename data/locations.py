@@ -98,13 +98,14 @@ def _read_table(path: Path) -> pd.DataFrame:
 
 
 def sample_streets(city: CityMap, every_m: float, bbox: tuple[float, float, float, float] | None, name: str,
-                   rng: np.random.Generator) -> Locations:  # fmt: skip
+                   rng: np.random.Generator, scatter_m: float = 0.0) -> Locations:  # fmt: skip
     """Places at equal steps along the drivable streets; they look along the street, in either direction at random.
 
     Args:
         every_m: step along the streets in metres; places nearer than half of it to one already taken are left out.
         bbox: south, west, north, east in degrees; default: the whole map, less the margin that a tile needs.
         name: prefix of the ids.
+        scatter_m: places are moved sideways by up to this, at random: cars keep to a lane, and recorded positions err.
 
     Raises:
         InputError: no place lies in the box.
@@ -119,6 +120,8 @@ def sample_streets(city: CityMap, every_m: float, bbox: tuple[float, float, floa
     share = (at - reached[segment]) / np.maximum(length[segment], 1e-9)
     xy = streets.xy[segment] + share[:, None] * step[segment]
     heading = np.degrees(np.arctan2(step[segment, 0], step[segment, 1])) + 180 * rng.integers(0, 2, len(at))
+    right = np.column_stack([step[segment, 1], -step[segment, 0]]) / np.maximum(length[segment], 1e-9)[:, None]
+    xy += right * rng.uniform(-scatter_m, scatter_m, (len(at), 1))
     x0, y0, x1, y1 = city.info["bounds"]
     margin = EXTENT_M / np.sqrt(2)
     keep = (xy > (x0 + margin, y0 + margin)).all(1) & (xy < (x1 - margin, y1 - margin)).all(1)

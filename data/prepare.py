@@ -16,6 +16,7 @@ from data.town import write_town
 from utils.errors import run_command
 
 # The demo town: places along its streets in three strips from west to east, no tile of one touching a tile of another.
+DEMO_SCATTER_M = 2.0
 DEMO_STRIPS = {"train": (0.0, 0.62), "validation": (0.62, 0.76), "test": (0.76, 1.0)}
 
 
@@ -38,7 +39,7 @@ def make_area(args) -> None:
     if args.locations:
         locations = read_locations(args.locations, city)
     else:
-        locations = sample_streets(city, args.every, args.bbox, args.name, rng)
+        locations = sample_streets(city, args.every, args.bbox, args.name, rng, args.scatter)
     for other in args.apart_from or ():
         reference = read_locations(Path(other), city) if other.endswith(".csv") else Area(args.city, other).locations
         locations = apart_from(locations, reference, args.apart)
@@ -79,7 +80,7 @@ def make_demo(args) -> None:
     city = CityMap(args.out)
     x0, _, x1, _ = city.info["bounds"]
     rng = np.random.default_rng(args.seed)
-    streets = sample_streets(city, args.every, None, "place", rng)
+    streets = sample_streets(city, args.every, None, "place", rng, DEMO_SCATTER_M)
     strips = {}
     for name, (west, east) in DEMO_STRIPS.items():
         share = (streets.x - x0) / (x1 - x0)
@@ -121,6 +122,10 @@ def _positive(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above zero")
     return value
+
+
+def _length(text: str) -> float:
+    return 0.0 if text.strip("0.") == "" else _positive(text)
 
 
 def _count(text: str) -> int:
@@ -173,6 +178,8 @@ def _parse() -> argparse.Namespace:
     where.add_argument("--locations", type=Path, metavar="CSV", help="id, latitude, longitude, heading[, city]; with or without header")
     where.add_argument("--every", type=_positive, metavar="METRES", help="sample places along the streets at this step")
     sub.add_argument("--bbox", type=_numbers(4, "SOUTH,WEST,NORTH,EAST"), metavar="S,W,N,E", help="with --every: only in this box, degrees")
+    sub.add_argument("--scatter", type=_length, default=4.0, metavar="METRES",
+                     help="with --every: move places sideways by up to this (default 4)")  # fmt: skip
     sub.add_argument("--apart-from", action="append", metavar="AREA|CSV", help="drop places near those of another area of the city")
     sub.add_argument("--apart", type=_positive, default=215.0, metavar="METRES", help="how near (default 215: no tiles overlap)")
     sub.add_argument("--sample", type=_count, metavar="N", help="keep a random subset of N places")

@@ -4,6 +4,8 @@ import errno
 import sys
 from collections.abc import Callable
 
+from tqdm import tqdm
+
 
 class InputError(Exception):
     """Something the user gave cannot be used. The message is one line: what, where, and what to do."""
@@ -25,5 +27,5 @@ def run_command(main: Callable[[], None]) -> None:
 
 
 def _fail(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    tqdm.write(f"error: {message}", file=sys.stderr)  # on a line of its own, also beside a progress bar
     return 2

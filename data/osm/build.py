@@ -15,7 +15,7 @@ from data.osm.buildings import build_prisms
 from data.osm.classes import CLASSES, DRIVABLE, INDEX
 from data.osm.extract import Features, read_extract
 from data.osm.landcover import land_cover
-from data.osm.mesh import CROWN, GROUND, Mesh, complete_trees, flat_mesh, prism_mesh, sample_surface, tree_mesh
+from data.osm.mesh import CROWN, GROUND, TRUNK, Mesh, complete_trees, flat_mesh, prism_mesh, sample_surface, tree_mesh
 from data.osm.raster import draw_map
 from utils.atomic import atomic_folder, save_array
 
@@ -51,7 +51,7 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
     below = flat_mesh(ground, np.zeros(len(ground)), GROUND)
     points, face = sample_surface(above, density, rng)
     ground_points, ground_face = sample_surface(below, density, rng)
-    above_class = np.where(above.kind >= CROWN - 1, INDEX["vegetation"], INDEX["buildings"]).astype(np.uint8)
+    above_class = np.where(np.isin(above.kind, (TRUNK, CROWN)), INDEX["vegetation"], INDEX["buildings"]).astype(np.uint8)
     points = np.concatenate([points, ground_points])
     classes = np.concatenate([above_class[face], ground_classes[below.owner[ground_face]]])
     order, cell_start = order_by_cell(points, features.bounds)

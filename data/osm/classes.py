@@ -64,7 +64,8 @@ VEGETATION = {
     "natural": {"grassland", "scrub", "heath", "wetland", "shrubbery"},
 }  # fmt: skip
 DRIVABLE = frozenset(INDEX[n] for n in (
-    "roads_primary", "roads_residential", "roads_secondary", "roads_trunk", "roads_unclassified", "roads_tertiary",
+    "roads_motorway", "roads_primary", "roads_residential", "roads_secondary", "roads_service", "roads_trunk", "roads_unclassified",
+    "roads_tertiary",
 ))  # fmt: skip  # where a survey car drives: locations are sampled on these
 
 

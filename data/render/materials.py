@@ -8,7 +8,7 @@ Colours are linear-ish RGB in 0..1; positions are metres (x east, y north, z up)
 import numpy as np
 from numba import njit
 
-from data.osm.classes import BARE, CLASSES
+from data.osm.classes import CLASSES, INDEX
 
 WALL_PALETTE = np.array([
     (0.55, 0.30, 0.22), (0.62, 0.40, 0.28), (0.78, 0.70, 0.56), (0.66, 0.64, 0.60), (0.50, 0.51, 0.53), (0.82, 0.80, 0.76),
@@ -34,7 +34,7 @@ def _ground_palette() -> np.ndarray:
 
 
 GROUND_PALETTE = _ground_palette()
-IS_SMOOTH = np.array([i != BARE and CLASSES[i].name == "water" if i < len(CLASSES) else False for i in range(256)])
+_WATER_CLASS, _GREEN_CLASSES = INDEX["water"], (INDEX["vegetation"], INDEX["forest"])
 
 
 @njit
@@ -90,14 +90,12 @@ def wall_colour(along: float, z: float, owner: int, footprint_m: float, sky: flo
 def ground_colour(x: float, y: float, semantic: int, season: float, footprint_m: float, rgb: np.ndarray) -> None:
     """A patch of ground of a semantic class (255: none). Writes rgb (3,)."""
     base = GROUND_PALETTE[semantic]
-    fine = 0.0 if footprint_m > 1.0 else 0.18 * (noise(x * 2.5, y * 2.5, semantic) - 0.5)
-    coarse = 0.25 * (noise(x * 0.15, y * 0.15, semantic + 300) - 0.5)
-    if IS_SMOOTH[semantic]:
-        fine = 0.0
-    grass = semantic == 18 or semantic == 6
+    texture = 0.25 * (noise(x * 0.15, y * 0.15, semantic + 300) - 0.5)
+    if footprint_m < 1.0 and semantic != _WATER_CLASS:
+        texture += 0.18 * (noise(x * 2.5, y * 2.5, semantic) - 0.5)
     for k in range(3):
-        rgb[k] = base[k] * (1.0 + fine + coarse)
-    if grass:
+        rgb[k] = base[k] * (1.0 + texture)
+    if semantic in _GREEN_CLASSES:
         rgb[0] += 0.12 * season
 
 

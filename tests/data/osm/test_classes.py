@@ -71,7 +71,8 @@ def test_areas_without_a_class(tags):
     ("tags", "below"),
     [
         ({"layer": "-1"}, True), ({"layer": "-0.5"}, True), ({"location": "underground"}, True), ({"tunnel": "yes"}, True),
-        ({"tunnel": "culvert"}, True), ({"indoor": "room"}, True), ({"railway": "subway"}, True), ({"railway": "subway", "bridge": "no"}, True),
+        ({"tunnel": "culvert"}, True), ({"indoor": "room"}, True), ({"railway": "subway"}, True),
+        ({"railway": "subway", "bridge": "no"}, True),
         ({}, False), ({"layer": "1"}, False), ({"layer": "0"}, False), ({"layer": "ground"}, False), ({"tunnel": "no"}, False),
         ({"tunnel": "building_passage"}, False), ({"indoor": "no"}, False), ({"railway": "subway", "bridge": "viaduct"}, False),
         ({"railway": "rail"}, False), ({"location": "overground"}, False),

@@ -1,0 +1,116 @@
+"""What recipes may say: every one of ours loads, and combinations that cannot work are refused before anything is computed."""
+
+from pathlib import Path
+
+import pytest
+
+from config.reader import to_yaml
+from config.schema import read_config
+from utils.errors import InputError
+
+RECIPES = sorted((Path(__file__).resolve().parents[2] / "config").glob("*.yaml"))
+DATA = "name: a\ndata: {train: [c/train], validation: [c/validation], test: [c/test]}\n"
+TILE = DATA + "model: {panorama: {}, tile: {}}\n"
+BOTH = DATA + "model: {panorama: {}, tile: {}, cloud: {}, fusion: concat}\n"
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text, *overrides):
+        (tmp_path / "recipe.yaml").write_text(text)
+        return read_config(tmp_path / "recipe.yaml", overrides)
+
+    return read
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_our_recipes_load_and_survive_a_round_trip(path, tmp_path):
+    config = read_config(path)
+    assert config.name == path.stem  # a run is found under its recipe's name
+    (tmp_path / "again.yaml").write_text(to_yaml(config))
+    assert read_config(tmp_path / "again.yaml") == config
+
+
+def test_there_are_recipes():
+    assert "demo" in {path.stem for path in RECIPES}
+
+
+@pytest.mark.parametrize(
+    "model", ["tile: {}", "cloud: {}", "tile: {}, cloud: {}, fusion: concat", "tile: {}, cloud: {}, fusion: pixel_to_point"]
+)
+def test_combinations_that_work(read, model):
+    assert read(DATA + f"model: {{panorama: {{}}, {model}}}\n").model.embedding_dim == 256
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "message"),
+    [
+        (DATA + "model: {panorama: {}}\n", [], "model.tile and cloud are both missing"),
+        (DATA, [], "required key model is missing"),
+        (DATA + "model: {tile: {}}\n", [], "required key model.panorama is missing"),
+        (TILE, ["model.fusion=concat"], "model.fusion is 'concat', but there is no cloud encoder"),
+        (TILE, ["model.tile=null", "model.cloud={}", "model.fusion=concat"], "model.fusion is 'concat', but there is no tile encoder"),
+        (TILE, ["model.cloud={}"], "model.fusion is missing"),
+        (BOTH, ["model.fusion=add"], "model.fusion is 'add', it takes one of concat, pixel_to_point"),
+        (BOTH, ["model.embedding_dim=0"], "model.embedding_dim is 0"),
+        (BOTH, ["model.panorama.height=100"], "model.panorama.height is 100; resnet18 with 4 stages takes multiples of 32"),
+        (BOTH, ["model.panorama.height=0"], "model.panorama.height is 0"),
+        (BOTH, ["model.tile.height=16"], "model.tile.height is 16; resnet18 with 4 stages takes multiples of 32"),
+        (BOTH, ["model.panorama.stages=5"], "model.panorama.stages is 5"),
+        (BOTH, ["model.panorama.stages=1"], "model.panorama.stages is 1"),
+        (BOTH, ["model.panorama.sectors=3"], "model.panorama.sectors is 3; it must divide the 8 columns"),
+        (BOTH, ["model.panorama.sectors=16"], "model.panorama.sectors is 16; it must divide the 8 columns"),
+        (BOTH, ["model.panorama.sectors=0"], "model.panorama.sectors is 0"),
+        (BOTH, ["model.panorama.weights=coco"], "model.panorama.weights is 'coco'"),
+        (BOTH, ["model.panorama.encoder=vgg"], "model.panorama.encoder is 'vgg', it takes one of resnet18, resnet34, resnet50"),
+        (BOTH, ["model.panorama.polar=true"], "unknown key model.panorama.polar"),
+        (BOTH, ["model.tile.sectors=2"], "model.tile.sectors is 2; "),
+        (BOTH, ["model.tile.sectors=3", "model.tile.polar=true"], "model.tile.sectors is 3; "),
+        (BOTH, ["model.cloud.points=10"], "model.cloud.neighbors is 20, it takes 1 to points (10)"),
+        (BOTH, ["model.cloud.neighbors=0"], "model.cloud.neighbors is 0"),
+        (BOTH, ["model.cloud.points=1", "model.cloud.neighbors=1"], "model.cloud.points is 1"),
+        (BOTH, ["model.cloud.widths=[]"], "model.cloud.widths is []"),
+        (BOTH, ["model.cloud.widths=[8, 0]"], "model.cloud.widths is [8, 0]"),
+        (BOTH, ["model.cloud.features=0"], "model.cloud.features is 0"),
+        (BOTH, ["model.cloud.sectors=0"], "model.cloud.sectors is 0"),
+        (BOTH, ["model.cloud.encoder=pointnet"], "model.cloud.encoder is 'pointnet'"),
+        (TILE, ["data.test=[c/validation]"], "data.test names 'c/validation', which is also a validation area"),
+        (TILE, ["data.test=[c/x, c/train]"], "data.test names 'c/train', which is also a training area"),
+        (TILE, ["data.validation=[c/train]"], "data.validation names 'c/train', which is also a training area"),
+        (TILE, ["data.train=[]"], "data.train is empty"),
+        (TILE, ["data.validation=[]"], "data.validation is empty"),
+        (TILE, ["data.test=[]"], "data.test is empty"),
+        (TILE, ["data.train=c/train"], "data.train is 'c/train', it takes a list of a text"),
+        (TILE, ["loss.name=contrastive"], "loss.name is 'contrastive'"),
+        (TILE, ["loss.temperature=0"], "loss.temperature is 0.0"),
+        (TILE, ["loss.same_place_m=-1"], "loss.same_place_m is -1.0"),
+        (TILE, ["augmentation.erase=1.5"], "augmentation.erase is 1.5"),
+        (TILE, ["augmentation.point_drop=-0.1"], "augmentation.point_drop is -0.1"),
+        (TILE, ["augmentation.yaw_deg=-5"], "augmentation.yaw_deg is -5.0"),
+        (TILE, ["training.epochs=0"], "training.epochs is 0"),
+        (TILE, ["training.batch_size=1"], "training.batch_size is 1; a contrastive loss needs at least 2"),
+        (TILE, ["training.batch_size=4", "training.neighbors_per_batch=5"], "training.neighbors_per_batch is 5, it takes 1 to "),
+        (TILE, ["training.learning_rate=0"], "training.learning_rate is 0.0"),
+        (TILE, ["training.learning_rate=.nan"], "training.learning_rate is nan"),
+        (TILE, ["training.warmup=1"], "training.warmup is 1.0"),
+        (TILE, ["training.gradient_clip=0"], "training.gradient_clip is 0.0"),
+        (TILE, ["training.precision=float16"], "training.precision is 'float16', it takes one of bfloat16, float32"),
+        (TILE, ["name=a/b"], "name is 'a/b', it takes a folder's name"),
+        (TILE, ["name=.."], "name is '..'"),
+        (TILE, ["name=''"], "name is ''"),
+        (TILE, ["device=gpu"], "device is 'gpu', it takes auto, cpu or cuda"),
+    ],
+)
+def test_refusals(read, tmp_path, text, overrides, message):
+    with pytest.raises(InputError) as caught:
+        read(text, *overrides)
+    assert str(caught.value).startswith(f"{tmp_path / 'recipe.yaml'}: {message}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("height", "stages"), [(8, 2), (16, 3), (32, 4), (224, 4), (24, 2), (48, 3)])
+def test_heights_that_the_trunk_takes(read, height, stages):
+    columns = 2 * height // 2 ** (stages + 1)
+    settings = {"height": height, "stages": stages, "sectors": columns}
+    config = read(TILE, *(f"model.panorama.{key}={value}" for key, value in settings.items()))
+    assert config.model.panorama.height == height

@@ -1,0 +1,126 @@
+"""`python -m data.prepare` as it is called: bad input and a full disk end it with one line, and nothing half-written stays."""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data.area import Area
+from data.locations import sample_streets
+from data.prepare import main
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def prepare(*arguments, largest_file: int | None = None) -> subprocess.CompletedProcess:
+    """Runs the command; `largest_file` bytes stand in for a full disk: writes beyond it fail."""
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
+    return subprocess.run(
+        [sys.executable, "-m", "data.prepare", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}, preexec_fn=limit if largest_file else None,
+    )  # fmt: skip
+
+
+def assert_one_line(result, *words):
+    lines = result.stderr.splitlines()
+    assert result.returncode == 2, result.stderr
+    assert "Traceback" not in result.stderr
+    assert lines[-1].startswith("error: "), result.stderr
+    assert all(word in lines[-1] for word in words), result.stderr
+
+
+@pytest.fixture
+def city(small_city, tmp_path):
+    """A copy of the small city's folder."""
+    shutil.copytree(small_city.path, tmp_path / "city/map")
+    return tmp_path / "city"
+
+
+@pytest.fixture
+def prepare_here(monkeypatch):
+    """Runs the command in this process, where the renderer is compiled already."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["data.prepare", *map(str, arguments)])
+        main()
+
+    return call
+
+
+def test_map_and_area(prepare_here, small_extract, tmp_path, capsys):
+    city = tmp_path / "city"
+    prepare_here("map", "--osm", small_extract, "--out", city, "--density", 0.1, "--resolution", 1)
+    out = capsys.readouterr().out
+    assert "79 building volumes" in out and "OpenStreetMap" in out
+    common = ("--city", city, "--render", "--height", 8, "--points", 32, "--processes", 1)
+    prepare_here("area", *common, "--name", "one", "--every", 50, "--sample", 20)
+    prepare_here("area", *common, "--name", "two", "--every", 20, "--apart-from", "one", "--apart", 60)
+    one, two = (Area(tmp_path, f"city/{name}").locations for name in ("one", "two"))
+    assert len(one) == 20 and len(two) > 0
+    assert min(((a - one.xy) ** 2).sum(1).min() for a in two.xy) >= 60**2
+
+
+def test_unusable_extract(tmp_path, small_extract):
+    whole = small_extract.read_bytes()
+    (tmp_path / "half.osm").write_bytes(whole[: len(whole) // 2])
+    assert_one_line(prepare("map", "--osm", tmp_path / "half.osm", "--out", tmp_path / "city"), "half.osm")
+    assert not (tmp_path / "city").exists()
+
+
+def test_missing_map(tmp_path):
+    assert_one_line(prepare("area", "--city", tmp_path, "--name", "a", "--every", 10, "--render"), str(tmp_path), "no city map")
+
+
+def test_bad_locations(city, tmp_path):
+    (tmp_path / "p.csv").write_text("id,lat,lon,heading_deg\na,95,9,0\n")
+    result = prepare("area", "--city", city, "--name", "a", "--locations", tmp_path / "p.csv", "--render")
+    assert_one_line(result, "p.csv", "lat of 'a'")
+
+
+def test_corrupt_photograph(city, small_city, tmp_path):
+    lat, lon = small_city.projection.inverse(0.0, 0.0)
+    (tmp_path / "p.csv").write_text(f"a,{lat},{lon},0\n")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/a.jpg").write_text("no image")
+    result = prepare("area", "--city", city, "--name", "a", "--locations", tmp_path / "p.csv", "--panoramas", tmp_path / "photos")
+    assert_one_line(result, "a.jpg")
+    assert [p.name for p in city.iterdir()] == ["map"]
+
+
+@pytest.mark.parametrize("name", ["", "map", "..", ".", "../other", "a/b", ".hidden"])
+def test_names_that_would_overwrite_something_else(prepare_here, city, name):
+    with pytest.raises(SystemExit) as caught:
+        prepare_here("area", "--city", city, "--name", name, "--every", 50, "--render")
+    assert caught.value.code == 2
+    assert (city / "map/map.json").exists() and [p.name for p in city.iterdir()] == ["map"]
+
+
+def test_disk_full_while_an_area_is_written(city, small_city, tmp_path):
+    places = sample_streets(small_city, 40.0, None, "p", np.random.default_rng(0))
+    places.to_csv(tmp_path / "places.csv")
+    (tmp_path / "photos").mkdir()
+    for name in places.ids:
+        Image.new("RGB", (64, 32)).save(tmp_path / f"photos/{name}.png")
+    what = ("--locations", tmp_path / "places.csv", "--panoramas", tmp_path / "photos", "--height", 32, "--points", 64)
+    result = prepare("area", "--city", city, "--name", "a", *what, "--processes", 2, largest_file=len(places) * 3 * 32 * 64 // 2)
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert result.returncode == 2 and len(errors) == 1 and "Traceback" not in result.stderr, result.stderr
+    assert errors[0].startswith("error: no space left")
+    assert [p.name for p in city.iterdir()] == ["map"]
+
+
+def test_disk_full_while_a_map_is_written(small_extract, tmp_path):
+    for largest_file in (100_000, 600_000):  # the points, or what follows them
+        result = prepare("map", "--osm", small_extract, "--out", tmp_path / "city", "--density", 0.1, largest_file=largest_file)
+        assert_one_line(result)
+        assert result.stderr.splitlines()[-1].startswith("error: no space left")
+        assert list((tmp_path / "city").iterdir()) == []

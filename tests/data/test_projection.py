@@ -1,0 +1,44 @@
+"""The projection: known distances, its own inverse, and the published table."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.projection import EARTH_RADIUS_M, Projection
+
+MANHATTAN = (40.7424436, -73.9816155)  # origin of the published coordinates
+
+
+def test_origin_and_directions():
+    projection = Projection(*MANHATTAN)
+    assert np.allclose(projection.forward(*MANHATTAN), 0, atol=1e-9)
+    x, y = projection.forward(MANHATTAN[0] + 0.01, MANHATTAN[1] + 0.01)
+    assert x > 0 and y > 0
+    assert y == pytest.approx(np.radians(0.01) * EARTH_RADIUS_M, rel=1e-3)
+    assert x == pytest.approx(np.radians(0.01) * EARTH_RADIUS_M * np.cos(np.radians(MANHATTAN[0])), rel=1e-3)
+
+
+@pytest.mark.parametrize("origin", [MANHATTAN, (-33.9, 151.2), (0.0, 0.0), (64.1, -21.9)])
+def test_inverse(origin):
+    projection, rng = Projection(*origin), np.random.default_rng(0)
+    x, y = rng.uniform(-20_000, 20_000, (2, 500))
+    assert np.allclose(projection.forward(*projection.inverse(x, y)), (x, y), atol=1e-6)
+
+
+def test_distances_near_the_origin_are_those_on_the_sphere():
+    projection, rng = Projection(48.0, 9.0), np.random.default_rng(0)
+    x, y = rng.uniform(-5000, 5000, (2, 2, 300))
+    (lat0, lat1), (lon0, lon1) = (np.radians(v) for v in projection.inverse(x, y))
+    haversine = np.sin((lat1 - lat0) / 2) ** 2 + np.cos(lat0) * np.cos(lat1) * np.sin((lon1 - lon0) / 2) ** 2
+    sphere = 2 * EARTH_RADIUS_M * np.arcsin(np.sqrt(haversine))
+    assert np.allclose(np.hypot(x[1] - x[0], y[1] - y[0]), sphere, rtol=1e-6)
+
+
+@pytest.mark.parametrize("area", ["wallstreet5kU", "unionsquare5kU", "hudsonriver5kU"])
+def test_published_coordinates(shared_data, area):
+    degrees = pd.read_csv(shared_data / f"streetlearn/{area}.csv", header=None)
+    metres = pd.read_csv(shared_data / f"streetlearn/{area}_xy.csv", header=None)
+    x, y = Projection(*MANHATTAN).forward(degrees[1], degrees[2])
+    assert (degrees[0] == metres[0]).all() and len(x) == 5000
+    assert np.abs(x - metres[1]).max() < 1e-6
+    assert np.abs(y + metres[2]).max() < 1e-6  # the published second number is minus north

@@ -1,0 +1,153 @@
+"""Checkpoints: what is read is what was written, and everything else is refused without being run."""
+
+import os
+import pickle
+
+import pytest
+import torch
+
+from config.reader import to_yaml
+from config.schema import Config, DataConfig, PanoramaConfig
+from models.checkpoint import build_model, choose_device, load_run, load_weights, read_checkpoint, save_checkpoint
+from utils.errors import InputError
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def config(model_config):
+    return Config("a", DataConfig(["c/a"], ["c/b"], ["c/d"]), model_config("concat-polar-sectors"))
+
+
+@pytest.fixture
+def run(tmp_path, config):
+    """A run's folder with the checkpoint `last` of epoch 3."""
+    (tmp_path / "config.yaml").write_text(to_yaml(config))
+    weights = {f"model.{k}": v for k, v in build_model(config, CPU).state_dict().items()}
+    save_checkpoint(tmp_path / "checkpoints/last.safetensors", weights | {"optimizer.0.step": torch.tensor(5.0)}, {"epoch": 3})
+    return tmp_path
+
+
+def refusal(call, *args):
+    with pytest.raises(InputError) as caught:
+        call(*args)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_round_trip(tmp_path):
+    tensors = {"a": torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last), "b": torch.randn(3).bfloat16(),
+               "c": torch.tensor(7), "d": torch.randn(4, 6).T, "e": torch.randn(2, requires_grad=True)}  # fmt: skip
+    info = {"epoch": 3, "validation": {"recall@1%": 12.5}, "text": "Ω"}
+    save_checkpoint(tmp_path / "deep/er/a.safetensors", tensors, info)
+    found, found_info = read_checkpoint(tmp_path / "deep/er/a.safetensors")
+    assert found_info == info and found.keys() == tensors.keys()
+    for key, value in tensors.items():
+        assert torch.equal(found[key], value) and found[key].dtype == value.dtype
+    assert [p.name for p in (tmp_path / "deep/er").iterdir()] == ["a.safetensors"]
+
+
+def test_a_failed_write_keeps_the_old_checkpoint(tmp_path):
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, {"a": torch.ones(2)}, {"epoch": 1})
+    with pytest.raises(TypeError):
+        save_checkpoint(path, {"a": torch.zeros(2)}, {"epoch": object()})
+    assert read_checkpoint(path)[1] == {"epoch": 1} and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_run_gives_its_model_back(run, config):
+    found, model, epoch = load_run(run, "last", CPU)
+    assert found == config and epoch == 3
+    expected = build_model(config, CPU).state_dict()
+    assert model.state_dict().keys() == expected.keys()
+    assert all(torch.equal(v, expected[k]) for k, v in model.state_dict().items())
+
+
+def test_a_run_needs_no_pretrained_weights(run, monkeypatch):
+    text = (run / "config.yaml").read_text().replace("weights: none", "weights: imagenet")
+    assert text.count("imagenet") == 2
+    (run / "config.yaml").write_text(text)
+    monkeypatch.setattr("models.image._load_imagenet", lambda *args: pytest.fail("downloads weights that the checkpoint brings"))
+    load_run(run, "last", CPU)
+
+
+def test_folders_that_are_no_run(run):
+    assert refusal(load_run, run / "no", "best", CPU).startswith(f"{run / 'no'}: no run here")
+    assert refusal(load_run, run, "best", CPU).startswith(f"{run / 'checkpoints/best.safetensors'}: no such checkpoint")
+    (run / "config.yaml").write_text("name: [")
+    assert refusal(load_run, run, "last", CPU).startswith(f"{run / 'config.yaml'}: not valid YAML")
+
+
+@pytest.mark.parametrize(
+    ("change", "tensor"),
+    [
+        ({"embedding_dim": 9}, "panorama.head.linear.weight is (7, 128), the model has (9, 128)"),
+        ({"panorama": PanoramaConfig("resnet18", 16, 3)}, "panorama.trunk.3.0.conv1.weight is missing, the model has (256, 128, 3, 3)"),
+        ({"cloud": None, "fusion": None}, "cloud.classes.weight is (25, 8), the model has no such tensor"),
+    ],
+)
+def test_a_checkpoint_of_another_model(run, config, change, tensor):
+    for key, value in change.items():
+        setattr(config.model, key, value)
+    (run / "config.yaml").write_text(to_yaml(config))
+    message = refusal(load_run, run, "last", CPU)
+    assert "last.safetensors: a checkpoint of another model" in message and tensor in message
+
+
+def test_missing_and_unknown_tensors_are_named():
+    model = torch.nn.Linear(2, 3)
+    weight, bias = torch.ones(3, 2), torch.ones(3)
+    assert "bias is missing, the model has (3,)" in refusal(load_weights, model, {"weight": weight}, "x")
+    assert "weight is (2, 3), the model has (3, 2)" in refusal(load_weights, model, {"weight": weight.T, "bias": bias}, "x")
+    surplus = {"weight": weight, "bias": bias, "extra": bias}
+    assert "extra is (3,), the model has no such tensor" in refusal(load_weights, model, surplus, "x")
+    assert not (model.weight == 1).any()
+    load_weights(model, {"weight": weight, "bias": bias}, "x")
+    assert (model.weight == 1).all()
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, -1])
+def test_truncated_checkpoints(run, keep):
+    path = run / "checkpoints/last.safetensors"
+    path.write_bytes(path.read_bytes()[:keep])
+    assert refusal(load_run, run, "last", CPU).startswith(f"{path}: damaged, or not one of our checkpoints")
+
+
+def test_a_pickle_under_the_name_is_refused_and_not_run(run):
+    class Attack:
+        def __reduce__(self):
+            return os.mkdir, (str(run / "broken in"),)
+
+    path = run / "checkpoints/last.safetensors"
+    for write in (lambda: path.write_bytes(pickle.dumps(Attack())), lambda: torch.save(Attack(), path)):
+        write()
+        assert refusal(load_run, run, "last", CPU).startswith(f"{path}: damaged, or not one of our checkpoints")
+    assert not (run / "broken in").exists()
+
+
+def test_foreign_safetensors_are_refused(tmp_path):
+    from safetensors.torch import save_file
+
+    for metadata in (None, {"info": "{"}, {"format": "pt"}):
+        save_file({"a": torch.ones(1)}, tmp_path / "a.safetensors", metadata)
+        assert "damaged, or not one of our checkpoints" in refusal(read_checkpoint, tmp_path / "a.safetensors")
+
+
+def test_weights_follow_the_seed_and_leave_other_randomness_alone(config):
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    first, again = (build_model(config, CPU).state_dict()["panorama.head.linear.weight"] for _ in range(2))
+    assert torch.equal(torch.rand(1), expected)
+    config.seed = 1
+    other = build_model(config, CPU).state_dict()["panorama.head.linear.weight"]
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_devices(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("auto") == choose_device("cpu") == CPU
+    assert "no CUDA device is usable here" in refusal(choose_device, "cuda:0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("auto") == torch.device("cuda") and choose_device("cuda:1") == torch.device("cuda:1")
+    assert "unknown; use auto, cpu or cuda" in refusal(choose_device, "cudax")

@@ -1,0 +1,68 @@
+"""The whole model in every combination of modalities and fusions."""
+
+import pytest
+import torch
+
+from models.model import GroundToMap
+
+
+@pytest.mark.parametrize("sectors", [1, 4])
+def test_forward_and_backward(map_name, sectors, model_config, make_batch):
+    torch.manual_seed(0)
+    config = model_config(map_name, sectors=sectors)
+    model = GroundToMap(config)
+    embeddings = model(make_batch(config))
+    assert [e.shape for e in embeddings] == [(5, 7), (5, 7)]
+    sum((e * torch.randn_like(e)).sum() for e in embeddings).backward()
+    for key, parameter in model.named_parameters():
+        assert parameter.grad is not None, f"{key} takes no part"
+        assert parameter.grad.isfinite().all() and parameter.grad.any(), key
+
+
+@torch.no_grad()
+def test_embeddings_do_not_depend_on_the_other_samples(map_name, model_config, make_batch):
+    torch.manual_seed(0)
+    config = model_config(map_name)
+    model = GroundToMap(config)
+    batch = make_batch(config, 4)
+    for _ in range(3):
+        model(batch)  # gives the norms statistics
+    model.eval()
+    together = model(batch)
+    for i in range(4):
+        alone = model(type(batch)(*(None if v is None else v[i : i + 1] for v in vars(batch).values())))
+        for one, all_of_them in zip(alone, together, strict=True):
+            torch.testing.assert_close(one[0], all_of_them[i], rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_each_tower_sees_its_own_inputs_and_all_of_them(map_name, model_config, make_batch):
+    torch.manual_seed(0)
+    config = model_config(map_name)
+    model = GroundToMap(config).eval()
+    batch, other = make_batch(config), make_batch(config, seed=1)
+    query, reference = model(batch)
+    for key in ("panorama", "tile", "cloud", "classes"):
+        if getattr(batch, key) is None:
+            continue
+        changed = model(type(batch)(**vars(batch) | {key: getattr(other, key)}))
+        unread = key == "classes" and map_name == "cloud-no-classes"
+        assert torch.equal(changed[0], query) == (key != "panorama")
+        assert torch.equal(changed[1], reference) == (key == "panorama" or unread), key
+
+
+@pytest.mark.parametrize("map_name", ["concat-polar-sectors", "pixel_to_point-polar-sectors", "pixel_to_point-cartesian", "tile"])
+def test_autocast_stays_near_float32(map_name, model_config, make_batch):
+    """With the graph held fixed: neighbours in feature space may change with the precision of the features."""
+    torch.manual_seed(0)
+    config = model_config(map_name)
+    if config.cloud:
+        config.cloud.dynamic, config.cloud.neighbors = False, config.cloud.points
+    model = GroundToMap(config).eval()
+    batch = make_batch(config)
+    with torch.no_grad():
+        exact = model(batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = model(batch)
+    for a, b in zip(exact, rough, strict=True):
+        assert b.dtype == torch.bfloat16 and ((a - b).norm() / a.norm()) < 0.03
