@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
@@ -39,7 +40,9 @@ class Area:
             raise InputError(f"{self.path}: no area here; build it with `python -m data.prepare area` "
                              "(for the demo: `python -m data.prepare demo`)")
         self.info = json.loads((self.path / "area.json").read_text())
-        table = pd.read_csv(self.path / "locations.csv", dtype={"id": str}, keep_default_na=False)
+        if self.info.get("format") != FORMAT:
+            raise InputError(f"{self.path}: area format {self.info.get('format')}, this version reads {FORMAT}; build it again")
+        table = self._locations()
         self.locations = Locations(*(table[c].to_numpy() for c in ("id", "lat", "lon", "heading_deg", "x", "y")))
         if not len(table):
             raise InputError(f"{self.path}: the area holds no places")
@@ -52,11 +55,24 @@ class Area:
 
     @cached_property
     def panoramas(self) -> np.ndarray:
-        return np.load(self.path / "panoramas.npy", mmap_mode="r", allow_pickle=False)
+        return self._array("panoramas.npy")
 
     @cached_property
     def cloud_index(self) -> np.ndarray:
-        return np.load(self.path / "cloud_index.npy", mmap_mode="r", allow_pickle=False)
+        return self._array("cloud_index.npy")
+
+    def _locations(self) -> pd.DataFrame:
+        path = self.path / "locations.csv"
+        try:
+            return pd.read_csv(path, dtype={"id": str}, keep_default_na=False, float_precision="round_trip")
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: missing or damaged ({error}); build the area again") from None
+
+    def _array(self, name: str) -> np.ndarray:
+        try:
+            return np.load(self.path / name, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.path / name}: missing or damaged ({error}); build the area again") from None
 
 
 def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Callable[[int], np.ndarray],
@@ -83,12 +99,13 @@ def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Cal
         results = _in_order(lambda i: (panorama_of(i), cloud_of(i)), n, processes)
         for i, (panorama, cloud) in enumerate(progress(results, total=n, desc=f"places of {path.name}", unit=" places")):
             if not len(cloud):
-                raise InputError(f"{city.path}: no surface of the map within 76 m of location {locations.ids[i]!r}; remove it")
+                raise InputError(f"{city.path}: no surface of the map within 76 m of location {str(locations.ids[i])!r}; remove it")
             clouds[i] = cloud
             yield panorama[None]
 
     with atomic_folder(path) as folder:
-        save_array(folder / "panoramas.npy", panoramas(), (n, height, 2 * height, 3), np.uint8)
+        with closing(panoramas()) as blocks:  # stops the workers and the bar if the disk is full
+            save_array(folder / "panoramas.npy", blocks, (n, height, 2 * height, 3), np.uint8)
         save_array(folder / "cloud_index.npy", [clouds], clouds.shape, np.int32)
         locations.to_csv(folder / "locations.csv")
         info = {"format": FORMAT, "places": n, "height": height, "points": points, "attribution": city.info["attribution"],

@@ -83,9 +83,12 @@ def _read_table(path: Path) -> pd.DataFrame:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: not a table of locations ({reason}); expected rows of id, latitude, longitude, heading") from None
     first = [str(v).strip().lower() for v in table.iloc[0]]
-    if "lat" in first or "latitude" in first:
+    if {"id", "pano_id", "lat", "latitude", "lon", "longitude"} & set(first):
         table = table.iloc[1:].reset_index(drop=True)
         table.columns = [_ALIASES.get(v, v) for v in first]
+        repeated = table.columns[table.columns.duplicated()]
+        if len(repeated):
+            raise InputError(f"{path}: the header names {repeated[0]!r} more than once ({', '.join(first)}); keep one such column")
     else:
         table.columns = [*STREETLEARN_COLUMNS, *map(str, range(5, 99))][: table.shape[1]]
     missing = [c for c in STREETLEARN_COLUMNS[:4] if c not in table.columns]

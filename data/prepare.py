@@ -1,6 +1,7 @@
 """Builds maps and areas: `python -m data.prepare demo | map | area | preview`. Each has --help with an example."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,17 @@ def _area_name(text: str) -> str:
     return text
 
 
+def _join_negative(arguments: list[str]) -> list[str]:
+    """`--bbox -33.9,…` as `--bbox=-33.9,…`: argparse would take a southern latitude for an option."""
+    joined = []
+    for argument in arguments:
+        if joined and joined[-1] in ("--bbox", "--origin"):
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m data.prepare", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="demo | map | area | preview")
@@ -196,7 +208,7 @@ def _parse() -> argparse.Namespace:
     sub.add_argument("--name", required=True, help="of the area")
     sub.add_argument("--places", type=int, nargs="+", default=[0], metavar="ROW", help="rows of the area's locations")
     sub.add_argument("--out", type=Path, required=True, metavar="PNG")
-    args = parser.parse_args()
+    args = parser.parse_args(_join_negative(sys.argv[1:]))
     if getattr(args, "bbox", None) and not args.every:
         parser.error("--bbox goes with --every")
     return args

@@ -28,13 +28,11 @@ def tile_grid(height: int, width: int, polar: bool) -> Tensor:
     return torch.stack([right.expand(height, width), ahead[:, None].expand(height, width)], dim=-1)
 
 
-def to_world(local: Tensor, centre: Tensor, heading_deg: Tensor) -> Tensor:
-    """Metres right and ahead to metres east and north. local (..., 2) or (B, ..., 2), centre (B, 2), heading (B,) → (B, ..., 2)."""
-    heading = torch.deg2rad(heading_deg).view(-1, *[1] * (local.dim() - 1 if local.shape[0] != len(centre) else local.dim() - 2))
-    right, ahead = local[..., 0], local[..., 1]
-    east = right * heading.cos() + ahead * heading.sin()
-    north = ahead * heading.cos() - right * heading.sin()
-    return torch.stack([east, north], dim=-1) + centre.view(len(centre), *[1] * (east.dim() - 1), 2)
+def to_world(local: Tensor, heading_deg: Tensor) -> Tensor:
+    """Metres right and ahead (1 or B, H, W, 2) to metres east and north of the place (B, H, W, 2), for headings (B,)."""
+    heading = torch.deg2rad(heading_deg)[:, None, None]
+    right, ahead = local.unbind(-1)
+    return torch.stack([right * heading.cos() + ahead * heading.sin(), ahead * heading.cos() - right * heading.sin()], dim=-1)
 
 
 def to_view(world: Tensor, heading_deg: Tensor) -> Tensor:
@@ -74,13 +72,13 @@ class TileCutter:
         """Tiles around places: centre (B, 2) metres float64, heading (B,) degrees → (B, 3, height, width) float32 in 0..1."""
         # Positions in float64 only up to the offset from the raster's corner in pixels; that is small enough for float32.
         corner = ((centre - self.origin) * torch.tensor([1.0, -1.0], device=centre.device)) / self.pixel_m
-        offset = to_world(self.grid, torch.zeros_like(centre, dtype=torch.float32), heading_deg.float()) / self.pixel_m
+        offset = to_world(self.grid[None], heading_deg.float()) / self.pixel_m
         column = corner[:, 0, None, None].float() + offset[..., 0] + 0.5  # + 1 for the frame, - 0.5 to pixel centres
         row = corner[:, 1, None, None].float() - offset[..., 1] + 0.5
-        column, row = column.clamp(0, self.columns + 0.999), row.clamp(0, self.rows + 0.999)
-        c, r = column.floor(), row.floor()
+        column, row = column.clamp(0, self.columns + 1), row.clamp(0, self.rows + 1)
+        c, r = column.floor().clamp_max(self.columns), row.floor().clamp_max(self.rows)  # c + 1 and r + 1 exist, too
         u, v = (column - c).unsqueeze(-1), (row - r).unsqueeze(-1)
-        first = (r * 1).long() * (self.columns + 2) + c.long()
+        first = r.long() * (self.columns + 2) + c.long()
         below = first + (self.columns + 2)
         top = torch.lerp(self.raster[first].float(), self.raster[first + 1].float(), u)
         bottom = torch.lerp(self.raster[below].float(), self.raster[below + 1].float(), u)

@@ -18,6 +18,8 @@ def run_command(main: Callable[[], None]) -> None:
     except InputError as error:
         sys.exit(_fail(str(error)))
     except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+            sys.exit(_fail(f"{error.filename}: {error.strerror}; give a folder that can be written"))
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         sys.exit(_fail(f"no space left while writing{f' {error.filename}' if error.filename else ''}; "

@@ -77,6 +77,7 @@ class _Collector:
     def __init__(self):
         self.wkb = osmium.geom.WKBFactory()
         self.buildings, self.surfaces, self.ways, self.coastlines, self.trees = [], [], [], [], []
+        self.closed_ways: dict[int, list] = {}  # by id, until their areas come: for rings that cross themselves
         self.dropped = {"underground": 0, "broken geometry": 0}
 
     def take(self, element) -> None:
@@ -92,6 +93,7 @@ class _Collector:
             self._way(element, tags)
 
     def _area(self, area, tags) -> None:
+        line = self.closed_ways.pop(area.orig_id(), None) if area.from_way() else None
         building = tags.get("building", "no") != "no"
         part = tags.get("building:part", "no") != "no"
         semantic = None if building or part else class_of_area(tags)
@@ -100,7 +102,11 @@ class _Collector:
             return
         if not (building or part) and semantic is None:
             return
-        geometry = self._geometry(self.wkb.create_multipolygon, area)
+        # Osmium hands an area whose ring crosses itself over without rings; the way's own line can be mended.
+        if line and len(line) > 3 and area.num_rings()[0] == 0:
+            geometry = shapely.Polygon(line)
+        else:
+            geometry = self._geometry(self.wkb.create_multipolygon, area)
         if geometry is None:
             return
         if semantic is not None:
@@ -110,6 +116,8 @@ class _Collector:
             self.buildings.append((geometry, osm_id, building_extent(tags), part and not building))
 
     def _way(self, way, tags) -> None:
+        if way.is_closed():
+            self.closed_ways[way.id] = [(n.lon, n.lat) for n in way.nodes if n.location.valid()]
         semantic = class_of_way(tags)
         if semantic is not None and not (tags.get("area") == "yes" and way.is_closed()):
             geometry = self._geometry(self.wkb.create_linestring, way)
@@ -157,12 +165,12 @@ class _Collector:
         return Features(
             projection=projection,
             bounds=(*corners.min(0).tolist(), *corners.max(0).tolist()),
-            buildings=shapely.make_valid(polygons),
+            buildings=_mend(polygons),
             building_ids=np.array(building_ids, np.int64),
             building_extent_m=np.array([(e.bottom_m, e.top_m) for e in extents]),
             building_tagged=np.array([e.tagged for e in extents]),
             building_is_part=np.array(is_part, bool),
-            surfaces=shapely.make_valid(areas),
+            surfaces=_mend(areas),
             surface_classes=np.array(surface_classes, np.uint8),
             ways=to_metres(ways),
             way_classes=np.array(way_classes, np.uint8),
@@ -171,6 +179,11 @@ class _Collector:
             trees=trees,
             dropped=self.dropped,
         )
+
+
+def _mend(polygons: np.ndarray) -> np.ndarray:
+    """Valid polygons and multipolygons; what collapses to a line becomes empty."""
+    return shapely.make_valid(polygons, method="structure", keep_collapsed=False)
 
 
 def _columns(rows: list[tuple], count: int) -> list[tuple]:

@@ -10,6 +10,7 @@ METRES_PER_LEVEL = 3.0
 DEFAULT_HEIGHT_M = 9.0  # three storeys, for a building that states neither a height nor its levels
 SMALL_HEIGHT_M = 3.0  # of the kinds below
 SMALL_BUILDINGS = {"garage", "garages", "shed", "hut", "kiosk", "carport", "roof", "service", "toilets", "guardhouse"}
+HIGHEST_M = 1000.0
 _LENGTH = re.compile(r"""^\s*(?:(?P<number>\d+(?:[.,]\d+)?)\s*(?P<unit>m|metres?|meters?|ft|feet|')?
                           |(?P<feet>\d+)'\s*(?P<inches>\d+(?:\.\d+)?)(?:"|''))\s*$""", re.VERBOSE | re.IGNORECASE)  # fmt: skip
 _FOOT_M, _INCH_M = 0.3048, 0.0254
@@ -41,11 +42,13 @@ def building_extent(tags: dict[str, str]) -> Extent:
     as in the Simple 3D Buildings scheme.
     """
     top = parse_length_m(tags.get("height"))
+    if top is not None and not 0 < top <= HIGHEST_M:
+        top = None  # a slip of the pen
     levels = _parse_count(tags.get("building:levels"))
     tagged = top is not None or levels is not None
     if top is None and levels is not None:
         top = (levels + (_parse_count(tags.get("roof:levels")) or 0)) * METRES_PER_LEVEL
-    if not top:
+    if top is None or top <= 0:
         kind = tags.get("building") or tags.get("building:part")
         top, tagged = (SMALL_HEIGHT_M if kind in SMALL_BUILDINGS else DEFAULT_HEIGHT_M), False
     bottom = parse_length_m(tags.get("min_height"))

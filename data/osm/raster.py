@@ -33,9 +33,8 @@ def draw_map(geo: Georeference, ground: np.ndarray, ground_classes: np.ndarray, 
             cv2.fillPoly(colours, rings, CLASSES[semantic].rgb, cv2.LINE_AA, SHIFT)
             cv2.fillPoly(classes, rings, int(semantic), cv2.LINE_8, SHIFT)
     for x, y, _, crown in trees:
-        column, row = (geo.to_pixels((x, y)) * 2**SHIFT).astype(int).tolist()
         radius = int(crown / 2 / geo.metres_per_pixel * 2**SHIFT)
-        cv2.circle(colours, (column, row), radius, (176, 214, 160), -1, cv2.LINE_AA, SHIFT)
+        cv2.circle(colours, _fixed_point(geo, (x, y)).tolist(), radius, (176, 214, 160), -1, cv2.LINE_AA, SHIFT)
     for rings in _rings(geo, buildings):
         cv2.fillPoly(colours, rings, CLASSES[INDEX["buildings"]].rgb, cv2.LINE_AA, SHIFT)
         cv2.polylines(colours, rings, True, OUTLINE_RGB, 1, cv2.LINE_AA, SHIFT)
@@ -46,7 +45,9 @@ def draw_map(geo: Georeference, ground: np.ndarray, ground_classes: np.ndarray, 
 def _rings(geo: Georeference, polygons: np.ndarray):
     """Per polygon its rings as cv2 contours: filled together they leave the holes open (even-odd rule)."""
     for polygon in polygons:
-        yield [
-            np.round(geo.to_pixels(shapely.get_coordinates(ring)) * 2**SHIFT - 2 ** (SHIFT - 1)).astype(np.int32)
-            for ring in (polygon.exterior, *polygon.interiors)
-        ]
+        yield [_fixed_point(geo, shapely.get_coordinates(ring)) for ring in (polygon.exterior, *polygon.interiors)]
+
+
+def _fixed_point(geo: Georeference, xy) -> np.ndarray:
+    """Metres as cv2's fixed-point coordinates, in which a pixel's centre is a whole number."""
+    return np.round(geo.to_pixels(xy) * 2**SHIFT - 2 ** (SHIFT - 1)).astype(np.int32)

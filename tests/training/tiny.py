@@ -50,9 +50,9 @@ def write_places(city: CityMap, name: str, places: int, seed: int) -> None:
 
 
 def write_datasets(root: Path) -> Path:
-    """A data root with the city `tiny` and its areas `train` (24 places), `validation` (12) and `test` (11)."""
+    """A data root with the city `tiny` and its areas `train` (24 places), `more` (10), `validation` (12) and `test` (11)."""
     city = write_city(root / "tiny")
-    for seed, (name, places) in enumerate((("train", 24), ("validation", 12), ("test", 11)), start=1):
+    for seed, (name, places) in enumerate((("train", 24), ("more", 10), ("validation", 12), ("test", 11)), start=1):
         write_places(city, name, places, seed)
     return root
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data.osm.classes import BARE, INDEX
-from data.render.materials import GROUND_PALETTE, IS_SMOOTH, ground_colour, hash01, noise, tree_colour, wall_colour
+from data.render.materials import GROUND_PALETTE, ground_colour, hash01, noise, tree_colour, wall_colour
 
 
 def test_hash_is_uniform_and_depends_on_every_number():
@@ -41,7 +41,6 @@ def test_ground_by_class():
     green, blue = GROUND_PALETTE[INDEX["vegetation"]], GROUND_PALETTE[INDEX["water"]]
     assert green.argmax() == 1 and blue.argmax() == 2
     assert not np.array_equal(GROUND_PALETTE[BARE], GROUND_PALETTE[INDEX["roads_primary"]])
-    assert np.flatnonzero(IS_SMOOTH).tolist() == [INDEX["water"]]
 
 
 def test_facades_of_two_buildings_differ():

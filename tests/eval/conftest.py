@@ -1,0 +1,26 @@
+"""A run of a tiny model, as the training leaves it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from config.reader import to_yaml
+from config.schema import read_config
+from models.checkpoint import build_model, save_checkpoint
+from tests.training.conftest import datasets, one_thread  # noqa: F401
+from tests.training.tiny import write_recipe
+
+
+@pytest.fixture
+def run(tmp_path, datasets) -> Path:  # noqa: F811
+    """A run's folder with two checkpoints of different weights: `best` of epoch 1 and `last` of epoch 2."""
+    config = read_config(write_recipe(tmp_path, datasets))
+    path = tmp_path / "runs/tiny"
+    path.mkdir(parents=True)
+    (path / "config.yaml").write_text(to_yaml(config))
+    for epoch, name in enumerate(("best", "last"), start=1):
+        config.seed = epoch
+        weights = build_model(config, torch.device("cpu")).state_dict()
+        save_checkpoint(path / f"checkpoints/{name}.safetensors", {f"model.{k}": v for k, v in weights.items()}, {"epoch": epoch})
+    return path

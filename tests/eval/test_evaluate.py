@@ -1,0 +1,157 @@
+"""The evaluation command: runs and files of embeddings, and one line for what it cannot use."""
+
+import json
+import pickle
+import shutil
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from eval import evaluate
+from eval.metrics import retrieval_metrics
+from utils.errors import run_command
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    """Runs the command; returns its exit status and what it printed to stdout and stderr."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["evaluate", *map(str, arguments)])
+        try:
+            run_command(evaluate.main)
+            status = 0
+        except SystemExit as stop:
+            status = stop.code
+        return status, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def refusal(call):
+    """The message of a refused call: one line, status 2, nothing else printed."""
+
+    def refusal(*arguments):
+        status, out, err = call(*arguments)
+        assert (status, out) == (2, "") and err.startswith("error: ") and err.count("\n") == 1
+        return err.removeprefix("error: ").strip()
+
+    return refusal
+
+
+def write(path, **arrays):
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.fixture
+def pair():
+    rng = np.random.default_rng(0)
+    reference = rng.standard_normal((30, 4)).astype(np.float32)
+    return {"query": reference + rng.standard_normal((30, 4)).astype(np.float32), "reference": reference}
+
+
+def test_a_run_and_its_stored_embeddings_agree(call, run, tmp_path):
+    status, out, _ = call("--run", run, "--device", "cpu", "--json", tmp_path / "deep/run.json")
+    found = json.loads((tmp_path / "deep/run.json").read_text())
+    assert status == 0 and [*found] == ["tiny/test"] and "checkpoint best of epoch 1" in out
+    assert [*found["tiny/test"]] == ["queries", "references", "recall@1", "recall@5", "recall@10", "recall@1%", "within_10m", "within_25m",
+                                     "within_50m", "mean_error_m", "median_error_m"]  # fmt: skip
+    assert found["tiny/test"]["queries"] == found["tiny/test"]["references"] == 11
+    folder = run / "evaluation/tiny/test"
+    assert json.loads((folder / "metrics.json").read_text()) == found["tiny/test"]
+    call("--embeddings", folder / "embeddings.npz", "--json", tmp_path / "file.json")
+    assert json.loads((tmp_path / "file.json").read_text()) == {"embeddings": found["tiny/test"]}
+
+
+def test_areas_and_checkpoint_can_be_chosen(call, run, tmp_path):
+    areas, file = ("--areas", "tiny/validation", "tiny/more"), tmp_path / "a.json"
+    status, out, _ = call("--run", run, "--device", "cpu", "--checkpoint", "last", *areas, "--json", file)
+    assert status == 0 and "checkpoint last of epoch 2" in out
+    found = json.loads(file.read_text())
+    assert {area: metrics["queries"] for area, metrics in found.items()} == {"tiny/validation": 12, "tiny/more": 10}
+    last = np.load(run / "evaluation/tiny/more/embeddings.npz")["query"]
+    call("--run", run, "--device", "cpu", "--areas", "tiny/more")
+    assert not np.allclose(last, np.load(run / "evaluation/tiny/more/embeddings.npz")["query"])
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64", "float16"])
+def test_files_of_embeddings_with_and_without_positions(pair, tmp_path, kind):
+    pair = {k: v.astype(kind) for k, v in pair.items()}
+    x, y = np.random.default_rng(1).uniform(0, 99, (2, 30))
+    tensors = [torch.from_numpy(v) for v in pair.values()]
+    assert evaluate.evaluate_embeddings(write(tmp_path / "a.npz", **pair)) == retrieval_metrics(*tensors)
+    with_metres = evaluate.evaluate_embeddings(write(tmp_path / "a.npz", **pair, x=x, y=y, more=np.zeros(3)))
+    assert with_metres == retrieval_metrics(*tensors, np.column_stack([x, y]))
+
+
+def test_files_that_are_no_embeddings(refusal, pair, tmp_path):
+    for name in ("none.npz", "."):
+        assert refusal("--embeddings", tmp_path / name).startswith(f"{tmp_path / name}: not an .npz file of embeddings")
+    path = tmp_path / "a.npz"
+    path.write_text("query,reference")
+    assert "not an .npz file of embeddings" in refusal("--embeddings", path)
+    path.write_bytes(write(tmp_path / "b.npz", **pair).read_bytes()[:-40])
+    assert "not an .npz file of embeddings" in refusal("--embeddings", path)
+
+
+def test_arrays_that_do_not_fit(refusal, pair, tmp_path):
+    path = tmp_path / "a.npz"
+    for arrays, message in (
+        ({"query": pair["query"]}, "reference is missing or has another shape"),
+        ({"reference": pair["query"]}, "query is missing or has another shape"),
+        (pair | {"query": pair["query"][0]}, "query is missing or has another shape"),
+        (pair | {"query": pair["query"][:9]}, "query is (9, 4) but reference is (30, 4)"),
+        (pair | {"query": pair["query"][:, :3]}, "query is (30, 3) but reference is (30, 4)"),
+        (pair | {"query": pair["query"] * np.nan}, "query embedding 0 is not finite"),
+    ):
+        assert message in refusal("--embeddings", write(path, **arrays))
+
+
+def test_pickles_are_refused_and_not_run(refusal, tmp_path):
+    class Attack:
+        def __reduce__(self):
+            return open, (str(tmp_path / "broken in"), "w")
+
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"query": Attack()}))
+    attack = np.empty((2, 2), object)
+    attack[:] = Attack()
+    write(tmp_path / "a.npz", query=attack, reference=attack)
+    (tmp_path / "broken in").unlink(missing_ok=True)
+    for name in ("a.pkl", "a.npz"):
+        assert "not an .npz file of embeddings" in refusal("--embeddings", tmp_path / name)
+    assert not (tmp_path / "broken in").exists()
+
+
+def test_runs_that_cannot_be_evaluated(refusal, run, tmp_path):
+    assert "no run here" in refusal("--run", tmp_path / "none", "--device", "cpu")
+    assert "tiny/none: no area here" in refusal("--run", run, "--device", "cpu", "--areas", "tiny/none")
+    assert "unknown; use auto, cpu or cuda" in refusal("--run", run, "--device", "gpu")
+    shutil.rmtree(run / "checkpoints")
+    assert "best.safetensors: no such checkpoint" in refusal("--run", run, "--device", "cpu")
+
+
+def test_areas_that_cannot_be_used(refusal, run, datasets, tmp_path):
+    """Empty, or with arrays of another length; the run's configuration is pointed at a copy of the data."""
+    root = shutil.copytree(datasets, tmp_path / "datasets")
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace(str(datasets), str(root)))
+    area, arguments = root / "tiny/test", ("--run", run, "--device", "cpu")
+    lines = (area / "locations.csv").read_text().splitlines()
+    (area / "locations.csv").write_text("\n".join(lines[:-1]) + "\n")
+    assert "10 locations but arrays of 11" in refusal(*arguments)
+    (area / "locations.csv").write_text(lines[0] + "\n")
+    assert f"{area}: the area holds no places" in refusal(*arguments)
+    (area / "area.json").unlink()
+    assert f"{area}: no area here" in refusal(*arguments)
+    shutil.rmtree(root / "tiny/map")
+    assert "tiny/validation" not in refusal(*arguments) and "no city map here" in refusal(*arguments, "--areas", "tiny/validation")
+
+
+def test_one_source_of_embeddings(call, run):
+    assert call()[0] == 2
+    status, _, err = call("--run", run, "--embeddings", run)
+    assert status == 2 and "not allowed with argument" in err

@@ -1,0 +1,158 @@
+"""Retrieval metrics against naive loops, and against what published embeddings are known to reach."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import torch
+
+from eval import metrics
+from eval.metrics import rank_references, retrieval_metrics, table
+from utils.errors import InputError
+
+
+def embeddings(n, dims=8, noise=1.5, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    reference = torch.randn(n, dims, generator=generator)
+    return (reference + noise * torch.randn(n, dims, generator=generator)) * 3, reference
+
+
+def cosine(a, b):
+    return float(np.dot(a, b) / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+@pytest.mark.parametrize(("n", "block"), [(1, 2048), (7, 3), (60, 7), (60, 60), (61, 20)])
+def test_ranks_against_a_loop(monkeypatch, n, block):
+    monkeypatch.setattr(metrics, "BLOCK", block)
+    query, reference = embeddings(n)
+    rank, nearest = rank_references(query, reference)
+    q, r = query.double().numpy(), reference.double().numpy()
+    for i in range(n):
+        similarity = [cosine(q[i], r[j]) for j in range(n)]
+        assert rank[i] == sum(similarity[j] >= similarity[i] for j in range(n) if j != i)
+        assert nearest[i] == max(range(n), key=similarity.__getitem__)
+
+
+@pytest.mark.parametrize(("n", "top_percent"), [(250, 2), (50, 1), (99, 1), (199, 1), (200, 2), (1, 1)])
+def test_metrics_against_a_loop(n, top_percent):
+    query, reference = embeddings(n)
+    xy = np.random.default_rng(0).uniform(0, 100, (n, 2))
+    found = retrieval_metrics(query, reference, xy)
+    rank, nearest = rank_references(query, reference)
+    errors = sorted(float(np.hypot(*(xy[a] - xy[i]))) for i, a in enumerate(nearest))
+    expected = {"queries": n, "references": n}
+    for name, k in (("recall@1", 1), ("recall@5", 5), ("recall@10", 10), ("recall@1%", top_percent)):
+        expected[name] = 100 * sum(r < k for r in rank) / n
+    for metres in (10, 25, 50):
+        expected[f"within_{metres}m"] = 100 * sum(e <= metres for e in errors) / n
+    expected["mean_error_m"] = sum(errors) / n
+    expected["median_error_m"] = (errors[(n - 1) // 2] + errors[n // 2]) / 2
+    assert list(found) == list(expected)
+    assert found == pytest.approx(expected)
+
+
+def test_without_positions_there_are_no_metres():
+    assert list(retrieval_metrics(*embeddings(20))) == ["queries", "references", "recall@1", "recall@5", "recall@10", "recall@1%"]
+
+
+def test_perfect_and_reversed_embeddings():
+    reference = torch.eye(200)
+    assert retrieval_metrics(reference, reference)["recall@1"] == 100
+    assert retrieval_metrics(-reference, reference)["recall@1%"] == 0
+
+
+@pytest.mark.parametrize("n", [130, 2049])
+@pytest.mark.parametrize("value", [1.0, 0.0, -0.3])
+def test_constant_embeddings_are_not_right(n, value):
+    constant = torch.full((n, 6), value)
+    result = retrieval_metrics(constant, constant)
+    assert result["recall@1"] == result["recall@5"] == result["recall@10"] == 0
+
+
+def test_ties_count_against_the_query():
+    query = torch.tensor([[1.0, 0], [1, 0], [0, 1]])
+    assert rank_references(query, query)[0].tolist() == [1, 1, 0]
+
+
+def test_length_of_an_embedding_does_not_matter():
+    query, reference = embeddings(40)
+    scale = torch.rand(40, 1) * 1000 + 1e-2
+    assert retrieval_metrics(query * scale, reference / scale) == retrieval_metrics(query, reference)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("which", [0, 1])
+def test_embeddings_that_are_not_finite_are_refused(value, which):
+    pair = embeddings(9)
+    pair[which][4, 2] = pair[which][7, 0] = value
+    with pytest.raises(InputError, match=rf"{('query', 'reference')[which]} embedding 4 is not finite \(2 such rows\)"):
+        retrieval_metrics(*pair)
+
+
+def test_table():
+    rows = {name: retrieval_metrics(*embeddings(n), np.zeros((n, 2))) for name, n in (("a/b", 1200), ("longer/name", 9))}
+    head, line, first, second = table(rows).splitlines()
+    assert head.split() == "area places R@1 R@5 R@10 R@1% ≤ 10m ≤ 25m ≤ 50m mean m median m".split()
+    assert first.split()[:3] == ["a/b", "1,200", f"{rows['a/b']['recall@1']:.1f}"] and second.split()[:2] == ["longer/name", "9"]
+    assert len(head) == len(line) == len(first) == len(second)
+
+
+def test_published_ranks(shared_data):
+    """Rank of the true reference that the published evaluation gives for made-up embeddings."""
+    reference = np.random.RandomState(301).standard_normal((200, 16))
+    query = reference + 0.9 * np.random.RandomState(302).standard_normal((200, 16))
+    outputs = np.load(shared_data.parent / "parity/f_get_recall/outputs.npz")
+    assert rank_references(torch.from_numpy(query), torch.from_numpy(reference))[0].tolist() == outputs["A_rank_of_true"].tolist()
+
+
+TYPES = {1: "i1", 2: "u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4", 7: "<f4", 9: "<f8", 12: "<i8", 13: "<u8", 16: "u1"}
+
+
+def mat_elements(data):
+    """(type, bytes) of the elements of a MATLAB 5 file (MAT-File Format, MathWorks, chapter 1)."""
+    at = 0
+    while at < len(data):
+        kind, size = struct.unpack_from("<II", data, at)
+        if kind >> 16:
+            yield kind & 0xFFFF, data[at + 4 : at + 4 + (kind >> 16)]
+            at += 8
+        else:
+            yield kind, data[at + 8 : at + 8 + size]
+            at += 8 + (size if kind == 15 else -(-size // 8) * 8)
+
+
+def mat_value(data):
+    """An array, or the rows of an array of structs as dictionaries."""
+    flags, _, _, *parts = mat_elements(data)
+    if flags[1][0] != 2:
+        return np.frombuffer(parts[0][1], TYPES[parts[0][0]]).astype(float)
+    width, names = int.from_bytes(parts[0][1], "little"), parts[1][1]
+    names = [names[i : i + width].rstrip(b"\0").decode() for i in range(0, len(names), width)]
+    values = [mat_value(payload) for _, payload in parts[2:]]
+    return [dict(zip(names, values[i : i + len(names)], strict=True)) for i in range(0, len(values), len(names))]
+
+
+@pytest.mark.parametrize(
+    ("file", "known"),
+    [
+        ("dgcnn2to3/MES_hudsonriver5k", (47.54, 72.52, 79.98, 91.88)),
+        ("dgcnn2to3/MES_unionsquare5k", (63.68, 87.82, 92.82, 98.58)),
+        ("2d/MES_unionsquare5k", (42.14, 71.90, 81.44, 94.40)),
+    ],
+)
+def test_published_embeddings(shared_data, file, known):
+    """With 5,000 places the best 1 % are the best 50."""
+    (_, compressed), = mat_elements((shared_data / "published-embeddings" / f"{file}.mat").read_bytes()[128:])
+    (_, matrix), = mat_elements(zlib.decompress(compressed))
+    routes = mat_value(matrix)
+    query, reference = (np.stack([route[key] for route in routes]) for key in ("y", "x"))
+    assert query.shape == (5000, 16)
+    # The published search takes the Euclidean distance of raw embeddings. Further coordinates that give every reference (r, −r²/2) the same
+    # norm make the cosine with (q, 1) follow the same order.
+    lifted = np.column_stack([reference, -(reference**2).sum(1) / 2])
+    norm = np.linalg.norm(lifted, axis=1)
+    reference = np.column_stack([lifted, np.sqrt(norm.max() ** 2 - norm**2)])
+    query = np.column_stack([query, np.ones(5000), np.zeros(5000)])
+    result = retrieval_metrics(torch.from_numpy(query), torch.from_numpy(reference))
+    assert [result[f"recall@{k}"] for k in ("1", "5", "10", "1%")] == pytest.approx(known, abs=0.05)

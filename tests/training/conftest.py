@@ -1,0 +1,38 @@
+"""A tiny city to train on, and a recipe for it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from config.schema import Config, read_config
+from tests.training.tiny import write_datasets, write_recipe
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """On tensors this small threads only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def datasets(tmp_path_factory) -> Path:
+    """The data root of tests/training/tiny.py; not to be changed."""
+    return write_datasets(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def configure(tmp_path, datasets):
+    """The tiny recipe's configuration with overrides; runs lie in tmp_path/runs."""
+    recipe = write_recipe(tmp_path, datasets)
+    return lambda *overrides: read_config(recipe, overrides)
+
+
+@pytest.fixture
+def tile_only(tmp_path, datasets) -> Config:
+    """The smallest model: a panorama and a Cartesian tile, two epochs."""
+    path = write_recipe(tmp_path, datasets, tile={"height": 16, "stages": 2})
+    return read_config(path, ["model.panorama.height=16", "training.epochs=2"])
