@@ -1,7 +1,9 @@
 """Strict reading of settings into typed dataclasses: an unknown key, a wrong type or a missing key is one clear line."""
 
+import contextlib
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from pathlib import Path
@@ -25,7 +27,7 @@ def read_settings(cls: type, path: Path, overrides: typing.Sequence[str] = ()):
     """
     path = Path(path)
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+        settings = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
     except OSError as error:
         raise InputError(f"{path}: cannot read this recipe ({error.strerror})") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -35,6 +37,17 @@ def read_settings(cls: type, path: Path, overrides: typing.Sequence[str] = ()):
     for override in overrides:
         _override(settings, override)
     return from_mapping(cls, settings, str(path))
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Plain YAML silently takes the last of two equal keys."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value]
+        repeated = [key for key in keys if keys.count(key) > 1]
+        if repeated:
+            raise yaml.YAMLError(f"key {repeated[0]!r} appears twice in one mapping, line {node.start_mark.line + 1}")
+        return super().construct_mapping(node, deep)
 
 
 def from_mapping(cls: type, settings: dict, source: str, prefix: str = ""):
@@ -90,14 +103,12 @@ def _value(hint: Any, value: Any, source: str, key: str):
         return [_value(arguments[0], v, source, f"{key}[{i}]") for i, v in enumerate(value)]
     if origin is typing.Literal and value in arguments and type(value) is type(arguments[0]):
         return value
-    if hint is float and isinstance(value, str):  # YAML 1.1 reads 1e-3 as a string
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+    if hint is float and not isinstance(value, bool):
+        with contextlib.suppress(ValueError, TypeError):
+            number = float(value)  # YAML 1.1 reads 1e-3 as a string
+            if math.isfinite(number):
+                return number
+    if hint is not float and isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
     near = difflib.get_close_matches(str(value), [str(a) for a in arguments], n=1) if origin is typing.Literal else []
     hint_text = f"; did you mean {near[0]!r}?" if near else ""

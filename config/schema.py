@@ -1,5 +1,6 @@
 """What a recipe may say. Every key with its type, its default, its unit and its limits; a wrong recipe is refused in one line."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -26,7 +27,11 @@ class DataConfig:
 
     def __post_init__(self):
         for split in ("train", "validation", "test"):
-            _check(bool(getattr(self, split)), f"{split} is empty, it takes at least one area, e.g. [demo/{split}]")
+            areas = getattr(self, split)
+            _check(bool(areas), f"{split} is empty, it takes at least one area, e.g. [demo/{split}]")
+            for area in areas:
+                _check(bool(re.fullmatch(r"[^/.][^/]*/[^/.][^/]*", area)), f"{split} names {area!r}, it takes <city>/<area>")
+                _check(areas.count(area) == 1, f"{split} names {area!r} twice")
         for split in ("validation", "test"):
             shared = set(getattr(self, split)) & set(self.train)
             _check(not shared, f"{split} names {min(shared, default='')!r}, which is also a training area; areas must be separate")
@@ -42,25 +47,21 @@ class ImageEncoderConfig:
     height: int = 128  # rows of the input; panoramas and polar tiles have twice as many columns, Cartesian tiles as many
     stages: int = 4  # of the trunk; 4 is the whole ResNet (stride 32), 3 leaves out the last stage (stride 16)
     sectors: int = 1  # the horizon is cut into this many sectors that are pooled apart; 1 pools globally
-    weights: str = "none"  # of the trunk: none (from scratch) or imagenet
+    weights: Literal["none", "imagenet"] = "none"  # of the trunk; none: from scratch
 
     def __post_init__(self):
         _check(2 <= self.stages <= 4, f"stages is {self.stages}, it takes 2, 3 or 4")
-        _check(self.weights in ("none", "imagenet"), f"weights is {self.weights!r}, it takes none or imagenet")
         stride = 2 ** (self.stages + 1)
         _check(self.height >= stride and self.height % stride == 0,
                f"height is {self.height}; {self.encoder} with {self.stages} stages takes multiples of {stride}")  # fmt: skip
+        columns = 2 * self.height // stride
+        _check(self.sectors >= 1 and columns % self.sectors == 0,
+               f"sectors is {self.sectors}; it must divide the {columns} columns of the feature map")  # fmt: skip
 
 
 @dataclass
 class PanoramaConfig(ImageEncoderConfig):
     """Encoder of the query: an equirectangular panorama, height × 2·height."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        columns = 2 * self.height // 2 ** (self.stages + 1)
-        _check(self.sectors >= 1 and columns % self.sectors == 0,
-               f"sectors is {self.sectors}; it must divide the {columns} columns of the feature map")  # fmt: skip
 
 
 @dataclass
@@ -71,10 +72,7 @@ class TileConfig(ImageEncoderConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        columns = 2 * self.height // 2 ** (self.stages + 1)
         _check(self.polar or self.sectors == 1, f"sectors is {self.sectors}; more than 1 needs polar: true")
-        _check(self.sectors >= 1 and columns % self.sectors == 0,
-               f"sectors is {self.sectors}; it must divide the {columns} columns of the feature map")  # fmt: skip
 
 
 @dataclass
@@ -175,6 +173,7 @@ class TrainingConfig:
         _check(1 <= self.neighbors_per_batch <= self.batch_size,
                f"neighbors_per_batch is {self.neighbors_per_batch}, it takes 1 to batch_size ({self.batch_size})")  # fmt: skip
         _check(self.learning_rate > 0, f"learning_rate is {self.learning_rate}, it takes a positive number")
+        _check(self.weight_decay >= 0, f"weight_decay is {self.weight_decay}, it takes 0 or more")
         _check(0 <= self.warmup < 1, f"warmup is {self.warmup}, it takes a share from 0 to below 1")
         _check(self.gradient_clip > 0, f"gradient_clip is {self.gradient_clip}, it takes a positive number")
 
@@ -196,7 +195,8 @@ class Config:
     def __post_init__(self):
         is_folder_name = bool(self.name) and "/" not in self.name and not self.name.startswith(".")
         _check(is_folder_name, f"name is {self.name!r}, it takes a folder's name")
-        is_device = self.device in ("auto", "cpu") or self.device.startswith("cuda")
+        _check(self.seed >= 0, f"seed is {self.seed}, it takes a whole number from 0 on")
+        is_device = re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device) is not None
         _check(is_device, f"device is {self.device!r}, it takes auto, cpu or cuda")
 
 

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from functools import cached_property
 from multiprocessing import get_context
@@ -19,6 +20,7 @@ from utils.errors import InputError
 from utils.progress import progress
 
 FORMAT = 1
+WINDOW = 1024  # places in work at a time
 
 
 class Area:
@@ -43,7 +45,7 @@ class Area:
         if self.info.get("format") != FORMAT:
             raise InputError(f"{self.path}: area format {self.info.get('format')}, this version reads {FORMAT}; build it again")
         table = self._locations()
-        self.locations = Locations(*(table[c].to_numpy() for c in ("id", "lat", "lon", "heading_deg", "x", "y")))
+        self.locations = Locations(table["id"].to_numpy(str), *(table[c].to_numpy() for c in ("lat", "lon", "heading_deg", "x", "y")))
         if not len(table):
             raise InputError(f"{self.path}: the area holds no places")
         for array in (self.panoramas, self.cloud_index):
@@ -132,7 +134,10 @@ def _in_order(work: Callable[[int], tuple], n: int, processes: int | None) -> It
     _work = work
     with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
         try:
-            yield from pool.map(_call, range(1, n), chunksize=8)
+            for start in range(1, n, WINDOW):  # not all at once: a slow disk must not fill the memory with results
+                yield from pool.map(_call, range(start, min(start + WINDOW, n)), chunksize=8)
+        except BrokenProcessPool:
+            raise InputError("a worker process was ended from outside, probably for want of memory; use fewer --processes") from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -44,25 +44,27 @@ class PlaceBatches:
         model: sizes of what the model sees.
         device: where batches are made.
         augmentation: random changes; None for evaluation.
+        cities: what is already loaded of cities, by path; new ones are added. Pass one dictionary to share them.
 
     Raises:
         InputError: an area does not exist, belongs to another map, or holds smaller panoramas or fewer points than the model wants.
     """
 
     def __init__(self, root: Path, names: list[str], model: ModelConfig, device: torch.device,
-                 augmentation: AugmentationConfig | None = None):  # fmt: skip
+                 augmentation: AugmentationConfig | None = None, cities: dict[Path, "City"] | None = None):  # fmt: skip
         self.model, self.device, self.augmentation = model, device, augmentation
         self.areas = [Area(root, name) for name in names]
         self.area_of = np.repeat(np.arange(len(self.areas)), [len(a) for a in self.areas])
         self.row_of = np.concatenate([np.arange(len(a)) for a in self.areas])
         self.xy = np.concatenate([a.locations.xy for a in self.areas])
+        cities = {} if cities is None else cities
         paths = [a.path.parent.resolve() for a in self.areas]
-        self.city_of_area = [paths.index(p) for p in paths]
-        maps = {i: CityMap(paths[i]) for i in set(self.city_of_area)}
-        for area, i in zip(self.areas, self.city_of_area, strict=True):
-            _check_area(area, maps[i], model)
-        self.cities = {i: _City(city, model, device) for i, city in maps.items()}
-        self.city_of = np.array(self.city_of_area)[self.area_of]
+        for area, path in zip(self.areas, paths, strict=True):
+            if path not in cities:
+                cities[path] = City(CityMap(path), model, device)
+            _check_area(area, cities[path].map, model)
+        self.cities = [cities[path] for path in paths]  # of each area
+        self.city_of = np.array([paths.index(p) for p in paths])[self.area_of]
 
     def __len__(self) -> int:
         return len(self.area_of)
@@ -85,7 +87,7 @@ class PlaceBatches:
 
     def _of_one_area(self, indices: np.ndarray, generator: torch.Generator | None) -> Batch:
         area, rows = self.areas[self.area_of[indices[0]]], self.row_of[indices]
-        city = self.cities[self.city_of[indices[0]]]
+        city = self.cities[self.area_of[indices[0]]]
         position = torch.from_numpy(area.locations.xy[rows]).to(self.device)
         heading = torch.from_numpy(area.locations.heading_deg[rows]).to(self.device)
         random = None
@@ -114,7 +116,7 @@ class PlaceBatches:
         return Batch(panorama, tile, cloud, classes, position, city_index)
 
     def _panoramas(self, area: Area, rows: np.ndarray) -> Tensor:
-        images = torch.from_numpy(area.panoramas[rows]).to(self.device, non_blocking=True).permute(0, 3, 1, 2).float() / 255.0
+        images = torch.from_numpy(area.panoramas[rows]).to(self.device).permute(0, 3, 1, 2).float() / 255.0
         height = self.model.panorama.height
         if images.shape[2] % height == 0:
             return functional.avg_pool2d(images, images.shape[2] // height) if images.shape[2] > height else images
@@ -130,10 +132,11 @@ class PlaceBatches:
         return torch.from_numpy(area.cloud_index[rows, :pool]).long().gather(1, choice).to(self.device)
 
 
-class _City:
+class City:
     """What places of one city share on the device."""
 
     def __init__(self, city: CityMap, model: ModelConfig, device: torch.device):
+        self.map = city
         if model.tile:
             width = 2 * model.tile.height if model.tile.polar else model.tile.height
             self.cut_tile = TileCutter(city, model.tile.height, width, model.tile.polar, device)

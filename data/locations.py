@@ -53,17 +53,7 @@ def read_locations(path: Path, city: CityMap) -> Locations:
             outside the map.
     """
     path = Path(path)
-    table = _read_table(path)
-    for column, low, high in (("lat", -90, 90), ("lon", -180, 180), ("heading_deg", -360, 720)):
-        values = pd.to_numeric(table[column], errors="coerce")
-        bad = np.flatnonzero(~values.between(low, high))
-        if len(bad):
-            raise InputError(f"{path}: {column} of {table['id'].iloc[bad[0]]!r} is {table[column].iloc[bad[0]]!r} "
-                             f"({len(bad)} such rows); it must be a number from {low} to {high}")
-        table[column] = values.astype(float)
-    repeated = table["id"][table["id"].duplicated()]
-    if len(repeated):
-        raise InputError(f"{path}: id {repeated.iloc[0]!r} appears more than once ({len(repeated)} repeated rows); ids must be unique")
+    table = read_table(path)
     lat, lon = table["lat"].to_numpy(), table["lon"].to_numpy()
     x, y = city.projection.forward(lat, lon)
     x0, y0, x1, y1 = city.info["bounds"]
@@ -74,7 +64,29 @@ def read_locations(path: Path, city: CityMap) -> Locations:
     return Locations(table["id"].to_numpy(str), lat, lon, table["heading_deg"].to_numpy() % 360, x, y)
 
 
-def _read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path) -> pd.DataFrame:
+    """The rows of a file of locations (see `read_locations`): id, lat, lon, heading_deg, checked but not yet placed on a map.
+
+    Raises:
+        InputError: as `read_locations`, but for the map.
+    """
+    table = _read_rows(path)
+    for column, low, high in (("lat", -90, 90), ("lon", -180, 180), ("heading_deg", -360, 720)):
+        values = pd.to_numeric(table[column], errors="coerce")
+        bad = np.flatnonzero(~values.between(low, high))
+        if len(bad):
+            raise InputError(f"{path}: {column} of {table['id'].iloc[bad[0]]!r} is {table[column].iloc[bad[0]]!r} "
+                             f"({len(bad)} such rows); it must be a number from {low} to {high}")
+        table[column] = values.astype(float)
+    if (table["id"] == "").any():
+        raise InputError(f"{path}: row {int((table['id'] == '').argmax()) + 1} has no id; every location needs one")
+    repeated = table["id"][table["id"].duplicated()]
+    if len(repeated):
+        raise InputError(f"{path}: id {repeated.iloc[0]!r} appears more than once ({len(repeated)} repeated rows); ids must be unique")
+    return table
+
+
+def _read_rows(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give a CSV of locations (id, latitude, longitude, heading)")
     try:
@@ -136,7 +148,8 @@ def sample_streets(city: CityMap, every_m: float, bbox: tuple[float, float, floa
         keep &= (lat >= south) & (lat <= north) & (lon >= west) & (lon <= east)
     chosen = _thin(xy, np.flatnonzero(keep), every_m / 2)
     if not len(chosen):
-        raise InputError(f"{city.path}: no drivable street of this map lies in the box; check --bbox (south,west,north,east in degrees)")
+        raise InputError(f"{city.path}: no drivable street {'in --bbox (south,west,north,east in degrees)' if bbox else 'of this map'} "
+                         f"lies {margin:.0f} m or more inside the map's edge")
     ids = np.array([f"{name}-{i:06d}" for i in range(len(chosen))])
     return Locations(ids, lat[chosen], lon[chosen], heading[chosen] % 360, *xy[chosen].T)
 
@@ -157,6 +170,6 @@ def _thin(xy: np.ndarray, candidates: np.ndarray, radius_m: float) -> np.ndarray
 def apart_from(locations: Locations, others: Locations, distance_m: float) -> Locations:
     """The locations that are at least distance_m from all others."""
     keep = np.ones(len(locations), bool)
-    for xy in np.array_split(others.xy, max(1, len(others) // 500)):
+    for xy in np.array_split(others.xy, max(1, len(others) * len(locations) // 10_000_000)):
         keep &= (np.linalg.norm(locations.xy[:, None] - xy[None], axis=2) >= distance_m).all(1)
     return locations[keep]

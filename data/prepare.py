@@ -60,11 +60,16 @@ def build_area(city: CityMap, path: Path, locations: Locations, photographs: Pat
             return read_photograph(files[i], height)
     else:
         renderer = Renderer(city, height)
-        source = {"panoramas": "rendered", "seed": seed}
+        spots = [renderer.free_spot(x, y) for x, y in locations.xy]
+        moved = np.linalg.norm(np.array(spots) - locations.xy, axis=1)
+        source = {"panoramas": "rendered", "seed": seed, "cameras_moved": int((moved > 0).sum())}
+        if source["cameras_moved"]:
+            print(f"{source['cameras_moved']:,} of {len(locations):,} locations lie inside buildings; "
+                  f"their cameras stand outside, {np.median(moved[moved > 0]):.0f} m away (median; at most {moved.max():.0f} m)")
 
         def panorama_of(i: int) -> np.ndarray:
             conditions = Conditions.draw(locations.ids[i], seed)
-            return renderer.render(locations.x[i], locations.y[i], locations.heading_deg[i], conditions)
+            return renderer.render(*spots[i], locations.heading_deg[i], conditions)
 
     def cloud_of(i: int) -> np.ndarray:
         return cloud_index(city, locations.x[i], locations.y[i], locations.heading_deg[i], points)

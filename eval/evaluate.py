@@ -6,19 +6,19 @@ examples: python -m eval.evaluate --run runs/demo
 
 import argparse
 import json
-import zipfile
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from config.schema import Config
 from eval.embed import evaluate_area
+from eval.embeddings import read_embeddings
 from eval.metrics import retrieval_metrics, table
-from models.checkpoint import choose_device, load_run
+from models.checkpoint import load_run
 from models.model import GroundToMap
 from utils.atomic import atomic_file
-from utils.errors import InputError, run_command
+from utils.device import choose_device
+from utils.errors import run_command
 
 
 def main() -> None:
@@ -28,6 +28,7 @@ def main() -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--run", type=Path, metavar="RUN_DIR", help="folder of a run, e.g. runs/demo")
     source.add_argument("--embeddings", type=Path, metavar="NPZ", help="file with `query` and `reference` (N, D), and x, y for metres")
+    parser.add_argument("--locations", type=Path, metavar="CSV", help="with --embeddings: the places in the order of the rows, for metres")
     parser.add_argument("--areas", nargs="+", metavar="AREA", help="with --run: areas to measure (default: the run's test areas)")
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="with --run (default best on the validation area)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
@@ -39,7 +40,7 @@ def main() -> None:
         metrics = evaluate_run(args.run, config, model, args.areas or config.data.test, device)
         print(f"{args.run}, checkpoint {args.checkpoint} of epoch {epoch}")
     else:
-        metrics = {args.embeddings.stem: evaluate_embeddings(args.embeddings)}
+        metrics = {args.embeddings.stem: retrieval_metrics(*read_embeddings(args.embeddings, args.locations))}
     if args.json:
         with atomic_file(args.json) as temporary:
             temporary.write_text(json.dumps(metrics, indent=2) + "\n")
@@ -51,27 +52,6 @@ def main() -> None:
 def evaluate_run(run: Path, config: Config, model: GroundToMap, areas: list[str], device: torch.device) -> dict[str, dict]:
     """Metrics of each area; its files are written to `run/evaluation/<area>`."""
     return {area: evaluate_area(model, config, area, device, run / "evaluation" / area) for area in areas}
-
-
-def evaluate_embeddings(path: Path) -> dict[str, float]:
-    """Metrics of an `.npz` file of embeddings.
-
-    Raises:
-        InputError: the file is missing, no such archive, or its arrays do not fit together.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {k: archive[k] for k in ("query", "reference", "x", "y") if k in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, AttributeError) as error:
-        raise InputError(f"{path}: not an .npz file of embeddings ({error})") from None
-    for key in ("query", "reference"):
-        if key not in arrays or arrays[key].ndim != 2:
-            raise InputError(f"{path}: needs arrays `query` and `reference` of shape (N, D); {key} is missing or has another shape")
-    query, reference = torch.from_numpy(arrays["query"]), torch.from_numpy(arrays["reference"])
-    if query.shape != reference.shape:
-        raise InputError(f"{path}: query is {tuple(query.shape)} but reference is {tuple(reference.shape)}; rows must be the same places")
-    xy = np.column_stack([arrays["x"], arrays["y"]]) if {"x", "y"} <= arrays.keys() else None
-    return retrieval_metrics(query, reference, xy)
 
 
 if __name__ == "__main__":

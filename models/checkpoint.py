@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from config.schema import Config, read_config
-from models.model import GroundToMap
+from models.model import GroundToMap, build_model
 from utils.atomic import atomic_file
 from utils.errors import InputError
 
@@ -70,27 +70,3 @@ def load_run(run: Path, which: str, device: torch.device) -> tuple[Config, Groun
     model = build_model(config, device)
     load_weights(model, {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}, path)
     return config, model, info["epoch"]
-
-
-def build_model(config: Config, device: torch.device) -> GroundToMap:
-    """The recipe's model on a device, initialised from the recipe's seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        model = GroundToMap(config.model)
-    return model.to(device, memory_format=torch.channels_last)
-
-
-def choose_device(name: str) -> torch.device:
-    """`auto`, `cpu` or `cuda[:i]` as a device.
-
-    Raises:
-        InputError: there is no such device.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"device {name!r}: no CUDA device is usable here; use device=cpu, or install a CUDA build of torch")
-    try:
-        return torch.device(name)
-    except RuntimeError:
-        raise InputError(f"device {name!r}: unknown; use auto, cpu or cuda") from None

@@ -1,12 +1,15 @@
 """The two towers: panoramas into query embeddings, map views into reference embeddings of the same space."""
 
+import torch
 from torch import Tensor, nn
 
-from config.schema import ModelConfig
+from config.schema import Config, ModelConfig
 from data.batches import Batch
 from models.dgcnn import DGCNN
 from models.fusion import FUSIONS
 from models.image import ImageEncoder, normalise
+
+CLOUD_ENCODERS = {"dgcnn": DGCNN}
 
 
 class GroundToMap(nn.Module):
@@ -22,7 +25,7 @@ class GroundToMap(nn.Module):
         branch_dim = None if config.fusion == "pixel_to_point" else dim
         self.panorama = ImageEncoder(config.panorama, dim)
         self.tile = ImageEncoder(config.tile, branch_dim) if config.tile else None
-        self.cloud = DGCNN(config.cloud, branch_dim) if config.cloud else None
+        self.cloud = CLOUD_ENCODERS[config.cloud.encoder](config.cloud, branch_dim) if config.cloud else None
         self.fusion = FUSIONS[config.fusion](config, self.tile.channels, self.cloud.features) if config.fusion else None
 
     def embed_queries(self, batch: Batch) -> Tensor:
@@ -40,3 +43,11 @@ class GroundToMap(nn.Module):
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Query and reference embeddings, (B, D) each."""
         return self.embed_queries(batch), self.embed_references(batch)
+
+
+def build_model(config: Config, device: torch.device) -> GroundToMap:
+    """The recipe's model on a device, initialised from the recipe's seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        model = GroundToMap(config.model)
+    return model.to(device, memory_format=torch.channels_last)

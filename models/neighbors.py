@@ -13,10 +13,12 @@ def nearest_neighbors(points: Tensor, k: int) -> Tensor:
     Returns:
         (B, P, k) int64 indices, nearest first.
     """
-    points = points.detach().float()
-    squared = points.square().sum(-1)
-    distance = squared[:, None, :] - 2 * points @ points.transpose(1, 2)  # the query's own norm does not change the order
-    return distance.topk(k, dim=-1, largest=False).indices
+    with torch.autocast(points.device.type, enabled=False):  # it would take the product in bfloat16
+        points = points.detach().float()
+        points = points - points.mean(1, keepdim=True)  # far from zero the difference of large numbers loses digits
+        squared = points.square().sum(-1)
+        distance = squared[:, None, :] - 2 * points @ points.transpose(1, 2)  # the query's own norm does not change the order
+        return distance.topk(k, dim=-1, largest=False).indices
 
 
 class _NeighborMax(torch.autograd.Function):
@@ -37,7 +39,8 @@ class _NeighborMax(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor):
         (winner,) = ctx.saved_tensors
-        return gradient.new_zeros(ctx.rows, gradient.shape[1]).scatter_add_(0, winner, gradient), None
+        total = torch.zeros(ctx.rows, gradient.shape[1], dtype=torch.promote_types(gradient.dtype, torch.float32), device=gradient.device)
+        return total.scatter_add_(0, winner, gradient.to(total.dtype)).to(gradient.dtype), None
 
 
 def neighbor_max(features: Tensor, index: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ def _nearest(xy: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:
     xy = xy + 1e7 * np.asarray(group)[:, None]  # pushes groups apart
     count = min(count, len(xy) - 1)
     rows = []
-    for block in np.array_split(np.arange(len(xy)), max(1, len(xy) // 512)):
+    for block in np.array_split(np.arange(len(xy)), max(1, len(xy) ** 2 // 10_000_000)):
         squared = ((xy[block, None] - xy[None]) ** 2).sum(-1)
         squared[np.arange(len(block)), block] = np.inf
         candidates = np.argpartition(squared, count - 1, axis=1)[:, :count]

@@ -19,11 +19,12 @@ from data.batches import PlaceBatches, prefetch
 from eval.embed import embed_places
 from eval.evaluate import evaluate_run
 from eval.metrics import retrieval_metrics, table
-from models.checkpoint import build_model, choose_device, load_run, load_weights, read_checkpoint, save_checkpoint
-from models.model import GroundToMap
+from models.checkpoint import load_run, load_weights, read_checkpoint, save_checkpoint
+from models.model import GroundToMap, build_model
 from training.losses import matching_loss
 from training.sampler import ClumpSampler
 from utils.atomic import atomic_file
+from utils.device import choose_device
 from utils.errors import InputError, run_command
 from utils.progress import progress
 
@@ -48,9 +49,10 @@ def main() -> None:
 def train(config: Config, device: torch.device) -> Path:
     """Trains; returns the run's folder."""
     settings, root = config.training, Path(config.data.root)
-    places = PlaceBatches(root, config.data.train, config.model, device, config.augmentation)
-    validation = PlaceBatches(root, config.data.validation, config.model, device)
-    PlaceBatches(root, config.data.test, config.model, device)  # a test area that cannot be read is found before the training
+    cities = {}  # loaded once
+    places = PlaceBatches(root, config.data.train, config.model, device, config.augmentation, cities)
+    validation = PlaceBatches(root, config.data.validation, config.model, device, cities=cities)
+    PlaceBatches(root, config.data.test, config.model, device, cities=cities)  # what is wrong there shows before the training
     sampler = ClumpSampler(places.xy, places.city_of, settings.batch_size, settings.neighbors_per_batch, config.seed)
     if not len(sampler):
         raise InputError(f"training.batch_size is {settings.batch_size}, but the training areas hold only {len(places)} places")
@@ -94,7 +96,7 @@ def _train_epoch(config: Config, model: GroundToMap, optimizer, places: PlaceBat
                  writer: SummaryWriter) -> float:  # fmt: skip
     """One pass over the places; returns the mean loss."""
     settings, device = config.training, places.device
-    # All randomness of an epoch comes from (seed, epoch), so a resumed run repeats an uninterrupted one.
+    # All randomness of an epoch comes from (seed, epoch), so a resumed run repeats an uninterrupted one (bit for bit on a CPU).
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
     batches = sampler.epoch(epoch)
     # On a CPU loading ahead would only compete for the cores.
@@ -191,9 +193,9 @@ def _restore(path: Path, model: GroundToMap, optimizer) -> tuple[int, float]:
 
 
 def _keep_epochs(path: Path, epochs: int) -> None:
-    """Drops lines of epochs that will be trained again."""
+    """Drops the lines (one an epoch) of epochs that will be trained again, and one that was cut off."""
     if path.is_file():
-        kept = [line for line in path.read_text().splitlines() if json.loads(line)["epoch"] <= epochs]
+        kept = path.read_text().splitlines()[:epochs]
         with atomic_file(path) as temporary:
             temporary.write_text("".join(f"{line}\n" for line in kept))
 

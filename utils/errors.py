@@ -1,6 +1,7 @@
 """Bad input: one clear line on the terminal and a non-zero exit, from every command."""
 
 import errno
+import signal
 import sys
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ class InputError(Exception):
 
 def run_command(main: Callable[[], None]) -> None:
     """Calls a command's `main`; bad input and a full disk end it with one line and exit status 2."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that half-written things are removed
     try:
         main()
     except InputError as error:
@@ -24,6 +26,8 @@ def run_command(main: Callable[[], None]) -> None:
             raise
         sys.exit(_fail(f"no space left while writing{f' {error.filename}' if error.filename else ''}; "
                        "nothing half-written was left behind: free some space and run the command again"))
+    except MemoryError:
+        sys.exit(_fail("out of memory; use a smaller extract, fewer places or a smaller batch"))
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -18,7 +18,9 @@ from data.osm.landcover import land_cover
 from data.osm.mesh import CROWN, GROUND, TRUNK, Mesh, complete_trees, flat_mesh, prism_mesh, sample_surface, tree_mesh
 from data.osm.raster import draw_map
 from utils.atomic import atomic_folder, save_array
+from utils.errors import InputError
 
+MOST_PIXELS = 1_500_000_000  # about 300 km² at the default resolution
 ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0 (https://www.openstreetmap.org/copyright)"
 
 
@@ -44,6 +46,11 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
     started = time.monotonic()
     rng = np.random.default_rng(seed)
     features = read_extract(extract, origin)
+    geo = Georeference(features.bounds, metres_per_pixel)
+    if geo.width * geo.height > MOST_PIXELS:
+        x0, y0, x1, y1 = geo.bounds
+        raise InputError(f"{extract}: covers {(x1 - x0) / 1000:.0f} × {(y1 - y0) / 1000:.0f} km, too much for one map at "
+                         f"{metres_per_pixel} m per pixel; cut it to the city, or raise --resolution")
     features.trees = complete_trees(features.trees, rng)
     prisms = build_prisms(features)
     ground, ground_classes = land_cover(features, prisms.on_ground)
@@ -56,7 +63,6 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
     classes = np.concatenate([above_class[face], ground_classes[below.owner[ground_face]]])
     order, cell_start = order_by_cell(points, features.bounds)
     points, classes = points[order], classes[order]
-    geo = Georeference(features.bounds, metres_per_pixel)
     raster, ground_raster = draw_map(geo, ground, ground_classes, prisms.polygons, features.trees)
     info = {
         "format": FORMAT,

@@ -130,7 +130,7 @@ class _Collector:
 
     def _tree(self, lon: float, lat: float, tags) -> None:
         height, crown = (parse_length_m(tags.get(key)) or 0.0 for key in ("height", "diameter_crown"))  # 0: not stated
-        self.trees.append((lon, lat, height, crown))
+        self.trees.append((lon, lat, height if height < 120 else 0.0, crown if crown < 60 else 0.0))  # some are in centimetres
 
     def _tree_row(self, way, tags, spacing_m: float = 8.0) -> None:
         line = self._geometry(self.wkb.create_linestring, way)

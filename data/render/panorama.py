@@ -69,7 +69,6 @@ class Renderer:
         Returns:
             (height, 2·height, 3) uint8 RGB.
         """
-        x, y = self.free_spot(x, y)
         azimuth = self.azimuth + np.radians(heading_deg)
         rays = np.column_stack([np.cos(self.elevation) * np.sin(azimuth), np.cos(self.elevation) * np.cos(azimuth), np.sin(self.elevation)])
         eye = np.array([x, y, CAMERA_HEIGHT_M])

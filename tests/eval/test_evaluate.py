@@ -135,7 +135,7 @@ def test_runs_that_cannot_be_evaluated(refusal, run, tmp_path):
 
 
 def test_areas_that_cannot_be_used(refusal, run, datasets, tmp_path):
-    """Empty, or with arrays of another length; the run's configuration is pointed at a copy of the data."""
+    """Empty, damaged, or with arrays of another length; the run's configuration is pointed at a copy of the data."""
     root = shutil.copytree(datasets, tmp_path / "datasets")
     config = run / "config.yaml"
     config.write_text(config.read_text().replace(str(datasets), str(root)))
@@ -145,6 +145,10 @@ def test_areas_that_cannot_be_used(refusal, run, datasets, tmp_path):
     assert "10 locations but arrays of 11" in refusal(*arguments)
     (area / "locations.csv").write_text(lines[0] + "\n")
     assert f"{area}: the area holds no places" in refusal(*arguments)
+    panoramas = (area / "panoramas.npy").read_bytes()
+    for damaged in (panoramas[:-100], panoramas[:20]):
+        (area / "panoramas.npy").write_bytes(damaged)
+        assert str(area / "panoramas.npy") in refusal(*arguments)
     (area / "area.json").unlink()
     assert f"{area}: no area here" in refusal(*arguments)
     shutil.rmtree(root / "tiny/map")

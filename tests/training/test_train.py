@@ -167,6 +167,19 @@ def test_the_best_checkpoint_follows_the_validation_recall(tile_only, monkeypatc
     assert load_run(run, "last", CPU)[2] == 4
 
 
+def test_every_epoch_draws_anew_and_every_batch_goes_on(tile_only, monkeypatch):
+    drawn, batch = [], PlaceBatches.batch
+
+    def remember(places, indices, generator=None):
+        if generator is not None:
+            drawn.append(bytes(generator.get_state().numpy()))
+        return batch(places, indices, generator)
+
+    monkeypatch.setattr(PlaceBatches, "batch", remember)
+    train(tile_only, CPU)
+    assert len(drawn) == len(set(drawn)) == 6
+
+
 def test_learning_rate():
     settings = TrainingConfig(learning_rate=2.0, warmup=0.1)
     rates = [learning_rate(settings, step, 100) for step in range(100)]
