@@ -30,7 +30,7 @@ def read_settings(cls: type, path: Path, overrides: typing.Sequence[str] = ()):
         settings = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
     except OSError as error:
         raise InputError(f"{path}: cannot read this recipe ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or a date that does not exist
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
     if not isinstance(settings, dict):
         raise InputError(f"{path}: a recipe is a mapping of keys to values, found {type(settings).__name__}")
@@ -43,7 +43,7 @@ class _UniqueKeys(yaml.SafeLoader):
     """Plain YAML silently takes the last of two equal keys."""
 
     def construct_mapping(self, node, deep=False):
-        keys = [key.value for key, _ in node.value]
+        keys = [key.value for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
         repeated = [key for key in keys if keys.count(key) > 1]
         if repeated:
             raise yaml.YAMLError(f"key {repeated[0]!r} appears twice in one mapping, line {node.start_mark.line + 1}")
@@ -58,7 +58,8 @@ def from_mapping(cls: type, settings: dict, source: str, prefix: str = ""):
         if key not in hints:
             near = difflib.get_close_matches(str(key), hints, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(hints)}"
-            raise InputError(f"{source}: unknown key {prefix}{key}; {hint}")
+            shown = key if str(key).isidentifier() else repr(key)
+            raise InputError(f"{source}: unknown key {prefix}{shown}; {hint}")
         values[key] = _value(hints[key], value, source, prefix + key)
     for field in dataclasses.fields(cls):
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
@@ -85,8 +86,8 @@ def _override(settings: dict, text: str) -> None:
             settings[key] = {}
         settings = settings[key]
     try:
-        settings[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
+        settings[last] = yaml.load(value, _UniqueKeys)
+    except (yaml.YAMLError, ValueError):
         raise InputError(f"{text!r}: the value is not valid YAML") from None
 
 
@@ -104,7 +105,7 @@ def _value(hint: Any, value: Any, source: str, key: str):
     if origin is typing.Literal and value in arguments and type(value) is type(arguments[0]):
         return value
     if hint is float and not isinstance(value, bool):
-        with contextlib.suppress(ValueError, TypeError):
+        with contextlib.suppress(ValueError, TypeError, OverflowError):
             number = float(value)  # YAML 1.1 reads 1e-3 as a string
             if math.isfinite(number):
                 return number

@@ -193,9 +193,9 @@ class Config:
     runs: str = "runs"  # where the run's folder is made
 
     def __post_init__(self):
-        is_folder_name = bool(self.name) and "/" not in self.name and not self.name.startswith(".")
+        is_folder_name = self.name.isprintable() and re.fullmatch(r"[^/.][^/]*", self.name) is not None
         _check(is_folder_name, f"name is {self.name!r}, it takes a folder's name")
-        _check(self.seed >= 0, f"seed is {self.seed}, it takes a whole number from 0 on")
+        _check(0 <= self.seed < 2**32, f"seed is {self.seed}, it takes a whole number from 0 to 2^32 - 1")
         is_device = re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device) is not None
         _check(is_device, f"device is {self.device!r}, it takes auto, cpu or cuda")
 

@@ -16,6 +16,7 @@ import pandas as pd
 from data.city import CityMap
 from data.locations import Locations
 from utils.atomic import atomic_folder, save_array
+from utils.damage import readable
 from utils.errors import InputError
 from utils.progress import progress
 
@@ -41,11 +42,14 @@ class Area:
         if not (self.path / "area.json").is_file():
             raise InputError(f"{self.path}: no area here; build it with `python -m data.prepare area` "
                              "(for the demo: `python -m data.prepare demo`)")
-        self.info = json.loads((self.path / "area.json").read_text())
+        with readable(self.path / "area.json"):
+            self.info = json.loads((self.path / "area.json").read_text())
         if self.info.get("format") != FORMAT:
             raise InputError(f"{self.path}: area format {self.info.get('format')}, this version reads {FORMAT}; build it again")
-        table = self._locations()
-        self.locations = Locations(table["id"].to_numpy(str), *(table[c].to_numpy() for c in ("lat", "lon", "heading_deg", "x", "y")))
+        with readable(self.path / "locations.csv"):
+            table = pd.read_csv(self.path / "locations.csv", dtype={"id": str}, keep_default_na=False, float_precision="round_trip")
+            columns = (table[c].to_numpy(np.float64) for c in ("lat", "lon", "heading_deg", "x", "y"))
+            self.locations = Locations(table["id"].to_numpy(str), *columns)
         if not len(table):
             raise InputError(f"{self.path}: the area holds no places")
         for array in (self.panoramas, self.cloud_index):
@@ -63,18 +67,9 @@ class Area:
     def cloud_index(self) -> np.ndarray:
         return self._array("cloud_index.npy")
 
-    def _locations(self) -> pd.DataFrame:
-        path = self.path / "locations.csv"
-        try:
-            return pd.read_csv(path, dtype={"id": str}, keep_default_na=False, float_precision="round_trip")
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: missing or damaged ({error}); build the area again") from None
-
     def _array(self, name: str) -> np.ndarray:
-        try:
+        with readable(self.path / name):
             return np.load(self.path / name, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.path / name}: missing or damaged ({error}); build the area again") from None
 
 
 def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Callable[[int], np.ndarray],

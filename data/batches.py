@@ -152,6 +152,8 @@ def _check_area(area: Area, city: CityMap, model: ModelConfig) -> None:
     if height < model.panorama.height:
         raise InputError(f"{area.path}: panoramas of {height} rows, but model.panorama.height is {model.panorama.height}; "
                          f"build the area with --height {model.panorama.height} or more")
+    if area.cloud_index.min() < 0 or area.cloud_index.max() >= len(city.points):
+        raise InputError(f"{area.path / 'cloud_index.npy'}: indices beyond the {len(city.points):,} points of the map; build it again")
     if model.cloud and points < model.cloud.points:
         raise InputError(f"{area.path}: clouds of {points} points, but model.cloud.points is {model.cloud.points}; "
                          f"build the area with --points {model.cloud.points} or more")

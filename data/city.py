@@ -9,6 +9,7 @@ import numpy as np
 
 from data.georeference import Georeference
 from data.projection import Projection
+from utils.damage import readable
 from utils.errors import InputError
 
 CELL_M = 32.0  # points are stored cell by cell of this size, so that a neighbourhood is a few contiguous slices
@@ -40,14 +41,16 @@ class CityMap:
         self.path = Path(city) / "map"
         if not (self.path / "map.json").is_file():
             raise InputError(f"{city}: no city map here; build it with `python -m data.prepare map --osm FILE --out {city}`")
-        self.info = json.loads((self.path / "map.json").read_text())
+        with readable(self.path / "map.json"):
+            self.info = json.loads((self.path / "map.json").read_text())
         if self.info.get("format") != FORMAT:
             raise InputError(f"{self.path}: map format {self.info.get('format')}, this version reads {FORMAT}; build it again")
         self.projection = Projection(*self.info["origin"])
         self.georeference = Georeference(self.info["bounds"], self.info["metres_per_pixel"])
 
     def _array(self, name: str) -> np.ndarray:
-        return np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        with readable(self.path / f"{name}.npy"):
+            return np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
 
     @cached_property
     def points(self) -> np.ndarray:

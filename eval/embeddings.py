@@ -1,6 +1,7 @@
 """Reads files of embeddings."""
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -28,14 +29,14 @@ def read_embeddings(path: Path, locations: Path | None = None) -> tuple[Tensor, 
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {k: archive[k] for k in ("query", "reference", "x", "y") if k in archive.files}
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
         raise InputError(f"{path}: not an .npz file of embeddings ({error})") from None
     for key in ("query", "reference"):
         array = arrays.get(key)
         if array is None or array.ndim != 2 or array.dtype.kind != "f" or not array.size:
             found = "missing" if array is None else f"{array.dtype}{array.shape}"
             raise InputError(f"{path}: {key} is {found}; it must be an array of floats (N, D)")
-    query, reference = torch.from_numpy(arrays["query"]), torch.from_numpy(arrays["reference"])
+    query, reference = (torch.from_numpy(arrays[key].astype(np.float32)) for key in ("query", "reference"))
     if query.shape != reference.shape:
         raise InputError(f"{path}: query is {tuple(query.shape)} but reference is {tuple(reference.shape)}; rows must be the same places")
     if locations is not None:
@@ -43,8 +44,10 @@ def read_embeddings(path: Path, locations: Path | None = None) -> tuple[Tensor, 
         projection = Projection(table["lat"].mean(), table["lon"].mean())
         xy = np.column_stack(projection.forward(table["lat"], table["lon"]))
     elif {"x", "y"} <= arrays.keys():
-        if arrays["x"].ndim != 1 or arrays["x"].shape != arrays["y"].shape:
-            raise InputError(f"{path}: x is {arrays['x'].shape} and y {arrays['y'].shape}; both must be (N,)")
+        for key in ("x", "y"):
+            array = arrays[key]
+            if array.ndim != 1 or array.dtype.kind not in "fiu" or not np.isfinite(array).all() or len(array) != len(query):
+                raise InputError(f"{path}: {key} is {array.dtype}{array.shape}; it must hold {len(query)} finite numbers")
         xy = np.column_stack([arrays["x"], arrays["y"]])
     else:
         return query, reference, None

@@ -8,6 +8,7 @@ from torch.nn import functional
 from utils.errors import InputError
 
 BLOCK = 2048  # queries compared at a time
+ROUNDING = 1e-6  # similarities nearer than this are ties: equal pairs may differ by the rounding of a matrix product
 
 
 def rank_references(query: Tensor, reference: Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -33,7 +34,7 @@ def rank_references(query: Tensor, reference: Tensor) -> tuple[np.ndarray, np.nd
     for first in range(0, len(query), BLOCK):
         similarity = query[first : first + BLOCK] @ reference.T
         own = similarity.diagonal(first)
-        ranks.append((similarity >= own[:, None]).sum(1) - 1)
+        ranks.append((similarity >= own[:, None] - ROUNDING).sum(1) - 1)
         nearest.append(similarity.argmax(1))
     return torch.cat(ranks).cpu().numpy(), torch.cat(nearest).cpu().numpy()
 

@@ -69,4 +69,4 @@ def load_run(run: Path, which: str, device: torch.device) -> tuple[Config, Groun
         config.model.tile.weights = "none"
     model = build_model(config, device)
     load_weights(model, {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}, path)
-    return config, model, info["epoch"]
+    return config, model, info.get("epoch", 0)

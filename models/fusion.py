@@ -66,7 +66,7 @@ def sample_at_points(features: Tensor, points: Tensor, polar: bool) -> Tensor:
         u, v = right / half, -ahead / half
     grid = torch.stack([u, v], dim=-1)[:, None]  # in float32: bfloat16 would move a sample by 0.3 m
     padding = "border" if polar else "zeros"  # polar: the corners of the square lie beyond the outermost row
-    sampled = functional.grid_sample(features.float(), grid, mode="bilinear", padding_mode=padding, align_corners=False)
+    sampled = functional.grid_sample(features.to(grid.dtype), grid, mode="bilinear", padding_mode=padding, align_corners=False)
     return sampled[:, :, 0].transpose(1, 2)
 
 

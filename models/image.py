@@ -77,7 +77,7 @@ class SectorHead(nn.Module):
 def _load_imagenet(network: nn.Module, name: str) -> None:
     try:
         network.load_state_dict(networks.get_model_weights(name).DEFAULT.get_state_dict(progress=True, weights_only=True))
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: the download was cut short, its hash is wrong
         raise InputError(f"weights: imagenet of {name} cannot be downloaded ({error}); connect once, or set weights: none") from None
 
 

@@ -17,6 +17,7 @@ class ClumpSampler:
 
     def __init__(self, xy: np.ndarray, group: np.ndarray, batch_size: int, clump: int, seed: int):
         self.n, self.batch_size, self.clump, self.seed = len(xy), batch_size, clump, seed
+        self.group = np.asarray(group)
         self.nearest = _nearest(xy, group, 4 * clump) if clump > 1 else None
 
     def __len__(self) -> int:
@@ -39,14 +40,14 @@ class ClumpSampler:
             if free[seed]:
                 free[seed] = False
                 near = self.nearest[seed]
-                members = near[free[near]][: self.clump - 1]
+                members = near[free[near] & (self.group[near] == self.group[seed])][: self.clump - 1]
                 free[members] = False
                 clumps.append(np.concatenate([[seed], members]))
         return clumps
 
 
 def _nearest(xy: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:
-    """(n, count) nearest other places of the same group, by blocks to bound the memory."""
+    """(n, count) nearest other places, those of the same group first, by blocks to bound the memory."""
     xy = xy + 1e7 * np.asarray(group)[:, None]  # pushes groups apart
     count = min(count, len(xy) - 1)
     rows = []

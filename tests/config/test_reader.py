@@ -102,6 +102,8 @@ def test_every_spelling_of_a_number_is_a_float(read, text, value):
         ({"deep": 1}, "deep is 1, it takes true or false"),
         ({"title": 1}, "title is 1, it takes a text"),
         ({"limit": "none"}, "limit is 'none', it takes a number"),
+        ({"rate": float("nan")}, "rate is nan, it takes a number"),
+        ({"limit": float("inf")}, "limit is inf, it takes a number"),
     ],
 )
 def test_refusals(refusal, change, message):
@@ -116,6 +118,11 @@ def test_a_missing_key_is_named(refusal):
 @pytest.mark.parametrize("text", ["rate: [1", "a: b: c", "\tx: 1", "? [a]\n: 1", "!!python/object:os.system {}", '"\\x"', "a: *b"])
 def test_broken_yaml(refusal, text):
     assert refusal(text).startswith("not valid YAML (")
+
+
+@pytest.mark.parametrize("text", ["rate: 1\nrate: 2\n", "inner: {width: 1, width: 2}\nrate: 1\n"])
+def test_a_key_counts_once(refusal, text):
+    assert "appears twice" in refusal(text)
 
 
 @pytest.mark.parametrize(("text", "found"), [("", "NoneType"), ("- 1", "list"), ("5", "int"), ("rate", "str")])
@@ -164,8 +171,9 @@ def test_what_is_no_override(read, override):
 
 names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
 inners = st.builds(Inner, st.integers(0, 2**70), st.lists(names, max_size=3), st.sampled_from(["fast", "exact"]))
-outers = st.builds(Outer, st.floats(allow_nan=False), inners, st.none() | inners, st.lists(st.integers(-9, 9), max_size=3), st.booleans(),
-                   names, st.none() | st.floats(allow_nan=False))  # fmt: skip
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+outers = st.builds(Outer, numbers, inners, st.none() | inners, st.lists(st.integers(-9, 9), max_size=3), st.booleans(), names,
+                   st.none() | numbers)  # fmt: skip
 
 
 @given(outers)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from eval import evaluate
+from eval.embeddings import read_embeddings
 from eval.metrics import retrieval_metrics
 from utils.errors import run_command
 
@@ -83,17 +84,32 @@ def test_files_of_embeddings_with_and_without_positions(pair, tmp_path, kind):
     pair = {k: v.astype(kind) for k, v in pair.items()}
     x, y = np.random.default_rng(1).uniform(0, 99, (2, 30))
     tensors = [torch.from_numpy(v) for v in pair.values()]
-    assert evaluate.evaluate_embeddings(write(tmp_path / "a.npz", **pair)) == retrieval_metrics(*tensors)
-    with_metres = evaluate.evaluate_embeddings(write(tmp_path / "a.npz", **pair, x=x, y=y, more=np.zeros(3)))
+    assert retrieval_metrics(*read_embeddings(write(tmp_path / "a.npz", **pair))) == retrieval_metrics(*tensors)
+    with_metres = retrieval_metrics(*read_embeddings(write(tmp_path / "a.npz", **pair, x=x, y=y, more=np.zeros(3))))
     assert with_metres == retrieval_metrics(*tensors, np.column_stack([x, y]))
+
+
+def test_positions_from_a_table(call, refusal, pair, tmp_path):
+    """One reference found 0.001° north of the right one is 111 m away; rows of the table are rows of the file."""
+    reference = np.eye(3, dtype=np.float32)
+    path, table = write(tmp_path / "a.npz", query=reference[[1, 1, 2]], reference=reference), tmp_path / "places.csv"
+    table.write_text("id,lat,lon,heading_deg\na,40.000,-74,0\nb,40.001,-74,90\nc,40.000,-74.5,0\n")
+    status, _, _ = call("--embeddings", path, "--locations", table, "--json", tmp_path / "a.json")
+    found = json.loads((tmp_path / "a.json").read_text())["a"]
+    assert status == 0 and found["mean_error_m"] == pytest.approx(111.3 / 3, abs=0.2) and found["median_error_m"] == 0
+    assert "3 positions for 30 embeddings" in refusal("--embeddings", write(path, **pair), "--locations", table)
+    assert "no such file" in refusal("--embeddings", path, "--locations", tmp_path / "none.csv")
 
 
 def test_files_that_are_no_embeddings(refusal, pair, tmp_path):
     for name in ("none.npz", "."):
         assert refusal("--embeddings", tmp_path / name).startswith(f"{tmp_path / name}: not an .npz file of embeddings")
     path = tmp_path / "a.npz"
-    path.write_text("query,reference")
-    assert "not an .npz file of embeddings" in refusal("--embeddings", path)
+    for content in ("query,reference", ""):
+        path.write_text(content)
+        assert "not an .npz file of embeddings" in refusal("--embeddings", path)
+    np.save(tmp_path / "a.npy", pair["query"])
+    assert "not an .npz file of embeddings" in refusal("--embeddings", tmp_path / "a.npy")
     path.write_bytes(write(tmp_path / "b.npz", **pair).read_bytes()[:-40])
     assert "not an .npz file of embeddings" in refusal("--embeddings", path)
 
@@ -101,9 +117,13 @@ def test_files_that_are_no_embeddings(refusal, pair, tmp_path):
 def test_arrays_that_do_not_fit(refusal, pair, tmp_path):
     path = tmp_path / "a.npz"
     for arrays, message in (
-        ({"query": pair["query"]}, "reference is missing or has another shape"),
-        ({"reference": pair["query"]}, "query is missing or has another shape"),
-        (pair | {"query": pair["query"][0]}, "query is missing or has another shape"),
+        ({"query": pair["query"]}, "reference is missing; it must be"),
+        ({"reference": pair["query"]}, "query is missing; it must be"),
+        (pair | {"query": pair["query"][0]}, "query is float32(4,); it must be an array of floats (N, D)"),
+        (pair | {"query": pair["query"][:0]}, "query is float32(0, 4)"),
+        (pair | {"query": pair["query"].astype(str)}, "query is <U32(30, 4)"),
+        (pair | {"x": np.zeros(29), "y": np.zeros(29)}, "29 positions for 30 embeddings"),
+        (pair | {"x": np.zeros(30), "y": np.zeros(29)}, "x is (30,) and y (29,)"),
         (pair | {"query": pair["query"][:9]}, "query is (9, 4) but reference is (30, 4)"),
         (pair | {"query": pair["query"][:, :3]}, "query is (30, 3) but reference is (30, 4)"),
         (pair | {"query": pair["query"] * np.nan}, "query embedding 0 is not finite"),
@@ -129,7 +149,7 @@ def test_pickles_are_refused_and_not_run(refusal, tmp_path):
 def test_runs_that_cannot_be_evaluated(refusal, run, tmp_path):
     assert "no run here" in refusal("--run", tmp_path / "none", "--device", "cpu")
     assert "tiny/none: no area here" in refusal("--run", run, "--device", "cpu", "--areas", "tiny/none")
-    assert "unknown; use auto, cpu or cuda" in refusal("--run", run, "--device", "gpu")
+    assert "use auto, cpu or cuda" in refusal("--run", run, "--device", "gpu")
     shutil.rmtree(run / "checkpoints")
     assert "best.safetensors: no such checkpoint" in refusal("--run", run, "--device", "cpu")
 
@@ -145,6 +165,7 @@ def test_areas_that_cannot_be_used(refusal, run, datasets, tmp_path):
     assert "10 locations but arrays of 11" in refusal(*arguments)
     (area / "locations.csv").write_text(lines[0] + "\n")
     assert f"{area}: the area holds no places" in refusal(*arguments)
+    (area / "locations.csv").write_text("\n".join(lines) + "\n")
     panoramas = (area / "panoramas.npy").read_bytes()
     for damaged in (panoramas[:-100], panoramas[:20]):
         (area / "panoramas.npy").write_bytes(damaged)

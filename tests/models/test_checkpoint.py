@@ -8,7 +8,8 @@ import torch
 
 from config.reader import to_yaml
 from config.schema import Config, DataConfig, PanoramaConfig
-from models.checkpoint import build_model, choose_device, load_run, load_weights, read_checkpoint, save_checkpoint
+from models.checkpoint import load_run, load_weights, read_checkpoint, save_checkpoint
+from models.model import build_model
 from utils.errors import InputError
 
 CPU = torch.device("cpu")
@@ -131,23 +132,3 @@ def test_foreign_safetensors_are_refused(tmp_path):
     for metadata in (None, {"info": "{"}, {"format": "pt"}):
         save_file({"a": torch.ones(1)}, tmp_path / "a.safetensors", metadata)
         assert "damaged, or not one of our checkpoints" in refusal(read_checkpoint, tmp_path / "a.safetensors")
-
-
-def test_weights_follow_the_seed_and_leave_other_randomness_alone(config):
-    torch.manual_seed(5)
-    expected = torch.rand(1)
-    torch.manual_seed(5)
-    first, again = (build_model(config, CPU).state_dict()["panorama.head.linear.weight"] for _ in range(2))
-    assert torch.equal(torch.rand(1), expected)
-    config.seed = 1
-    other = build_model(config, CPU).state_dict()["panorama.head.linear.weight"]
-    assert torch.equal(first, again) and not torch.equal(first, other)
-
-
-def test_devices(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_device("auto") == choose_device("cpu") == CPU
-    assert "no CUDA device is usable here" in refusal(choose_device, "cuda:0")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose_device("auto") == torch.device("cuda") and choose_device("cuda:1") == torch.device("cuda:1")
-    assert "unknown; use auto, cpu or cuda" in refusal(choose_device, "cudax")

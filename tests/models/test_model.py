@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from models.model import GroundToMap
+from config.schema import Config, DataConfig
+from models.model import GroundToMap, build_model
 
 
 @pytest.mark.parametrize("sectors", [1, 4])
@@ -66,3 +67,16 @@ def test_autocast_stays_near_float32(map_name, model_config, make_batch):
             rough = model(batch)
     for a, b in zip(exact, rough, strict=True):
         assert b.dtype == torch.bfloat16 and ((a - b).norm() / a.norm()) < 0.03
+
+
+def test_weights_follow_the_seed_and_leave_other_randomness_alone(model_config):
+    def weights(seed):
+        config = Config("a", DataConfig(["c/a"], ["c/b"], ["c/d"]), model_config("concat-polar-sectors"), seed=seed)
+        return build_model(config, torch.device("cpu")).state_dict()["panorama.head.linear.weight"]
+
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    first, again, other = weights(0), weights(0), weights(1)
+    assert torch.equal(torch.rand(1), expected)
+    assert torch.equal(first, again) and not torch.equal(first, other)

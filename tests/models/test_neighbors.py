@@ -36,6 +36,13 @@ def test_neighbors_need_no_gradient_and_do_not_mix_samples():
     assert torch.equal(index[1], nearest_neighbors(cloud[1:], 3)[0]) and index.max() < 9
 
 
+def test_distances_are_computed_in_float32_under_autocast():
+    cloud = torch.rand(2, 200, 3, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = nearest_neighbors(cloud, 8)
+    assert torch.equal(rough, nearest_neighbors(cloud, 8))
+
+
 @pytest.mark.parametrize("k", [1, 2, 6])
 def test_neighbor_max_values_and_gradients(k):
     generator = torch.Generator().manual_seed(k)

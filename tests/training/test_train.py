@@ -14,7 +14,8 @@ import torch
 from config.schema import TrainingConfig, read_config
 from data.batches import PlaceBatches
 from eval import evaluate
-from models.checkpoint import build_model, load_run, read_checkpoint
+from models.checkpoint import load_run, read_checkpoint
+from models.model import build_model
 from tests.training.tiny import write_recipe
 from training import train as module
 from training.losses import matching_loss
