@@ -7,6 +7,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import pytest
+import torch
 
 from data.city import CityMap
 from data.osm.build import build_map
@@ -23,6 +24,15 @@ def shared_data() -> Path:
         message = "no real data: ../shared/data does not exist"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
     return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """On tensors as small as the tests' threads only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 class Extract:

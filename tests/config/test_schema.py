@@ -120,3 +120,10 @@ def test_heights_that_the_trunk_takes(read, height, stages):
     settings = {"height": height, "stages": stages, "sectors": columns}
     config = read(TILE, *(f"model.panorama.{key}={value}" for key, value in settings.items()))
     assert config.model.panorama.height == height
+
+
+@pytest.mark.parametrize("override", ["seed=2023-13-45", "seed=!!int foo", "seed=!!map foo", "training.learning_rate=1" + "0" * 400])
+def test_odd_yaml_values_are_refused_in_one_line(read, override):
+    with pytest.raises(InputError) as caught:
+        read(TILE, override)
+    assert "\n" not in str(caught.value)

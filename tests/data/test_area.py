@@ -114,3 +114,14 @@ def test_areas_that_cannot_be_read(write, places, tmp_path):
     places[:0].to_csv(tmp_path / "city/short/locations.csv")
     with pytest.raises(InputError, match="holds no places"):
         Area(tmp_path, "city/short")
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("panoramas.npy", b""), ("cloud_index.npy", b"\x93NUMPY"), ("area.json", b'{"format": 1'), ("locations.csv", b"a,b\n1,2\n"),
+])  # fmt: skip
+def test_damaged_files_are_named(write, name, content):
+    area = write()
+    (area.path / name).write_bytes(content)
+    with pytest.raises(InputError, match=name) as caught:
+        Area(area.path.parent.parent, "city/area")
+    assert "\n" not in str(caught.value)

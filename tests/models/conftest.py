@@ -28,15 +28,6 @@ MAPS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """On tensors this small threads only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(params=[*MAPS])
 def map_name(request) -> str:
     """Every kind of map in turn."""

@@ -9,15 +9,6 @@ from config.schema import Config, read_config
 from tests.training.tiny import write_datasets, write_recipe
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """On tensors this small threads only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="session")
 def datasets(tmp_path_factory) -> Path:
     """The data root of tests/training/tiny.py; not to be changed."""

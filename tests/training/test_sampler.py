@@ -79,3 +79,9 @@ def test_nearest_against_brute_force(n, count):
     for i in range(0, n, 1 + n // 60):
         order = [j for j in np.argsort(np.linalg.norm(xy - xy[i], axis=1), kind="stable") if j != i]
         assert found[i].tolist() == order[:count]
+
+
+def test_a_small_city_is_not_filled_up_with_places_of_another():
+    xy, group = np.random.default_rng(0).random((20, 2)) * 100, np.repeat([0, 1], [17, 3])
+    clumps = ClumpSampler(xy, group, 4, 4, 0)._clumps(np.arange(19, -1, -1))
+    assert all(len(set(group[c])) == 1 for c in clumps) and sorted(np.concatenate(clumps)) == list(range(20))
