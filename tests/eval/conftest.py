@@ -9,7 +9,7 @@ from config.reader import to_yaml
 from config.schema import read_config
 from models.checkpoint import save_checkpoint
 from models.model import build_model
-from tests.training.conftest import datasets, one_thread  # noqa: F401
+from tests.training.conftest import datasets  # noqa: F401
 from tests.training.tiny import write_recipe
 
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 from config.schema import Config, read_config
 from tests.training.tiny import write_datasets, write_recipe
