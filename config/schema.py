@@ -110,7 +110,8 @@ class ModelConfig:
         _check(bool(self.tile or self.cloud), "tile and cloud are both missing; a map is described by one of them or both")
         if self.fusion is not None:
             missing = "tile" if self.tile is None else "cloud" if self.cloud is None else None
-            _check(missing is None, f"fusion is {self.fusion!r}, but there is no {missing} encoder to fuse; add {missing} or drop fusion")
+            _check(missing is None,
+                   f"fusion is {self.fusion!r}, but there is no {missing} encoder to fuse; add {missing}, or set fusion: null")  # fmt: skip
         elif self.tile and self.cloud:
             raise InputError("fusion is missing; a tile and a cloud are joined by one of concat, pixel_to_point")
         _check(self.embedding_dim > 0, f"embedding_dim is {self.embedding_dim}, it takes a positive width")

@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from functools import cached_property
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -94,7 +95,9 @@ def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Cal
 
     def panoramas() -> Iterator[np.ndarray]:
         results = _in_order(lambda i: (panorama_of(i), cloud_of(i)), n, processes)
-        for i, (panorama, cloud) in enumerate(progress(results, total=n, desc=f"places of {path.name}", unit=" places")):
+        first = next(results)  # numba compiles in it, for seconds that say nothing about the others
+        bar = progress(chain([first], results), total=n, desc=f"places of {path.name}", unit=" places")
+        for i, (panorama, cloud) in enumerate(bar):
             if not len(cloud):
                 raise InputError(f"{city.path}: no surface of the map within 76 m of location {str(locations.ids[i])!r}; remove it")
             clouds[i] = cloud

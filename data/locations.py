@@ -12,7 +12,7 @@ from data.osm.classes import INDEX
 from utils.errors import InputError
 
 STREETLEARN_COLUMNS = ("id", "lat", "lon", "heading_deg", "city")  # the published files have no header
-_ALIASES = {"pano_id": "id", "latitude": "lat", "longitude": "lon", "heading": "heading_deg", "yaw": "heading_deg"}
+_ALIASES = {"pano_id": "id", "latitude": "lat", "longitude": "lon", "lng": "lon", "heading": "heading_deg", "yaw": "heading_deg"}
 
 
 @dataclass
@@ -59,8 +59,12 @@ def read_locations(path: Path, city: CityMap) -> Locations:
     x0, y0, x1, y1 = city.info["bounds"]
     outside = np.flatnonzero((x < x0) | (x > x1) | (y < y0) | (y > y1))
     if len(outside):
-        raise InputError(f"{path}: {len(outside)} of {len(table)} locations lie outside the map {city.path} "
-                         f"(the first: {table['id'].iloc[outside[0]]!r}); use an extract that covers them, or remove them")
+        row = table.iloc[outside[0]]
+        (south, north), (west, east) = city.projection.inverse([x0, x1], [y0, y1])
+        swapped = south <= row["lon"] <= north and west <= row["lat"] <= east
+        remedy = "latitude and longitude look swapped" if swapped else "use an extract that covers them, or remove them"
+        raise InputError(f"{path}: {len(outside)} of {len(table)} locations lie outside the map {city.path}, {south:.4f} to {north:.4f}, "
+                         f"{west:.4f} to {east:.4f} (the first: {row['id']!r} at {row['lat']}, {row['lon']}); {remedy}")
     return Locations(table["id"].to_numpy(str), lat, lon, table["heading_deg"].to_numpy() % 360, x, y)
 
 
@@ -95,7 +99,7 @@ def _read_rows(path: Path) -> pd.DataFrame:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: not a table of locations ({reason}); expected rows of id, latitude, longitude, heading") from None
     first = [str(v).strip().lower() for v in table.iloc[0]]
-    if {"id", "pano_id", "lat", "latitude", "lon", "longitude"} & set(first):
+    if {"id", "pano_id", "lat", "latitude", "lon", "longitude", "lng"} & set(first):
         table = table.iloc[1:].reset_index(drop=True)
         table.columns = [_ALIASES.get(v, v) for v in first]
         repeated = table.columns[table.columns.duplicated()]
@@ -106,7 +110,7 @@ def _read_rows(path: Path) -> pd.DataFrame:
     missing = [c for c in STREETLEARN_COLUMNS[:4] if c not in table.columns]
     if missing:
         raise InputError(f"{path}: column {missing[0]!r} is missing (found {', '.join(table.columns)}); "
-                         "expected id, latitude, longitude, heading[, city], or a header with id, lat, lon, heading_deg")
+                         "expected id, latitude, longitude, heading[, city] between commas, or a header with id, lat, lon, heading_deg")
     if not len(table):
         raise InputError(f"{path}: no locations in this file")
     return table

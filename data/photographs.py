@@ -22,7 +22,8 @@ def find_photographs(folder: Path, ids: np.ndarray) -> list[Path]:
     present = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES}
     missing = [i for i in ids if i not in present]
     if missing:
-        raise InputError(f"{folder}: {len(missing)} of {len(ids)} panoramas are missing (the first: {missing[0]}.jpg or .png)")
+        raise InputError(f"{folder}: {len(missing)} of {len(ids)} panoramas are missing (the first: {missing[0]}.jpg or .png); "
+                         "they are named by the locations' ids")
     return [present[i] for i in ids]
 
 

@@ -14,7 +14,7 @@ from data.osm.build import build_map
 from data.photographs import find_photographs, read_photograph
 from data.render.panorama import Conditions, Renderer
 from data.town import write_town
-from utils.errors import run_command
+from utils.errors import InputError, run_command
 
 # The demo town: places along its streets in three strips from west to east, no tile of one touching a tile of another.
 DEMO_SCATTER_M = 2.0
@@ -28,9 +28,11 @@ def main() -> None:
 
 def make_map(args) -> None:
     info = build_map(args.osm, args.out, args.density, args.resolution, args.seed, args.origin)
-    left_out = ", ".join(f"{n:,} {reason}" for reason, n in info["left_out"].items())
-    print(f"{args.out / 'map'}: {info['buildings']:,} building volumes ({info['buildings_with_height']:,} with a tagged height), "
-          f"{info['trees']:,} trees, {info['points']:,} points; left out or mended: {left_out}; {info['seconds']:.0f} s")
+    left_out = ", ".join(f"{n:,} {reason}" for reason, n in info["left_out"].items() if n) or "nothing"
+    x0, y0, x1, y1 = info["bounds"]
+    print(f"{args.out / 'map'}: {(x1 - x0) / 1000:.1f} × {(y1 - y0) / 1000:.1f} km, {info['buildings']:,} building volumes "
+          f"({info['buildings_with_height']:,} with a tagged height), {info['trees']:,} trees, {info['points']:,} points; "
+          f"left out or mended: {left_out}; {info['seconds']:.0f} s")
     print(info["attribution"])
 
 
@@ -41,12 +43,21 @@ def make_area(args) -> None:
         locations = read_locations(args.locations, city)
     else:
         locations = sample_streets(city, args.every, args.bbox, args.name, rng, args.scatter)
+    before = len(locations)
     for other in args.apart_from or ():
         reference = read_locations(Path(other), city) if other.endswith(".csv") else Area(args.city, other).locations
         locations = apart_from(locations, reference, args.apart)
+    if args.apart_from:
+        near = f"{args.apart:.0f} m of {', '.join(args.apart_from)}"
+        print(f"{before - len(locations):,} of {before:,} places left out: they lie within {near}")
+        if not len(locations):
+            raise InputError(f"{args.city / args.name}: no place left; use a smaller --apart, smaller other areas, or a larger extract")
     if args.sample and args.sample < len(locations):
         locations = locations[np.sort(rng.permutation(len(locations))[: args.sample])]
-    build_area(city, args.city / args.name, locations, args.panoramas, args.height, args.points, args.seed, args.processes)
+    path = args.city / args.name
+    if (path / "area.json").is_file():
+        print(f"{path}: replacing the area of that name")
+    build_area(city, path, locations, args.panoramas, args.height, args.points, args.seed, args.processes)
 
 
 def build_area(city: CityMap, path: Path, locations: Locations, photographs: Path | None, height: int, points: int, seed: int,
@@ -75,12 +86,13 @@ def build_area(city: CityMap, path: Path, locations: Locations, photographs: Pat
         return cloud_index(city, locations.x[i], locations.y[i], locations.heading_deg[i], points)
 
     write_area(path, city, locations, panorama_of, cloud_of, height, points, source, processes)
-    print(f"{path}: {len(locations):,} places, panoramas {height} × {2 * height} {source['panoramas']}, {points:,} points each")
+    print(f"{path}: {len(locations):,} places, panoramas {height} × {2 * height} ({source['panoramas']}), {points:,} points each")
 
 
 def make_demo(args) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     extract = args.out / "town.osm"
+    print(f"{extract}: generating a town, then its map and three areas")
     write_town(extract, args.seed)
     build_map(extract, args.out, seed=args.seed, attribution="a generated town, no real place")
     city = CityMap(args.out)
@@ -214,8 +226,12 @@ def _parse() -> argparse.Namespace:
     sub.add_argument("--places", type=int, nargs="+", default=[0], metavar="ROW", help="rows of the area's locations")
     sub.add_argument("--out", type=Path, required=True, metavar="PNG")
     args = parser.parse_args(_join_negative(sys.argv[1:]))
-    if getattr(args, "bbox", None) and not args.every:
-        parser.error("--bbox goes with --every")
+    if getattr(args, "bbox", None):
+        if not args.every:
+            parser.error("--bbox goes with --every")
+        south, west, north, east = args.bbox
+        if not (-90 <= south < north <= 90 and -180 <= west < east <= 180):
+            parser.error(f"--bbox {south:g},{west:g},{north:g},{east:g}: it is SOUTH,WEST,NORTH,EAST in degrees")
     return args
 
 

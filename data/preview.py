@@ -61,6 +61,7 @@ def _annotate(picture: Image.Image, area: Area, rows: list[int], attribution: st
     draw = ImageDraw.Draw(picture)
     for line, row in enumerate(rows):
         heading = area.locations.heading_deg[row]
+        draw.line((SIDE, (line + 1) * SIDE - 10, SIDE, (line + 1) * SIDE), fill=(220, 30, 30), width=3)  # ahead, in the panorama
         _write(draw, line * SIDE + 4, f"{area.locations.ids[row]}, heading {heading:.0f}°")
         for centre in (2.5 * SIDE, 3.5 * SIDE):  # the place, and the way it looks
             x, y = centre, (line + 0.5) * SIDE

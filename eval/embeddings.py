@@ -26,11 +26,13 @@ def read_embeddings(path: Path, locations: Path | None = None) -> tuple[Tensor, 
     Raises:
         InputError: a file is missing or damaged, or what it holds does not fit together.
     """
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file of embeddings")
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {k: archive[k] for k in ("query", "reference", "x", "y") if k in archive.files}
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
-        raise InputError(f"{path}: not an .npz file of embeddings ({error})") from None
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError):
+        raise InputError(f"{path}: not an .npz file with arrays `query` and `reference`, or damaged") from None
     for key in ("query", "reference"):
         array = arrays.get(key)
         if array is None or array.ndim != 2 or array.dtype.kind != "f" or not array.size:

@@ -38,12 +38,13 @@ def main() -> None:
         device = choose_device(args.device)
         config, model, epoch = load_run(args.run, args.checkpoint, device)
         metrics = evaluate_run(args.run, config, model, args.areas or config.data.test, device)
-        print(f"{args.run}, checkpoint {args.checkpoint} of epoch {epoch}")
+        print(f"{args.run}, checkpoint {args.checkpoint} of epoch {epoch}; R and ≤ in %")
     else:
         metrics = {args.embeddings.stem: retrieval_metrics(*read_embeddings(args.embeddings, args.locations))}
     if args.json:
         with atomic_file(args.json) as temporary:
             temporary.write_text(json.dumps(metrics, indent=2) + "\n")
+        print(f"metrics as JSON: {args.json.resolve()}")
     print(table(metrics))
     if args.run:
         print(f"metrics and embeddings: {args.run / 'evaluation'}")

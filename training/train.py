@@ -15,7 +15,10 @@ from torch.utils.tensorboard import SummaryWriter
 
 from config.reader import to_yaml
 from config.schema import Config, TrainingConfig, read_config
+from data.area import Area
 from data.batches import PlaceBatches, prefetch
+from data.georeference import EXTENT_M
+from data.locations import apart_from
 from eval.embed import embed_places
 from eval.evaluate import evaluate_run
 from eval.metrics import retrieval_metrics, table
@@ -41,7 +44,7 @@ def main() -> None:
     run = train(config, device)
     config, model, epoch = load_run(run, "best", device)
     metrics = evaluate_run(run, config, model, config.data.test, device)
-    print(f"\ntest areas, checkpoint of epoch {epoch} (best on {', '.join(config.data.validation)})")
+    print(f"\ntest areas, checkpoint of epoch {epoch} (best on {', '.join(config.data.validation)}); R and ≤ in %")
     print(table(metrics))
     print(f"run: {run} (metrics, TensorBoard events, checkpoints, evaluation)")
 
@@ -53,6 +56,7 @@ def train(config: Config, device: torch.device) -> Path:
     places = PlaceBatches(root, config.data.train, config.model, device, config.augmentation, cities)
     validation = PlaceBatches(root, config.data.validation, config.model, device, cities=cities)
     PlaceBatches(root, config.data.test, config.model, device, cities=cities)  # what is wrong there shows before the training
+    _note_overlap(places, root, [*config.data.validation, *config.data.test])
     sampler = ClumpSampler(places.xy, places.city_of, settings.batch_size, settings.neighbors_per_batch, config.seed)
     if not len(sampler):
         raise InputError(f"training.batch_size is {settings.batch_size}, but the training areas hold only {len(places)} places")
@@ -90,6 +94,16 @@ def train(config: Config, device: torch.device) -> Path:
               f"median error {recall['median_error_m']:.0f} m", flush=True)
     writer.close()
     return run
+
+
+def _note_overlap(places: PlaceBatches, root: Path, others: list[str]) -> None:
+    """Says which validation and test areas show ground that training places show, too: recall there is not recall in unseen places."""
+    for other in (Area(root, name) for name in others):
+        for area in (a for a in places.areas if a.path.parent == other.path.parent):
+            near = len(other) - len(apart_from(other.locations, area.locations, EXTENT_M * math.sqrt(2)))
+            if near:
+                print(f"note: {near:,} of {len(other):,} places of {other.name} lie so near to places of {area.name} that tiles overlap "
+                      "(python -m data.prepare area --apart-from)")
 
 
 def _train_epoch(config: Config, model: GroundToMap, optimizer, places: PlaceBatches, sampler: ClumpSampler, epoch: int,
@@ -156,6 +170,8 @@ def _run_folder(config: Config) -> Path:
         _refuse_changes(config, read_config(taken[-1] / "config.yaml"), taken[-1])
         return taken[-1]
     run = base / names[len(taken)]
+    if taken:
+        print(f"{taken[-1]} exists; this run is {run} (training.resume=true would go on with the newest)")
     with atomic_file(run / "config.yaml") as temporary:
         temporary.write_text(to_yaml(config), encoding="utf-8")
     return run

@@ -29,6 +29,7 @@ def run_command(main: Callable[[], None]) -> None:
     except MemoryError:
         sys.exit(_fail("out of memory; use a smaller extract, fewer places or a smaller batch"))
     except KeyboardInterrupt:
+        tqdm.write("interrupted", file=sys.stderr)
         sys.exit(130)
 
 

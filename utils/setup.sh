@@ -47,7 +47,7 @@ install_once() {
     "$python" -m pip install --disable-pip-version-check -r "$1" >&2 ||
         fail "installing $1 failed, see above; call again to continue"
     cp "$1" "$stamp"
-    say "$1 is installed"
+    say "$1 is installed; for commands of your own: . .venv/bin/activate"
 }
 
 # Sets $python: the active environment where it satisfies requirements.txt, else .venv.

@@ -103,15 +103,16 @@ def test_positions_from_a_table(call, refusal, pair, tmp_path):
 
 def test_files_that_are_no_embeddings(refusal, pair, tmp_path):
     for name in ("none.npz", "."):
-        assert refusal("--embeddings", tmp_path / name).startswith(f"{tmp_path / name}: not an .npz file of embeddings")
+        what = "not an .npz file with arrays" if (tmp_path / name).is_file() else "no such file of embeddings"
+        assert refusal("--embeddings", tmp_path / name).startswith(f"{tmp_path / name}: {what}")
     path = tmp_path / "a.npz"
     for content in ("query,reference", ""):
         path.write_text(content)
-        assert "not an .npz file of embeddings" in refusal("--embeddings", path)
+        assert "not an .npz file with arrays" in refusal("--embeddings", path)
     np.save(tmp_path / "a.npy", pair["query"])
-    assert "not an .npz file of embeddings" in refusal("--embeddings", tmp_path / "a.npy")
+    assert "not an .npz file with arrays" in refusal("--embeddings", tmp_path / "a.npy")
     path.write_bytes(write(tmp_path / "b.npz", **pair).read_bytes()[:-40])
-    assert "not an .npz file of embeddings" in refusal("--embeddings", path)
+    assert "not an .npz file with arrays" in refusal("--embeddings", path)
 
 
 def test_arrays_that_do_not_fit(refusal, pair, tmp_path):
@@ -142,7 +143,7 @@ def test_pickles_are_refused_and_not_run(refusal, tmp_path):
     write(tmp_path / "a.npz", query=attack, reference=attack)
     (tmp_path / "broken in").unlink(missing_ok=True)
     for name in ("a.pkl", "a.npz"):
-        assert "not an .npz file of embeddings" in refusal("--embeddings", tmp_path / name)
+        assert "not an .npz file with arrays" in refusal("--embeddings", tmp_path / name)
     assert not (tmp_path / "broken in").exists()
 
 
