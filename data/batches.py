@@ -146,7 +146,7 @@ class City:
 
 
 def _check_area(area: Area, city: CityMap, model: ModelConfig) -> None:
-    if area.info["map_points_sha256"] != city.info["points_sha256"]:
+    if area.info.get("map_points_sha256") != city.info["points_sha256"]:
         raise InputError(f"{area.path}: built on another map than {city.path} now holds; build the area again")
     height, points = area.panoramas.shape[1], area.cloud_index.shape[1]
     if height < model.panorama.height:

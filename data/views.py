@@ -45,7 +45,8 @@ def to_view(world: Tensor, heading_deg: Tensor) -> Tensor:
 class TileCutter:
     """Cuts tiles out of a city's raster.
 
-    The raster is reduced by whole factors to about the tiles' resolution first, so that bilinear sampling does not alias.
+    The raster is reduced by whole factors to about the tiles' resolution first, so that bilinear sampling does not alias. A polar
+    tile's columns spread with the distance, up to 3.7 m at 76 m for 128 of them; there it still skips pixels.
 
     Args:
         city: the map.

@@ -213,3 +213,10 @@ def test_apart_from_against_a_loop(others):
     kept = [i for i in range(300) if all(np.hypot(locations.x[i] - a, locations.y[i] - b) >= radius for a, b in taken.xy)]
     assert apart_from(locations, taken, radius).ids.tolist() == [str(i) for i in kept]
     assert others == 0 or 0 < len(kept) < 300
+
+
+def test_swapped_latitude_and_longitude_are_named(tmp_path, west_village):
+    (tmp_path / "p.csv").write_text("a,-74.005,40.736,0\n")
+    assert_refused(tmp_path / "p.csv", west_village, "'a'", "look swapped")
+    (tmp_path / "p.csv").write_text("a,41.5,-74.005,0\n")
+    assert_refused(tmp_path / "p.csv", west_village, "use an extract that covers them")

@@ -14,6 +14,7 @@ from PIL import Image
 from data.area import Area
 from data.locations import sample_streets
 from data.prepare import main
+from utils.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -124,3 +125,25 @@ def test_disk_full_while_a_map_is_written(small_extract, tmp_path):
         assert_one_line(result)
         assert result.stderr.splitlines()[-1].startswith("error: no space left")
         assert list((tmp_path / "city").iterdir()) == []
+
+
+def test_nothing_left_apart_from_another_area(prepare_here, city, capsys):
+    common = ("--city", city, "--render", "--height", 8, "--points", 32, "--processes", 1, "--every", 50)
+    prepare_here("area", *common, "--name", "one")
+    with pytest.raises(InputError, match="no place left"):
+        prepare_here("area", *common, "--name", "two", "--apart-from", "one", "--apart", 5000)
+    assert "places left out: they lie within 5000 m of one" in capsys.readouterr().out
+    assert sorted(p.name for p in city.iterdir()) == ["map", "one"]
+
+
+@pytest.mark.parametrize("box", ["40.7,-73.9,40.6,-73.8", "-73.9,40.6,-73.8,400.7", "1,2,3", "a,b,c,d"])
+def test_boxes_that_are_none(prepare_here, city, box):
+    with pytest.raises(SystemExit) as caught:
+        prepare_here("area", "--city", city, "--name", "a", "--every", 50, "--render", "--bbox", box)
+    assert caught.value.code == 2 and [p.name for p in city.iterdir()] == ["map"]
+
+
+def test_southern_boxes_need_no_equals_sign(prepare_here, city, capsys):
+    common = ("--city", city, "--render", "--height", 8, "--points", 32, "--processes", 1, "--every", 50)
+    prepare_here("area", *common, "--name", "a", "--bbox", "-34,151,-33,152")
+    assert len(Area(city.parent, "city/a")) > 0

@@ -296,3 +296,9 @@ def test_bad_input_is_one_line_and_status_2(tmp_path, datasets, capsys):
         command(module.main, write_recipe(tmp_path, datasets), "training.epocs=2")
     assert caught.value.code == 2
     assert capsys.readouterr() == ("", f"error: {tmp_path / 'tiny.yaml'}: unknown key training.epocs; did you mean 'epochs'?\n")
+
+
+def test_test_places_beside_training_places_are_noted(configure, capsys):
+    """The tiny city is 400 m wide: each of its 11 test places lies within 215 m of a training place."""
+    train(configure("training.epochs=1"), CPU)
+    assert "note: 11 of 11 places of tiny/test" in capsys.readouterr().out
