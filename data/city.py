@@ -12,8 +12,7 @@ from data.projection import Projection
 from utils.damage import readable
 from utils.errors import InputError
 
-CELL_M = 32.0  # points are stored cell by cell of this size, so that a neighbourhood is a few contiguous slices
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass
@@ -70,7 +69,7 @@ class CityMap:
 
     @cached_property
     def cell_start(self) -> np.ndarray:
-        """(cells + 1,) index of each cell's first point, row by row from the south-west."""
+        """(cells + 1,) index of each cell's first point, row by row from the north-west."""
         return self._array("cell_start")
 
     @cached_property
@@ -86,25 +85,7 @@ class CityMap:
 
     def spans_within(self, x: float, y: float, radius_m: float) -> np.ndarray:
         """Points in the cells that touch the square of half side radius_m around (x, y), as (rows, 2) [first, last) indices."""
-        columns, rows = cell_grid(self.info["bounds"])
-        x0, y0 = self.info["bounds"][:2]
-        c0, c1 = (int(np.clip((x + s * radius_m - x0) // CELL_M, 0, columns - 1)) for s in (-1, 1))
-        r0, r1 = (int(np.clip((y + s * radius_m - y0) // CELL_M, 0, rows - 1)) for s in (-1, 1))
-        row = np.arange(r0, r1 + 1) * columns
+        corners = [(x - radius_m, y + radius_m), (x + radius_m, y - radius_m)]  # north-west, south-east
+        (c0, c1), (r0, r1) = self.georeference.to_cells(corners)
+        row = np.arange(r0, r1 + 1) * self.georeference.columns
         return np.stack([self.cell_start[row + c0], self.cell_start[row + c1 + 1]], axis=1)
-
-
-def cell_grid(bounds) -> tuple[int, int]:
-    """Number of columns and rows of storage cells."""
-    x0, y0, x1, y1 = bounds
-    return max(1, int(np.ceil((x1 - x0) / CELL_M))), max(1, int(np.ceil((y1 - y0) / CELL_M)))
-
-
-def order_by_cell(points: np.ndarray, bounds) -> tuple[np.ndarray, np.ndarray]:
-    """The order that sorts points (M, 3) by cell, stable, and the cells' first indices."""
-    columns, rows = cell_grid(bounds)
-    column = ((points[:, 0] - bounds[0]) // CELL_M).astype(np.int64).clip(0, columns - 1)
-    row = ((points[:, 1] - bounds[1]) // CELL_M).astype(np.int64).clip(0, rows - 1)
-    cell = row * columns + column
-    order = np.argsort(cell, kind="stable")
-    return order, np.searchsorted(cell[order], np.arange(columns * rows + 1))

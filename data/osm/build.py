@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import shapely
 
-from data.city import FORMAT, order_by_cell
+from data.city import FORMAT
 from data.georeference import Georeference
 from data.osm.buildings import build_prisms
 from data.osm.classes import CLASSES, DRIVABLE, INDEX
@@ -61,7 +61,7 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
     above_class = np.where(np.isin(above.kind, (TRUNK, CROWN)), INDEX["vegetation"], INDEX["buildings"]).astype(np.uint8)
     points = np.concatenate([points, ground_points])
     classes = np.concatenate([above_class[face], ground_classes[below.owner[ground_face]]])
-    order, cell_start = order_by_cell(points, features.bounds)
+    order, cell_start = geo.order_by_cell(points)
     points, classes = points[order], classes[order]
     raster, ground_raster = draw_map(geo, ground, ground_classes, prisms.polygons, features.trees)
     info = {

@@ -8,7 +8,8 @@ import numpy as np
 import yaml
 
 from data.area import write_area
-from data.city import FORMAT, CityMap, order_by_cell
+from data.city import FORMAT, CityMap
+from data.georeference import Georeference
 from data.locations import Locations
 
 BOUNDS = (-200.0, -160.0, 200.0, 160.0)
@@ -20,7 +21,7 @@ def write_city(root: Path, seed: int = 0, points: int = 600) -> CityMap:
     rng = np.random.default_rng(seed)
     x0, y0, x1, y1 = BOUNDS
     xyz = rng.uniform((x0, y0, 0), (x1, y1, 30), (points, 3)).astype(np.float32)
-    order, cell_start = order_by_cell(xyz, BOUNDS)
+    order, cell_start = Georeference(BOUNDS, 2.0).order_by_cell(xyz)
     xyz = xyz[order]
     patches = rng.integers(0, 256, (32, 40, 3), dtype=np.uint8)
     arrays = {"points": xyz, "classes": rng.integers(0, 25, points).astype(np.uint8), "cell_start": cell_start,
