@@ -21,6 +21,7 @@ class Streets:
 
     xy: np.ndarray  # (n, 2) metres
     start: np.ndarray  # (lines + 1,) index of each line's first corner
+    level: np.ndarray  # (lines,) 0 on the ground, else a bridge's
 
 
 class CityMap:
@@ -74,14 +75,13 @@ class CityMap:
 
     @cached_property
     def mesh(self) -> dict[str, np.ndarray]:
-        """Surfaces above ground: vertices, faces, kind, owner (data/osm/mesh.py)."""
-        with np.load(self.path / "mesh.npz", allow_pickle=False) as archive:
-            return dict(archive)
+        """Surfaces above ground: triangles (F, 3, 3) in metres, kind (F,) and owner (F,) (data/osm/mesh.py)."""
+        return {name: self._array(name) for name in ("triangles", "kind", "owner")}
 
     @cached_property
     def streets(self) -> Streets:
         with np.load(self.path / "streets.npz", allow_pickle=False) as archive:
-            return Streets(archive["xy"], archive["start"])
+            return Streets(archive["xy"], archive["start"], archive["level"])
 
     def spans_within(self, x: float, y: float, radius_m: float) -> np.ndarray:
         """Points in the cells that touch the square of half side radius_m around (x, y), as (rows, 2) [first, last) indices."""

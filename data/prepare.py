@@ -10,8 +10,10 @@ from data.area import Area, write_area
 from data.city import CityMap
 from data.cloud_index import cloud_index
 from data.locations import Locations, apart_from, read_locations, sample_streets
-from data.osm.build import build_map
+from data.osm.build import TILE_M, build_map
+from data.osm.report import summary_of
 from data.photographs import find_photographs, read_photograph
+from data.render.floors import Floors
 from data.render.panorama import Conditions, Renderer
 from data.town import write_town
 from utils.errors import InputError, run_command
@@ -27,12 +29,8 @@ def main() -> None:
 
 
 def make_map(args) -> None:
-    info = build_map(args.osm, args.out, args.density, args.resolution, args.seed, args.origin)
-    left_out = ", ".join(f"{n:,} {reason}" for reason, n in info["left_out"].items() if n) or "nothing"
-    x0, y0, x1, y1 = info["bounds"]
-    print(f"{args.out / 'map'}: {(x1 - x0) / 1000:.1f} × {(y1 - y0) / 1000:.1f} km, {info['buildings']:,} building volumes "
-          f"({info['buildings_with_height']:,} with a tagged height), {info['trees']:,} trees, {info['points']:,} points; "
-          f"left out or mended: {left_out}; {info['seconds']:.0f} s")
+    info = build_map(args.osm, args.out, args.density, args.resolution, args.seed, args.origin, args.bbox, args.tile, args.processes)
+    print(f"{args.out / 'map'}: {summary_of(info)}")
     print(info["attribution"])
 
 
@@ -73,14 +71,17 @@ def build_area(city: CityMap, path: Path, locations: Locations, photographs: Pat
         renderer = Renderer(city, height)
         spots = [renderer.free_spot(x, y) for x, y in locations.xy]
         moved = np.linalg.norm(np.array(spots) - locations.xy, axis=1)
-        source = {"panoramas": "rendered", "seed": seed, "cameras_moved": int((moved > 0).sum())}
+        floors = Floors(city.streets)
+        floor_m = [floors.height_m(*spot, heading) for spot, heading in zip(spots, locations.heading_deg, strict=True)]
+        source = {"panoramas": "rendered", "seed": seed, "cameras_moved": int((moved > 0).sum()),
+                  "cameras_on_bridges": int(np.count_nonzero(floor_m))}  # fmt: skip
         if source["cameras_moved"]:
             print(f"{source['cameras_moved']:,} of {len(locations):,} locations lie inside buildings; "
                   f"their cameras stand outside, {np.median(moved[moved > 0]):.0f} m away (median; at most {moved.max():.0f} m)")
 
         def panorama_of(i: int) -> np.ndarray:
             conditions = Conditions.draw(locations.ids[i], seed)
-            return renderer.render(*spots[i], locations.heading_deg[i], conditions)
+            return renderer.render(*spots[i], locations.heading_deg[i], conditions, floor_m[i])
 
     def cloud_of(i: int) -> np.ndarray:
         return cloud_index(city, locations.x[i], locations.y[i], locations.heading_deg[i], points)
@@ -197,7 +198,11 @@ def _parse() -> argparse.Namespace:
     sub.add_argument("--out", type=Path, required=True, metavar="CITY", help="the city's folder, e.g. datasets/manhattan")
     sub.add_argument("--density", type=_positive, default=0.2, help="points per square metre of surface (default 0.2)")
     sub.add_argument("--resolution", type=_positive, default=0.45, help="metres per pixel of the drawn map (default 0.45)")
-    sub.add_argument("--origin", type=_numbers(2, "LAT,LON"), metavar="LAT,LON", help="of the local metres (default: extract's centre)")
+    sub.add_argument("--origin", type=_numbers(2, "LAT,LON"), metavar="LAT,LON", help="of the local metres (default: map's centre)")
+    sub.add_argument("--bbox", type=_numbers(4, "SOUTH,WEST,NORTH,EAST"), metavar="S,W,N,E", help="only this part of the extract, degrees")
+    sub.add_argument("--tile", type=_positive, default=TILE_M, metavar="METRES",
+                     help=f"edge of the tiles worked on at a time: less takes less memory, the map is the same (default {TILE_M:.0f})")  # fmt: skip
+    sub.add_argument("--processes", type=_count, help="worker processes (default: one for each core)")
 
     sub = command("area", make_area, "Build an area: places with panoramas and clouds.",
                   "area --city datasets/manhattan --name wallstreet --locations wallstreet5kU.csv --render")  # fmt: skip
@@ -227,7 +232,7 @@ def _parse() -> argparse.Namespace:
     sub.add_argument("--out", type=Path, required=True, metavar="PNG")
     args = parser.parse_args(_join_negative(sys.argv[1:]))
     if getattr(args, "bbox", None):
-        if not args.every:
+        if not getattr(args, "every", True):
             parser.error("--bbox goes with --every")
         south, west, north, east = args.bbox
         if not (-90 <= south < north <= 90 and -180 <= west < east <= 180):

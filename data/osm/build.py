@@ -2,31 +2,44 @@
 
 import hashlib
 import json
+import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import shapely
 
 from data.city import FORMAT
 from data.georeference import Georeference
-from data.osm.buildings import build_prisms
-from data.osm.classes import CLASSES, DRIVABLE, INDEX
-from data.osm.extract import Features, read_extract
-from data.osm.landcover import land_cover
-from data.osm.mesh import CROWN, GROUND, TRUNK, Mesh, complete_trees, flat_mesh, prism_mesh, sample_surface, tree_mesh
-from data.osm.raster import draw_map
-from utils.atomic import atomic_folder, save_array
+from data.osm.buildings import Volumes
+from data.osm.classes import CLASSES, DRIVABLE
+from data.osm.extract import Summary, read_extract, read_frame
+from data.osm.heights import BY_HEIGHT, BY_LEVELS, NO_HEIGHT
+from data.osm.merge import write_mesh, write_points, write_rasters
+from data.osm.roofs import CONE, DOME, FLAT, GABLED, HIPPED, PYRAMIDAL
+from data.osm.store import Blocks, FeatureStore, Window
+from data.osm.tile import Tile, TileMaker
+from data.projection import Projection
+from utils.atomic import atomic_folder
 from utils.errors import InputError
+from utils.parallel import in_order
+from utils.progress import progress
 
-MOST_PIXELS = 1_500_000_000  # about 300 km² at the default resolution
+TILE_M = 1024.0
+LARGEST_M = 100_000.0  # the projection about one origin serves a city, not a country
 ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0 (https://www.openstreetmap.org/copyright)"
+_SOURCES = {NO_HEIGHT: "default", BY_LEVELS: "levels", BY_HEIGHT: "height"}
+_ROOFS = {FLAT: "flat", GABLED: "gabled", HIPPED: "hipped", PYRAMIDAL: "pyramidal", DOME: "dome", CONE: "cone"}
 
 
 def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel: float = 0.45, seed: int = 0,
-              origin: tuple[float, float] | None = None, attribution: str = ATTRIBUTION) -> dict:  # fmt: skip
+              origin: tuple[float, float] | None = None, bbox: tuple[float, float, float, float] | None = None,
+              tile_m: float = TILE_M, processes: int | None = None, attribution: str = ATTRIBUTION) -> dict:  # fmt: skip
     """Builds `city/map` from an extract.
+
+    The map does not depend on the order of the elements in the file, on tile_m or on processes.
 
     Args:
         extract: OpenStreetMap file.
@@ -34,66 +47,111 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
         density: points per m² of surface.
         metres_per_pixel: of the raster.
         seed: of the sampled points and of what tags leave open.
-        origin: latitude and longitude of the local metres' (0, 0); default: centre of the extract.
+        origin: latitude and longitude of the local metres' (0, 0); default: centre of the map.
+        bbox: south, west, north, east in degrees: only this part of the extract.
+        tile_m: edge of the tiles that are worked on at a time, rounded up to whole blocks of about 256 m; memory grows with it.
+        processes: worker processes; default: one for each core.
         attribution: whose data the map is made from; shown on every picture of it.
 
     Returns:
-        what `map.json` holds.
+        what `map.json` holds, and the `seconds` it took.
 
     Raises:
         InputError: the extract cannot be used.
     """
     started = time.monotonic()
-    rng = np.random.default_rng(seed)
-    features = read_extract(extract, origin)
-    geo = Georeference(features.bounds, metres_per_pixel)
-    if geo.width * geo.height > MOST_PIXELS:
-        x0, y0, x1, y1 = geo.bounds
-        raise InputError(f"{extract}: covers {(x1 - x0) / 1000:.0f} × {(y1 - y0) / 1000:.0f} km, too much for one map at "
-                         f"{metres_per_pixel} m per pixel; cut it to the city, or raise --resolution")
-    features.trees = complete_trees(features.trees, rng)
-    prisms = build_prisms(features)
-    ground, ground_classes = land_cover(features, prisms.on_ground)
-    above = Mesh.join([prism_mesh(prisms), tree_mesh(features.trees)])
-    below = flat_mesh(ground, np.zeros(len(ground)), GROUND)
-    points, face = sample_surface(above, density, rng)
-    ground_points, ground_face = sample_surface(below, density, rng)
-    above_class = np.where(np.isin(above.kind, (TRUNK, CROWN)), INDEX["vegetation"], INDEX["buildings"]).astype(np.uint8)
-    points = np.concatenate([points, ground_points])
-    classes = np.concatenate([above_class[face], ground_classes[below.owner[ground_face]]])
-    order, cell_start = geo.order_by_cell(points)
-    points, classes = points[order], classes[order]
-    raster, ground_raster = draw_map(geo, ground, ground_classes, prisms.polygons, features.trees)
-    info = {
-        "format": FORMAT,
-        "attribution": attribution,
-        "source": {"file": Path(extract).name, "sha256": hashlib.sha256(Path(extract).read_bytes()).hexdigest()},
-        "origin": [features.projection.origin_lat, features.projection.origin_lon],
-        "bounds": list(geo.bounds),
-        "metres_per_pixel": metres_per_pixel,
-        "density": density,
-        "seed": seed,
-        "points": len(points),
-        "points_sha256": hashlib.sha256(points.tobytes()).hexdigest(),  # areas hold indices into these very points
-        "points_by_class": {c.name: int(n) for c, n in zip(CLASSES, np.bincount(classes, minlength=25), strict=True) if n},
-        "buildings": len(prisms.polygons),
-        "buildings_with_height": int(prisms.tagged.sum()),
-        "trees": len(features.trees),
-        "left_out": features.dropped,
-        "versions": {name: version(name) for name in ("osmium", "shapely", "numpy")},
-    }
-    with atomic_folder(Path(city) / "map") as folder:
-        for name, array in (("points", points), ("classes", classes), ("cell_start", cell_start),
-                            ("raster", raster), ("ground", ground_raster)):  # fmt: skip
-            save_array(folder / f"{name}.npy", [array], array.shape, array.dtype)
-        np.savez(folder / "mesh.npz", vertices=above.vertices, faces=above.faces, kind=above.kind, owner=above.owner)
-        np.savez(folder / "streets.npz", **_streets(features))
+    west, south, east, north = read_frame(extract, bbox)
+    projection = Projection(*(origin or ((south + north) / 2, (west + east) / 2)))
+    corners = np.column_stack(projection.forward([south, south, north, north], [west, east, west, east]))
+    geo = Georeference((*corners.min(0).tolist(), *corners.max(0).tolist()), metres_per_pixel)
+    if np.ptp(corners, axis=0).max() > LARGEST_M:
+        raise InputError(f"{extract}: covers {np.ptp(corners[:, 0]) / 1000:.0f} × {np.ptp(corners[:, 1]) / 1000:.0f} km, more than a city; "
+                         f"give its --bbox, at most {LARGEST_M / 1000:.0f} km wide and high")
+    blocks = Blocks(geo)
+    with atomic_folder(Path(city) / "map") as folder, tempfile.TemporaryDirectory(dir=folder.parent, prefix=".map.partial-") as work:
+        store = FeatureStore(Path(work), blocks)
+        summary = read_extract(extract, projection, store)
+        tiles = _make_tiles(TileMaker(store, density, seed, Path(work)), tile_m, processes)
+        write_points(folder, tiles, blocks)
+        write_mesh(folder, tiles)
+        write_rasters(folder, tiles, blocks)
+        np.savez(folder / "streets.npz", **_streets(store))
+        volumes = _in_one([tile.volumes for tile in tiles])
+        _write_buildings(folder / "buildings.csv", volumes)
+        by_class = sum(tile.class_counts for tile in tiles)
+        info = {
+            "format": FORMAT,
+            "attribution": attribution,
+            "source": {"file": Path(extract).name, "sha256": _sha256(np.memmap(extract, np.uint8, "r"))},
+            "origin": [projection.origin_lat, projection.origin_lon],
+            "bounds": list(geo.bounds),
+            "metres_per_pixel": metres_per_pixel,
+            "density": density,
+            "seed": seed,
+            "points": int(by_class.sum()),
+            "points_sha256": _sha256(np.load(folder / "points.npy", mmap_mode="r")),  # areas hold indices into these very points
+            "points_by_class": {c.name: int(n) for c, n in zip(CLASSES, by_class, strict=False) if n},
+            "building_volumes": len(volumes.ids),
+            "height_from": {name: int((volumes.source == source).sum()) for source, name in _SOURCES.items()},
+            "roofs": {name: int((volumes.roof == roof).sum()) for roof, name in _ROOFS.items()},
+            **_told(summary),
+            "versions": {name: version(name) for name in ("osmium", "shapely", "numpy")},
+        }
         (folder / "map.json").write_text(json.dumps(info, indent=2, ensure_ascii=False) + "\n")
     return info | {"seconds": time.monotonic() - started}
 
 
-def _streets(features: Features) -> dict[str, np.ndarray]:
-    lines = features.ways[np.isin(features.way_classes, list(DRIVABLE))]
-    lines = lines[np.lexsort(shapely.get_coordinates(shapely.line_interpolate_point(lines, 0.5, normalized=True)).T)]
+def _make_tiles(maker: TileMaker, tile_m: float, processes: int | None) -> list[Tile]:
+    blocks = maker.store.blocks
+    step = max(1, int(np.ceil(tile_m / blocks.edge_m)))
+    windows = [Window(c, r, min(c + step, blocks.columns), min(r + step, blocks.rows))
+               for r in range(0, blocks.rows, step) for c in range(0, blocks.columns, step)]  # fmt: skip
+    made = in_order(lambda i: maker.make(windows[i]), len(windows), processes, chunk=1)
+    return list(progress(made, total=len(windows), desc="map", unit=" tiles"))
+
+
+def _in_one(volumes: list[Volumes]) -> Volumes:
+    joined = Volumes(*(np.concatenate([getattr(v, name) for v in volumes]) for name in vars(volumes[0])))
+    return joined[np.lexsort([*shapely.bounds(joined.polygons).T, joined.ids])]
+
+
+def _write_buildings(path: Path, volumes: Volumes) -> None:
+    middle = shapely.get_coordinates(shapely.centroid(volumes.polygons))
+    pd.DataFrame({
+        "id": volumes.ids,
+        "part": volumes.part.astype(int),
+        "x": middle[:, 0].round(2),
+        "y": middle[:, 1].round(2),
+        "area_m2": shapely.area(volumes.polygons).round(2),
+        "bottom_m": volumes.bottom_m.round(3),
+        "eaves_m": volumes.eaves_m.round(3),
+        "top_m": volumes.top_m.round(3),
+        "roof": [_ROOFS[v] for v in volumes.roof],
+        "height_from": [_SOURCES[v] for v in volumes.source],
+    }).to_csv(path, index=False)  # fmt: skip
+
+
+def _streets(store: FeatureStore) -> dict[str, np.ndarray]:
+    lines, ids, levels = [np.array([], object)], [np.zeros(0, np.int64)], [np.zeros(0, np.int8)]
+    for geometries, records in store.scan("way"):
+        drivable = np.isin(records["semantic"], list(DRIVABLE))
+        lines.append(geometries[drivable])
+        ids.append(records["id"][drivable])
+        levels.append(records["level"][drivable])
+    order = np.argsort(np.concatenate(ids), kind="stable")
+    lines, levels = np.concatenate(lines)[order], np.concatenate(levels)[order]
     xy, line = shapely.get_coordinates(lines, return_index=True)
-    return {"xy": xy, "start": np.searchsorted(line, np.arange(len(lines) + 1))}
+    return {"xy": xy, "start": np.searchsorted(line, np.arange(len(lines) + 1)), "level": levels}
+
+
+def _told(summary: Summary) -> dict:
+    return {
+        "elements": {name: n for name, n in sorted(summary.elements.items()) if n},
+        "repaired": summary.repaired,
+        "dropped": {reason: n for reason, n in sorted(summary.dropped.items()) if n},
+        "refused_values": {key: n for key, n in sorted(summary.refused.items()) if n},
+    }
+
+
+def _sha256(array: np.ndarray) -> str:
+    return hashlib.sha256(array).hexdigest()

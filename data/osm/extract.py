@@ -1,5 +1,9 @@
-"""Reads an OpenStreetMap extract (pbf, xml, gz, bz2) into polygons, lines and trees in local metres."""
+"""Reads an OpenStreetMap extract (pbf, xml, gz, bz2) into features in local metres, which go to a store on disk."""
 
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -7,8 +11,11 @@ import numpy as np
 import osmium
 import shapely
 
-from data.osm.classes import class_of_area, class_of_way, is_underground
-from data.osm.heights import building_extent, parse_length_m
+from data.osm.classes import CLASSES, INDEX, bridge_level, class_of_area, class_of_way, is_underground
+from data.osm.heights import LOW_BUILDINGS, building_extent, parse_length_m
+from data.osm.mend import Broken, mend
+from data.osm.store import KINDS, SURFACE, FeatureStore
+from data.osm.water import ClippedShore, coastal_water, water_of_relations
 from data.projection import Projection
 from utils.errors import InputError
 from utils.progress import progress
@@ -17,188 +24,270 @@ from utils.progress import progress
 KEYS = ("building", "building:part", "highway", "area:highway", "railway", "natural", "landuse", "leisure", "waterway",
         "amenity", "place", "man_made")  # fmt: skip
 LANE_WIDTH_M = 3.3
+WIDEST_M = 60.0  # a wider road, or crown of a tree, is a slip of the pen
+HIGHEST_TREE_M = 120.0
+TREE_SPACING_M = 8.0  # in a row of trees
+REACH_M = 4.0  # beyond its geometry a feature may show as a line: casing, coast, outline
+FLUSH = 100_000  # features of a kind in memory at a time
+WIDTH_M = np.array([c.width_m for c in CLASSES])  # of a way that states neither `width` nor `lanes`
 
 
 @dataclass
-class Features:
-    """What an extract holds, in local metres (x east, y north).
+class Summary:
+    """What was read and what was not."""
 
-    Geometry arrays are object arrays of shapely geometries; the arrays beside them have the same length.
-    """
-
-    projection: Projection
-    bounds: tuple[float, float, float, float]  # x0, y0, x1, y1 of the extract
-    buildings: np.ndarray  # polygons
-    building_ids: np.ndarray  # int64 OSM ids: way id, or minus the relation id
-    building_extent_m: np.ndarray  # (n, 2) bottom and top
-    building_tagged: np.ndarray  # bool: the height comes from a tag
-    building_is_part: np.ndarray  # bool: `building:part`
-    surfaces: np.ndarray  # polygons and multipolygons on the ground
-    surface_classes: np.ndarray
-    ways: np.ndarray  # lines with a width
-    way_classes: np.ndarray
-    way_widths_m: np.ndarray
-    coastlines: np.ndarray  # lines, land on the left
-    trees: np.ndarray  # (n, 4): x, y, height, crown diameter in metres
-    dropped: dict[str, int] = field(default_factory=dict)
+    elements: Counter = field(default_factory=Counter)  # by what they became
+    repaired: int = 0  # polygons that crossed or touched themselves
+    dropped: Counter = field(default_factory=Counter)  # elements, by reason
+    refused: Counter = field(default_factory=Counter)  # values of tags that say no number, by key
 
 
-def read_extract(path: Path, origin: tuple[float, float] | None = None) -> Features:
-    """Reads an extract.
+def read_frame(path: Path, bbox: tuple[float, float, float, float] | None = None) -> tuple[float, float, float, float]:
+    """What a map of an extract covers, in degrees: west, south, east, north.
 
     Args:
         path: `.osm`, `.osm.gz`, `.osm.bz2` or `.osm.pbf`.
-        origin: latitude and longitude that become (0, 0); by default the centre of the extract's bounding box.
+        bbox: south, west, north, east in degrees; a part of the extract. An extract that does not state its own box spans its buildings.
 
     Raises:
-        InputError: the file is missing, truncated or not an extract, or it holds no building.
+        InputError: the file is missing, truncated or not an extract, holds no building, or has nothing in the box.
     """
-    path = Path(path)
-    if not path.is_file():
+    if not Path(path).is_file():
         raise InputError(f"{path}: no such extract; give an .osm, .osm.gz, .osm.bz2 or .osm.pbf file")
-    collector = _Collector()
-    try:
+    with _reading(path):
         box = osmium.io.Reader(str(path)).header().box()
-        processor = osmium.FileProcessor(str(path)).with_areas().with_filter(osmium.filter.KeyFilter(*KEYS))
-        for element in progress(processor, desc=f"reading {path.name}", unit=" elements"):
-            collector.take(element)
+        if box.valid():
+            frame = (box.bottom_left.lon, box.bottom_left.lat, box.top_right.lon, box.top_right.lat)
+        else:
+            ways = osmium.FileProcessor(str(path)).with_locations().with_filter(osmium.filter.KeyFilter("building"))
+            ways = progress(ways.with_filter(osmium.filter.EntityFilter(osmium.osm.WAY)), desc="buildings' box", unit=" buildings")
+            corners = np.array([(n.lon, n.lat) for way in ways for n in way.nodes if n.location.valid()]).reshape(-1, 2)
+            if not len(corners):
+                raise InputError(f"{path}: no building above ground in this extract; it needs polygons tagged `building`")
+            frame = (*corners.min(0).tolist(), *corners.max(0).tolist())
+    if bbox is not None:
+        south, west, north, east = bbox
+        west, south, east, north = np.maximum((west, south), frame[:2]).tolist() + np.minimum((east, north), frame[2:]).tolist()
+        if west >= east or south >= north:
+            raise InputError(f"{path}: nothing of it lies in --bbox; it covers {frame[1]:.4f},{frame[0]:.4f},{frame[3]:.4f},{frame[2]:.4f}")
+        frame = (west, south, east, north)
+    return frame
+
+
+def read_extract(path: Path, projection: Projection, store: FeatureStore) -> Summary:
+    """Reads all features within the frame of the store's map.
+
+    The order of the elements in the file does not matter.
+
+    Raises:
+        InputError: the file is truncated or not an extract, or no building of it stands within the map.
+    """
+    reader = _Reader(projection, store)
+    with _reading(path), _in_order(path) as sorted_path:
+        processor = osmium.FileProcessor(str(sorted_path)).with_areas(osmium.filter.KeyFilter(*KEYS))
+        processor = processor.with_filter(osmium.filter.KeyFilter(*KEYS))
+        for element in progress(processor, desc=f"reading {Path(path).name}", unit=" elements"):
+            reader.take(element)
+        reader.finish(sorted_path)
+    if not reader.summary.elements["buildings"]:
+        raise InputError(f"{path}: no building above ground within the map; it needs polygons tagged `building`")
+    return reader.summary
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (RuntimeError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: cannot be read as an OpenStreetMap extract ({reason}); "
                          "download it again, it may be truncated") from None
-    if not collector.buildings:
-        raise InputError(f"{path}: no building above ground in this extract; it needs polygons tagged `building`")
-    return collector.features(box, origin)
 
 
-class _Collector:
-    """Sorts elements by what they become; geometries stay in degrees until the projection is known."""
+@contextmanager
+def _in_order(path: Path) -> Iterator[Path]:
+    """The extract itself where nodes come before ways and ways before relations, else a sorted copy for the time being."""
+    header = osmium.io.Reader(str(path)).header()
+    if header.get("sorting") == "Type_then_ID" or _is_in_order(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "sorted.osm.pbf"
+        merger = osmium.MergeInputReader()
+        merger.add_file(str(path))
+        with osmium.SimpleWriter(str(copy)) as writer:
+            merger.apply(writer, simplify=False)
+        yield copy
 
-    def __init__(self):
+
+def _is_in_order(path: Path) -> bool:
+    latest = 0
+    for element in progress(osmium.FileProcessor(str(path)), desc="order of the elements", unit=" elements"):
+        kind = 0 if element.is_node() else 1 if element.is_way() else 2
+        if kind < latest:
+            return False
+        latest = kind
+    return True
+
+
+class _Reader:
+    """Sorts elements by what they become; geometries stay in degrees until they are handed to the store."""
+
+    def __init__(self, projection: Projection, store: FeatureStore):
+        self.projection, self.store, self.summary = projection, store, Summary()
+        self.frame = shapely.box(*store.blocks.geo.bounds)
         self.wkb = osmium.geom.WKBFactory()
-        self.buildings, self.surfaces, self.ways, self.coastlines, self.trees = [], [], [], [], []
-        self.closed_ways: dict[int, list] = {}  # by id, until their areas come: for rings that cross themselves
-        self.dropped = {"underground": 0, "broken geometry": 0}
+        self.rows: dict[str, list[tuple]] = {kind: [] for kind in KINDS}
+        self.broken: list[Broken] = []
+        self.coastlines: list[np.ndarray] = []
+        self.built: list[np.ndarray] = []  # where buildings stand: tells land from water
 
     def take(self, element) -> None:
         tags = dict(element.tags)
         if is_underground(tags):
-            self.dropped["underground"] += not element.is_node()
+            self.summary.dropped["underground"] += not element.is_node()
         elif element.is_node():
             if tags.get("natural") == "tree":
-                self._tree(element.location.lon, element.location.lat, tags)
+                self._put("tree", shapely.Point(element.location.lon, element.location.lat), (element.id, 0, *_tree_size_m(tags)))
         elif element.is_area():
             self._area(element, tags)
         elif element.is_way():
             self._way(element, tags)
 
     def _area(self, area, tags) -> None:
-        line = self.closed_ways.pop(area.orig_id(), None) if area.from_way() else None
+        put = self._placer(area.orig_id() if area.from_way() else -area.orig_id(), area.from_way(), tags)
+        if put is None:
+            return
+        # Osmium hands an area whose rings cross or do not close over without rings; its lines may still be mended.
+        if area.num_rings()[0] == 0:
+            self.broken.append(Broken(area.orig_id(), area.from_way(), class_of_area(tags) == INDEX["water"], put))
+        else:
+            self._geometry(put, self.wkb.create_multipolygon, area)
+
+    def _placer(self, osm_id: int, from_way: bool, tags) -> Callable | None:
+        """What puts the polygon of an element where it belongs; None where it is no part of the map."""
         building = tags.get("building", "no") != "no"
         part = tags.get("building:part", "no") != "no"
-        semantic = None if building or part else class_of_area(tags)
+        if building or part:
+            extent = building_extent(tags)
+            self.summary.refused.update(extent.refused)
+            low = (tags.get("building") or tags.get("building:part")) in LOW_BUILDINGS
+            record = (osm_id, extent.bottom_m, extent.top_m, extent.roof_height_m, extent.roof_shape, extent.across, extent.source,
+                      part and not building, low)  # fmt: skip
+            return lambda geometry: self._put("building", geometry, record)
+        semantic = class_of_area(tags)
         # A closed road is a loop, not a plaza, unless it says so.
-        if semantic is not None and area.from_way() and "highway" in tags and tags.get("area") != "yes":
-            return
-        if not (building or part) and semantic is None:
-            return
-        # Osmium hands an area whose ring crosses itself over without rings; the way's own line can be mended.
-        if line and len(line) > 3 and area.num_rings()[0] == 0:
-            geometry = shapely.Polygon(line)
-        else:
-            geometry = self._geometry(self.wkb.create_multipolygon, area)
-        if geometry is None:
-            return
-        if semantic is not None:
-            self.surfaces.append((geometry, semantic))
-        else:
-            osm_id = area.orig_id() if area.from_way() else -area.orig_id()
-            self.buildings.append((geometry, osm_id, building_extent(tags), part and not building))
+        if semantic is None or (from_way and "highway" in tags and tags.get("area") != "yes"):
+            return None
+        return lambda geometry: self._put("surface", geometry, (osm_id, semantic, bridge_level(tags)))
 
     def _way(self, way, tags) -> None:
-        if way.is_closed():
-            self.closed_ways[way.id] = [(n.lon, n.lat) for n in way.nodes if n.location.valid()]
         semantic = class_of_way(tags)
         if semantic is not None and not (tags.get("area") == "yes" and way.is_closed()):
-            geometry = self._geometry(self.wkb.create_linestring, way)
-            if geometry is not None:
-                self.ways.append((geometry, semantic, _way_width_m(tags)))
-        elif tags.get("natural") == "coastline":
-            self.coastlines.append(self._geometry(self.wkb.create_linestring, way))
+            record = (way.id, semantic, bridge_level(tags), self._width_m(tags) or WIDTH_M[semantic])
+            self._geometry(lambda geometry: self._put("way", geometry, record), self.wkb.create_linestring, way)
         elif tags.get("natural") == "tree_row":
-            self._tree_row(way, tags)
+            self._geometry(lambda geometry: self._tree_row(geometry, way.id, tags), self.wkb.create_linestring, way)
 
-    def _tree(self, lon: float, lat: float, tags) -> None:
-        height, crown = (parse_length_m(tags.get(key)) or 0.0 for key in ("height", "diameter_crown"))  # 0: not stated
-        self.trees.append((lon, lat, height if height < 120 else 0.0, crown if crown < 60 else 0.0))  # some are in centimetres
+    def _tree_row(self, line: shapely.LineString, osm_id: int, tags) -> None:
+        line = self._to_metres(np.array([line]))[0]
+        xy = shapely.get_coordinates(shapely.line_interpolate_point(line, np.arange(0, line.length, TREE_SPACING_M)))
+        for index, (lat, lon) in enumerate(zip(*self.projection.inverse(*xy.T), strict=True), start=1):
+            self._put("tree", shapely.Point(lon, lat), (osm_id, index, *_tree_size_m(tags)))
 
-    def _tree_row(self, way, tags, spacing_m: float = 8.0) -> None:
-        line = self._geometry(self.wkb.create_linestring, way)
-        if line is not None:
-            step = spacing_m / 111_000  # degrees of latitude; a row's spacing is a guess anyway
-            for point in shapely.line_interpolate_point(line, np.arange(0, line.length, step)):
-                self._tree(point.x, point.y, tags)
+    def _width_m(self, tags: dict[str, str]) -> float:
+        """`width`, else lanes, else 0."""
+        width = parse_length_m(tags.get("width"))
+        if width is None and "highway" in tags and (lanes := parse_length_m(tags.get("lanes"))):
+            width = lanes * LANE_WIDTH_M
+        for key in ("width", "lanes"):
+            if key in tags and parse_length_m(tags[key]) is None:
+                self.summary.refused[key] += 1
+        return min(width, WIDEST_M) if width else 0.0
 
-    def _geometry(self, create, element):
+    def _geometry(self, put: Callable, create: Callable, element) -> None:
         try:
-            return shapely.from_wkb(create(element))
+            put(shapely.from_wkb(create(element)))
         except (RuntimeError, shapely.errors.GEOSException):
-            self.dropped["broken geometry"] += 1
-            return None
+            self.summary.dropped["cut to less than a line by the extract"] += 1
 
-    def features(self, box, origin) -> Features:
-        buildings, building_ids, extents, is_part = _columns(self.buildings, 4)
-        surfaces, surface_classes = _columns(self.surfaces, 2)
-        ways, way_classes, way_widths = _columns(self.ways, 3)
-        lon0, lat0, lon1, lat1 = _bounds_in_degrees(box, buildings)
-        projection = Projection(*(origin or ((lat0 + lat1) / 2, (lon0 + lon1) / 2)))
+    def _put(self, kind: str, geometry, record: tuple) -> None:
+        self.rows[kind].append((geometry, record))
+        if len(self.rows[kind]) >= FLUSH:
+            self._flush(kind)
 
-        def to_metres(geometries) -> np.ndarray:
-            array = np.array(list(geometries), dtype=object)
-            return shapely.transform(array, lambda c: np.column_stack(projection.forward(c[:, 1], c[:, 0])))
+    def _flush(self, kind: str) -> None:
+        rows, self.rows[kind] = self.rows[kind], []
+        if not rows:
+            return
+        geometries = self._to_metres(np.array([geometry for geometry, _ in rows], dtype=object))
+        records = np.array([record for _, record in rows], KINDS[kind])
+        inside = shapely.intersects(geometries, self.frame) if kind == "tree" else _touch(geometries, self.frame.bounds)
+        self.summary.dropped["outside the map"] += int((~inside).sum())
+        geometries, records = geometries[inside], records[inside]
+        if kind in ("building", "surface"):
+            invalid = ~shapely.is_valid(geometries)
+            self.summary.repaired += int(invalid.sum())
+            geometries[invalid] = shapely.make_valid(geometries[invalid], method="structure", keep_collapsed=False)
+            whole = ~shapely.is_empty(geometries)  # what collapses to a line is none
+            self.summary.dropped["polygons without area"] += int((~whole).sum())
+            geometries, records = geometries[whole], records[whole]
+        self._count(kind, geometries, records)
+        if len(records):
+            reach = records["width_m"] / 2 if kind == "way" else WIDEST_M / 2 if kind == "tree" else 0.0
+            self.store.add(kind, geometries, records, reach + REACH_M)
 
-        corners = np.column_stack(projection.forward([lat0, lat0, lat1, lat1], [lon0, lon1, lon0, lon1]))
-        trees = np.array(self.trees, np.float64).reshape(-1, 4)
-        trees[:, 0], trees[:, 1] = projection.forward(trees[:, 1], trees[:, 0])
-        polygons, areas = to_metres(buildings), to_metres(surfaces)
-        self.dropped["repaired polygons"] = int((~shapely.is_valid(polygons)).sum() + (~shapely.is_valid(areas)).sum())
-        return Features(
-            projection=projection,
-            bounds=(*corners.min(0).tolist(), *corners.max(0).tolist()),
-            buildings=_mend(polygons),
-            building_ids=np.array(building_ids, np.int64),
-            building_extent_m=np.array([(e.bottom_m, e.top_m) for e in extents]),
-            building_tagged=np.array([e.tagged for e in extents]),
-            building_is_part=np.array(is_part, bool),
-            surfaces=_mend(areas),
-            surface_classes=np.array(surface_classes, np.uint8),
-            ways=to_metres(ways),
-            way_classes=np.array(way_classes, np.uint8),
-            way_widths_m=np.array(way_widths, np.float64),
-            coastlines=to_metres(line for line in self.coastlines if line is not None),
-            trees=trees,
-            dropped=self.dropped,
-        )
+    def _count(self, kind: str, geometries: np.ndarray, records: np.ndarray) -> None:
+        elements = self.summary.elements
+        if kind == "building":
+            elements["buildings"] += int((~records["part"]).sum())
+            elements["building parts"] += int(records["part"].sum())
+            self.built.append(shapely.get_coordinates(shapely.point_on_surface(geometries)))
+        elif kind == "tree":
+            elements["trees"] += len(records)
+        else:
+            for semantic, count in enumerate(np.bincount(records["semantic"], minlength=len(CLASSES))):
+                elements[CLASSES[semantic].name] += int(count)
+            elements["bridges"] += int((records["level"] > 0).sum())
+            self.coastlines += list(geometries[records["semantic"] == INDEX["coastlines"]])
+
+    def _to_metres(self, geometries: np.ndarray) -> np.ndarray:
+        return shapely.transform(geometries, lambda c: np.column_stack(self.projection.forward(c[:, 1], c[:, 0])))
+
+    def finish(self, path: Path) -> None:
+        """Mends what is broken, closes the water against the map's edge, and hands the rest to the store."""
+        shores: list[ClippedShore] = []
+        for broken, geometry, outlines in mend(path, self.broken):
+            if geometry is not None:
+                self.summary.repaired += 1
+                broken.put(geometry)
+            elif broken.water and len(outlines):
+                shores.append(ClippedShore(broken.osm_id, self._to_metres(outlines)))
+            else:
+                self.summary.dropped["rings that do not close"] += 1
+        for kind in self.rows:
+            self._flush(kind)
+        bounds = self.frame.bounds
+        water = coastal_water(np.array(self.coastlines, dtype=object), bounds)
+        built = np.concatenate([np.zeros((0, 2)), *self.built])
+        rivers, undecided = water_of_relations(shores, bounds, built)
+        self.summary.dropped["water that does not close"] += undecided
+        self.summary.elements["water"] += len(shores) - undecided
+        water = np.concatenate([water, rivers])
+        water = water[np.lexsort(shapely.bounds(water).T)]
+        if len(water):
+            records = np.zeros(len(water), SURFACE)
+            records["id"], records["semantic"] = np.iinfo(np.int64).min + np.arange(len(water)), INDEX["water"]
+            self.store.add("surface", water, records, REACH_M)
+        self.store.close()
 
 
-def _mend(polygons: np.ndarray) -> np.ndarray:
-    """Valid polygons and multipolygons; what collapses to a line becomes empty."""
-    return shapely.make_valid(polygons, method="structure", keep_collapsed=False)
+def _touch(geometries: np.ndarray, bounds) -> np.ndarray:
+    x0, y0, x1, y1 = shapely.bounds(geometries).T
+    return (x0 < bounds[2]) & (x1 > bounds[0]) & (y0 < bounds[3]) & (y1 > bounds[1])
 
 
-def _columns(rows: list[tuple], count: int) -> list[tuple]:
-    return list(zip(*rows, strict=True)) if rows else [()] * count
-
-
-def _way_width_m(tags: dict[str, str]) -> float:
-    """`width`, else lanes, else 0: the class's own width."""
-    width = parse_length_m(tags.get("width"))
-    if width is None and (lanes := parse_length_m(tags.get("lanes"))) and "highway" in tags:
-        width = lanes * LANE_WIDTH_M
-    return min(width, 60.0) if width else 0.0
-
-
-def _bounds_in_degrees(box, geometries) -> tuple[float, float, float, float]:
-    if box.valid():
-        return box.bottom_left.lon, box.bottom_left.lat, box.top_right.lon, box.top_right.lat
-    return tuple(shapely.total_bounds(np.array(geometries, dtype=object)))
+def _tree_size_m(tags: dict[str, str]) -> tuple[float, float]:
+    """Height and crown diameter; 0 where the tags do not say (some say it in centimetres)."""
+    height, crown = (parse_length_m(tags.get(key)) or 0.0 for key in ("height", "diameter_crown"))
+    return (height if height < HIGHEST_TREE_M else 0.0), (crown if crown < WIDEST_M else 0.0)

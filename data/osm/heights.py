@@ -1,67 +1,137 @@
-"""Heights and widths from OpenStreetMap tags, in metres.
+"""Lengths, heights and roofs from OpenStreetMap tags, in metres.
 
-Sources: https://wiki.openstreetmap.org/wiki/Key:height (units), https://wiki.openstreetmap.org/wiki/Simple_3D_Buildings.
+Sources: https://wiki.openstreetmap.org/wiki/Map_features/Units (how a length is written),
+https://wiki.openstreetmap.org/wiki/Simple_3D_Buildings (what the keys mean).
 """
 
+import math
 import re
+from bisect import bisect
 from typing import NamedTuple
 
+from data.osm.roofs import CONE, DOME, FLAT, GABLED, HIPPED, PYRAMIDAL
+
 METRES_PER_LEVEL = 3.0
-DEFAULT_HEIGHT_M = 9.0  # three storeys, for a building that states neither a height nor its levels
-SMALL_HEIGHT_M = 3.0  # of the kinds below
-SMALL_BUILDINGS = {"garage", "garages", "shed", "hut", "kiosk", "carport", "roof", "service", "toilets", "guardhouse"}
 HIGHEST_M = 1000.0
-_LENGTH = re.compile(r"""^\s*(?:(?P<number>\d+(?:[.,]\d+)?)\s*(?P<unit>m|metres?|meters?|ft|feet|')?
-                          |(?P<feet>\d+)'\s*(?P<inches>\d+(?:\.\d+)?)(?:"|''))\s*$""", re.VERBOSE | re.IGNORECASE)  # fmt: skip
+MOST_LEVELS = 300
+NO_HEIGHT, BY_LEVELS, BY_HEIGHT = range(3)  # what says where a building ends
+ROOF_SHAPES = {"gabled": GABLED, "hipped": HIPPED, "half-hipped": HIPPED, "pyramidal": PYRAMIDAL,
+               "dome": DOME, "onion": DOME, "cone": CONE, "conical": CONE}  # fmt: skip
+LOW_HEIGHT_M = 3.0  # of the kinds below
+LOW_BUILDINGS = {"carport", "garage", "garages", "guardhouse", "hut", "kiosk", "roof", "service", "shed", "toilets"}
+SHARE_UP_TO_LEVEL = (0.15, 0.50, 0.75, 0.90)  # of buildings that state nothing: at most 1, 2, 3, 4 levels; the rest have 5
+
+# A comma before three digits may group thousands: only one or two digits make it a decimal comma.
+# No more digits before it than any length has: the number stays finite.
+_NUMBER = r"\d{1,6}(?:\.\d+|,\d{1,2})?"
+_COUNT = re.compile(_NUMBER, re.ASCII)
+_LENGTH = re.compile(rf"(?P<number>{_NUMBER})\s*(?P<unit>m|met(?:re|er)s?|ft|feet|')?", re.ASCII | re.IGNORECASE)
+_FEET_AND_INCHES = re.compile(r"""(\d{1,6})'\s*(\d{1,2}(?:\.\d+)?)(?:"|'')""", re.ASCII)
 _FOOT_M, _INCH_M = 0.3048, 0.0254
+_ROUNDING_M = 0.01  # tags are decimal: a roof of 2.3 m from 10 m to 12.3 m is not too high
 
 
 class Extent(NamedTuple):
-    """Where a building begins and ends above the ground, and whether a tag says so."""
+    """What tags say about the heights of a building or building part; metres above the ground."""
 
     bottom_m: float
-    top_m: float
-    tagged: bool
+    top_m: float  # highest point of the roof; NaN where neither height nor levels say it
+    source: int  # of top_m: NO_HEIGHT, BY_LEVELS or BY_HEIGHT
+    roof_shape: int  # FLAT, GABLED, HIPPED, PYRAMIDAL, DOME or CONE
+    roof_height_m: float  # part of top_m; 0 for flat; NaN where not stated: then top_m BY_LEVELS is where the walls end
+    across: bool  # the ridge runs along the shorter side
+    refused: tuple[str, ...]  # keys whose values are not understood or contradict others
 
 
 def parse_length_m(text: str | None) -> float | None:
-    """`12`, `12.5 m`, `12,5`, `40 ft`, `40'` or `5'10"` in metres; None where the text is missing or says no length."""
-    match = _LENGTH.match(text or "")
+    """A length as OpenStreetMap writes it: `12`, `12.5 m`, `12,5`, `40 ft`, `40'`, `5'10"`; without unit metres.
+
+    Returns:
+        metres, finite and not negative; None where the text is missing, is no length, or can be read in two ways (`1,234`).
+    """
+    text = (text or "").strip()
+    if match := _FEET_AND_INCHES.fullmatch(text):
+        feet, inches = float(match[1]), float(match[2])
+        return feet * _FOOT_M + inches * _INCH_M if inches < 12 else None
+    match = _LENGTH.fullmatch(text)
     if match is None:
         return None
-    if match["feet"]:
-        return int(match["feet"]) * _FOOT_M + float(match["inches"]) * _INCH_M
     unit = (match["unit"] or "m").lower()
     return float(match["number"].replace(",", ".")) * (1.0 if unit.startswith("m") else _FOOT_M)
 
 
+def parse_count(text: str | None) -> float | None:
+    """A number of levels or lanes: `3`, `3.5`, `3,5`; None where the text is missing, is no number, or is 300 or more."""
+    text = (text or "").strip()
+    count = float(text.replace(",", ".")) if _COUNT.fullmatch(text) else math.inf
+    return count if count < MOST_LEVELS else None
+
+
 def building_extent(tags: dict[str, str]) -> Extent:
-    """Bottom and top of a building or building part from its tags.
+    """Heights and roof of a building or building part by the Simple 3D Buildings scheme.
 
-    `height` wins over `building:levels`; roof levels and the parts' own lower edges (`min_height`, `building:min_level`) count
-    as in the Simple 3D Buildings scheme.
+    `height` reaches from the ground to the highest point of the roof and wins over `building:levels`, which do not count the
+    levels inside the roof; `min_height` wins over `building:min_level`, and `roof:height` over `roof:levels`. A bottom above
+    the top is taken for the ground, and a roof higher than its building fills it. Other roof shapes than those of `Extent`
+    count as flat.
     """
-    top = parse_length_m(tags.get("height"))
-    if top is not None and not 0 < top <= HIGHEST_M:
-        top = None  # a slip of the pen
-    levels = _parse_count(tags.get("building:levels"))
-    tagged = top is not None or levels is not None
-    if top is None and levels is not None:
-        top = (levels + (_parse_count(tags.get("roof:levels")) or 0)) * METRES_PER_LEVEL
-    if top is None or top <= 0:
-        kind = tags.get("building") or tags.get("building:part")
-        top, tagged = (SMALL_HEIGHT_M if kind in SMALL_BUILDINGS else DEFAULT_HEIGHT_M), False
-    bottom = parse_length_m(tags.get("min_height"))
-    if bottom is None:
-        bottom = (_parse_count(tags.get("building:min_level")) or 0) * METRES_PER_LEVEL
-    if bottom >= top:
-        bottom = 0.0
-    return Extent(bottom, top, tagged)
+    refused = []
 
-
-def _parse_count(text: str | None) -> float | None:
-    try:
-        count = float((text or "").replace(",", "."))
-    except ValueError:
+    def read(key, parse, unit_m=1.0):
+        value = parse(tags.get(key))
+        metres = math.inf if value is None else value * unit_m
+        if metres <= HIGHEST_M:
+            return metres
+        if key in tags:
+            refused.append(key)
         return None
-    return count if 0 <= count < 300 else None
+
+    def read_either(length_key, levels_key):
+        length, levels = read(length_key, parse_length_m), read(levels_key, parse_count, METRES_PER_LEVEL)
+        return (levels, levels_key) if length is None else (length, length_key)
+
+    height, walls = read("height", parse_length_m), read("building:levels", parse_count, METRES_PER_LEVEL)
+    (bottom, bottom_key), (roof, roof_key) = read_either("min_height", "building:min_level"), read_either("roof:height", "roof:levels")
+    bottom = bottom or 0.0
+    if height == 0:
+        refused.append("height")
+    top, source = math.nan, NO_HEIGHT
+    if height:
+        top, source = height, BY_HEIGHT
+    elif walls is not None and walls + (roof or 0.0) > 0:
+        top, source = walls + (roof or 0.0), BY_LEVELS
+    elif walls is not None:
+        refused.append("building:levels")
+    if bottom >= top:
+        refused.append(bottom_key)
+        bottom = 0.0
+    if roof is not None and roof > top - bottom:
+        if roof > top - bottom + _ROUNDING_M:
+            refused.append(roof_key)
+        roof = top - bottom
+    shape = ROOF_SHAPES.get(tags.get("roof:shape"), FLAT)
+    roof = 0.0 if shape == FLAT else math.nan if roof is None else roof
+    orientation = tags.get("roof:orientation", "along")
+    if orientation not in ("along", "across"):
+        refused.append("roof:orientation")
+    return Extent(bottom, top, source, shape, roof, orientation == "across", tuple(refused))
+
+
+def default_height_m(low: bool, draw: float) -> float:
+    """Height of a building whose tags state neither a height nor levels.
+
+    Garages, sheds and the like: 3 m (the median of those that state it in the lower Manhattan extract is 3.2 m). All others
+    have 1, 2, 3, 4 or 5 levels of 3 m, with the shares 15, 35, 25, 15 and 10 % (mean 8.1 m). The shares are a choice for
+    low-rise quarters anywhere, not a fit: buildings that state a height are no fair sample of those that do not. In lower
+    Manhattan half of those with a footprint below 400 m² that state it are above 16 m, in the West Village above 14 m.
+
+    Args:
+        low: it is one of LOW_BUILDINGS.
+        draw: uniform in [0, 1); picks the number of levels.
+
+    Returns:
+        metres.
+    """
+    if low:
+        return LOW_HEIGHT_M
+    return METRES_PER_LEVEL * (1 + bisect(SHARE_UP_TO_LEVEL, draw))

@@ -1,75 +1,135 @@
-"""Triangles of the city: walls and roofs of prisms, trees, and the ground."""
+"""Triangles of the city: walls and roofs, trees, the ground and the decks of bridges."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import shapely
 
-from data.osm.buildings import Prisms
+from data.osm.buildings import GROUND_M, Volumes
+from data.osm.classes import INDEX
+from data.osm.draws import stream_keys, uniforms
+from data.osm.roofs import FLAT, build_roof
 
-WALL, ROOF, TRUNK, CROWN, GROUND = range(5)
+WALL, ROOF, TRUNK, CROWN, GROUND, DECK, UNDERSIDE = range(7)
 TREE_HEIGHT_M, CROWN_M = (6.0, 11.0), (4.0, 7.0)  # ranges for trees that state nothing
+DECK_M_PER_LEVEL = 5.0  # height of a bridge, by its `layer`
+DECK_THICKNESS_M = 1.2
+BUILDING_STREAM, TREE_STREAM, GROUND_STREAM = 2, 3, 4  # what the streams of random numbers belong to (data/osm/draws.py)
 
 
 @dataclass
 class Mesh:
-    """Triangles; x east, y north, z up, metres. The winding is counter-clockwise seen from outside."""
+    """Triangles; x east, y north, z up, metres. The winding is counter-clockwise seen from outside or above."""
 
-    vertices: np.ndarray  # (V, 3) float32
-    faces: np.ndarray  # (F, 3) int32
-    kind: np.ndarray  # (F,) uint8: WALL, ROOF, TRUNK, CROWN or GROUND
-    owner: np.ndarray  # (F,) int32: index of the building, tree or ground polygon
+    triangles: np.ndarray  # (F, 3, 3) float32 corners
+    kind: np.ndarray  # (F,) uint8: WALL, ROOF, TRUNK, CROWN, GROUND, DECK or UNDERSIDE
+    semantic: np.ndarray  # (F,) uint8 class
+    key: np.ndarray  # (F,) uint64 of the feature it belongs to; a feature's triangles follow each other
+
+    @staticmethod
+    def of(triangles: np.ndarray, kind: int, semantic: np.ndarray | int, key: np.ndarray) -> "Mesh":
+        """Triangles of one kind; semantic and key broadcast to (F,)."""
+        n = len(triangles)
+        return Mesh(triangles.astype(np.float32).reshape(-1, 3, 3), np.full(n, kind, np.uint8),
+                    np.broadcast_to(np.asarray(semantic, np.uint8), n), np.broadcast_to(key, n))  # fmt: skip
 
     @staticmethod
     def join(meshes: list["Mesh"]) -> "Mesh":
         """One mesh of several."""
-        shift = np.cumsum([0] + [len(m.vertices) for m in meshes[:-1]])
-        return Mesh(
-            np.concatenate([m.vertices for m in meshes]),
-            np.concatenate([m.faces + s for m, s in zip(meshes, shift, strict=True)]).astype(np.int32),
-            np.concatenate([m.kind for m in meshes]),
-            np.concatenate([m.owner for m in meshes]),
-        )
+        return Mesh(*(np.concatenate([getattr(m, f.name) for m in meshes]) for f in fields(Mesh)))
+
+    def __len__(self) -> int:
+        return len(self.triangles)
+
+    def __getitem__(self, selection) -> "Mesh":
+        return Mesh(*(getattr(self, f.name)[selection] for f in fields(Mesh)))
 
 
-def prism_mesh(prisms: Prisms) -> Mesh:
-    """Walls and flat roofs. Rings are turned so that the walls' normals point outwards, out of courtyards too."""
-    polygons = shapely.orient_polygons(prisms.polygons)
-    rings, polygon_of_ring = shapely.get_rings(polygons, return_index=True)
-    xy, ring_of_point = shapely.get_coordinates(rings, return_index=True)
-    owner = polygon_of_ring[ring_of_point]
-    start = np.flatnonzero(ring_of_point[1:] == ring_of_point[:-1])  # a segment goes from point i to i + 1 of one ring
-    low = np.column_stack([xy, prisms.bottom_m[owner]])
-    high = np.column_stack([xy, prisms.top_m[owner]])
-    n = len(xy)
-    lower = np.column_stack([start, start + 1, start + 1 + n])
-    upper = np.column_stack([start, start + 1 + n, start + n])
-    walls = Mesh(np.concatenate([low, high]).astype(np.float32), np.concatenate([lower, upper]).astype(np.int32),
-                 np.full(2 * len(start), WALL, np.uint8), np.tile(owner[start], 2).astype(np.int32))  # fmt: skip
-    return Mesh.join([walls, flat_mesh(polygons, prisms.top_m, ROOF)])
+NO_MESH = Mesh(np.zeros((0, 3, 3), np.float32), np.zeros(0, np.uint8), np.zeros(0, np.uint8), np.zeros(0, np.uint64))
 
 
-def flat_mesh(polygons: np.ndarray, z: np.ndarray, kind: int) -> Mesh:
-    """Horizontal polygons (with holes) at heights z (n,), as constrained Delaunay triangles that face up."""
-    collections = shapely.constrained_delaunay_triangles(polygons)
-    triangles, owner = shapely.get_parts(collections, return_index=True)
+def building_mesh(volumes: Volumes, seed: int) -> Mesh:
+    """Walls, roofs, and the undersides of what does not stand on the ground. Rings are turned so that the walls' normals point
+    outwards, out of courtyards too. A roof that cannot be built over its outline becomes flat."""
+    polygons = shapely.orient_polygons(volumes.polygons)
+    key = stream_keys(seed, BUILDING_STREAM, volumes.ids)
+    flat, roofs, shaped = volumes.roof == FLAT, [NO_MESH], []
+    for i in np.flatnonzero(~flat):
+        roof = build_roof(polygons[i], volumes.eaves_m[i], volumes.top_m[i], int(volumes.roof[i]), bool(volumes.across[i]))
+        if roof is None:
+            flat[i] = True
+        else:
+            roofs.append(Mesh.of(roof.triangles, ROOF, INDEX["buildings"], key[i]))
+            shaped += [(ring, i) for ring in roof.wall_tops]
+    rings, owner = shapely.get_rings(polygons[flat], return_index=True)
+    xy, ring = shapely.get_coordinates(rings, return_index=True)
+    owner = np.flatnonzero(flat)[owner]
+    tops = [np.column_stack([xy, volumes.top_m[owner[ring]]]), *(r for r, _ in shaped)]
+    sizes = [*np.bincount(ring, minlength=len(rings)), *(len(r) for r, _ in shaped)]
+    walls = _walls(np.concatenate(tops), np.array(sizes, int), np.concatenate([owner, np.array([i for _, i in shaped], int)]),
+                   volumes.bottom_m, key)  # fmt: skip
+    raised = volumes.bottom_m >= GROUND_M
+    below = flat_triangles(polygons[raised], volumes.bottom_m[raised])
+    above = flat_triangles(polygons[flat], volumes.top_m[flat])
+    mesh = Mesh.join([
+        walls, *roofs, Mesh.of(above[0], ROOF, INDEX["buildings"], key[flat][above[1]]),
+        Mesh.of(below[0][:, ::-1], UNDERSIDE, INDEX["buildings"], key[raised][below[1]]),
+    ])  # fmt: skip
+    return mesh[np.argsort(mesh.key, kind="stable")]
+
+
+def _walls(tops: np.ndarray, sizes: np.ndarray, owner_of_ring: np.ndarray, bottom_m: np.ndarray, key: np.ndarray) -> Mesh:
+    """Walls below closed rings (their corners (n, 3), one ring after the other) down to their owner's bottom."""
+    owner = np.repeat(owner_of_ring, sizes)
+    last = np.cumsum(sizes) - 1
+    start = np.setdiff1d(np.arange(len(tops)), last)  # a segment goes from corner i to i + 1 of one ring
+    foot = np.column_stack([tops[:, :2], bottom_m[owner]])
+    a, b, c, d = foot[start], foot[start + 1], tops[start + 1], tops[start]
+    triangles = np.stack([np.stack([a, b, c], 1), np.stack([a, c, d], 1)], 1).reshape(-1, 3, 3)
+    return Mesh.of(triangles, WALL, INDEX["buildings"], key[np.repeat(owner[start], 2)])
+
+
+def flat_triangles(polygons: np.ndarray, z: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+    """Horizontal polygons (n,) with holes at heights z, as constrained Delaunay triangles that face up.
+
+    Returns:
+        triangles (F, 3, 3) and the polygon of each (F,).
+    """
+    triangles, owner = shapely.get_parts(shapely.constrained_delaunay_triangles(polygons), return_index=True)
     corners = shapely.get_coordinates(shapely.orient_polygons(triangles)).reshape(-1, 4, 2)[:, :3]
-    vertices = np.concatenate([corners, np.broadcast_to(np.asarray(z)[owner][:, None, None], (*corners.shape[:2], 1))], 2)
-    faces = np.arange(3 * len(corners), dtype=np.int32).reshape(-1, 3)
-    return Mesh(vertices.reshape(-1, 3).astype(np.float32), faces, np.full(len(faces), kind, np.uint8), owner.astype(np.int32))
+    height = np.broadcast_to(np.asarray(z, np.float64), len(polygons))[owner]
+    return np.concatenate([corners, np.broadcast_to(height[:, None, None], (*corners.shape[:2], 1))], 2), owner
 
 
-def complete_trees(trees: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Fills in heights and crown diameters that the tags leave open (zeros). trees (n, 4): x, y, height, crown; metres."""
-    trees = trees.copy()
-    for column, (low, high) in ((2, TREE_HEIGHT_M), (3, CROWN_M)):
-        drawn = rng.uniform(low, high, len(trees))
-        trees[:, column] = np.where(trees[:, column] > 0, trees[:, column], drawn)
-    trees[:, 3] = np.minimum(trees[:, 3], 1.5 * trees[:, 2])
-    return trees
+def deck_sides(polygons: np.ndarray, cell: shapely.Polygon, z: float) -> Mesh:
+    """What is seen of decks from the side: strips below their edges at height z, but not where a cell cuts them."""
+    edges = shapely.difference(shapely.boundary(shapely.unary_union(polygons)), cell.exterior)
+    lines = [shapely.get_coordinates(line) for line in shapely.get_parts(edges)]
+    if not lines:
+        return NO_MESH
+    a, b = (np.concatenate([np.column_stack([xy[i], np.full(len(xy) - 1, z)]) for xy in lines]) for i in (slice(None, -1), slice(1, None)))
+    down = np.array([0, 0, DECK_THICKNESS_M])
+    triangles = np.stack([np.stack([a - down, b - down, b], 1), np.stack([a - down, b, a], 1)], 1).reshape(-1, 3, 3)
+    return Mesh.of(triangles, UNDERSIDE, INDEX["buildings"], np.zeros(len(triangles), np.uint64))
 
 
-def tree_mesh(trees: np.ndarray) -> Mesh:
+def complete_trees(geometries: np.ndarray, records: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Trees with heights and crown diameters drawn where the tags leave them open (zeros).
+
+    Returns:
+        (n, 4): x, y, height, crown diameter, metres; and their keys (n,) uint64.
+    """
+    key = stream_keys(seed, TREE_STREAM, records["id"], records["index"])
+    sizes = []
+    for draw, (name, (low, high)) in enumerate((("height_m", TREE_HEIGHT_M), ("crown_m", CROWN_M))):
+        # Numbers that sampling does not reach: a tree's points do not depend on what else was drawn for it.
+        drawn = low + (high - low) * uniforms(key, 2**40 + draw)
+        sizes.append(np.where(records[name] > 0, records[name], drawn))
+    height, crown = sizes[0], np.minimum(sizes[1], 1.5 * sizes[0])
+    return np.column_stack([shapely.get_coordinates(geometries), height, crown]), key
+
+
+def tree_mesh(trees: np.ndarray, key: np.ndarray) -> Mesh:
     """A square trunk and an eight-sided crown for each tree (n, 4): x, y, height, crown diameter; metres."""
     angle = np.arange(8) * np.pi / 4
     ring = np.column_stack([np.cos(angle), np.sin(angle), np.zeros(8)])
@@ -78,7 +138,6 @@ def tree_mesh(trees: np.ndarray) -> Mesh:
     i, j = np.arange(8), (np.arange(8) + 1) % 8
     bands = [np.column_stack(t) for t in ((i, j, j + 8), (i, j + 8, i + 8), (i + 16, j + 16, j), (i + 16, j, i),
                                           (i + 8, j + 8, i * 0 + 24), (j + 16, i + 16, i * 0 + 25))]  # fmt: skip
-    crown_faces = np.concatenate(bands)
     square = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * 0.2
     trunk = np.concatenate([np.column_stack([square, np.full(4, z)]) for z in (0.0, 1.0)])
     k, m = np.arange(4), (np.arange(4) + 1) % 4
@@ -90,38 +149,12 @@ def tree_mesh(trees: np.ndarray) -> Mesh:
     base = np.concatenate([trees[:, :2], np.zeros_like(height)], 1)
     centre = base + np.concatenate([np.zeros((len(trees), 2)), height - half_height], 1)
     scale = np.concatenate([half_width, half_width, half_height], 1)
-    crowns = _instances(crown, crown_faces, centre, scale, CROWN)
-    trunks = _instances(trunk, trunk_faces, base, np.concatenate([height * 0 + 1, height * 0 + 1, height - half_height], 1), TRUNK)
-    return Mesh.join([crowns, trunks])
-
-
-def _instances(shape: np.ndarray, faces: np.ndarray, offset: np.ndarray, scale: np.ndarray, kind: int) -> Mesh:
-    """Copies of one small mesh (v, 3), scaled and moved: offset and scale (n, 3)."""
-    n = len(offset)
-    vertices = shape[None] * scale[:, None] + offset[:, None]
-    indices = faces[None] + len(shape) * np.arange(n)[:, None, None]
-    return Mesh(vertices.reshape(-1, 3).astype(np.float32), indices.reshape(-1, 3).astype(np.int32),
-                np.full(n * len(faces), kind, np.uint8), np.repeat(np.arange(n, dtype=np.int32), len(faces)))  # fmt: skip
-
-
-def sample_surface(mesh: Mesh, density: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Points uniform by area on a mesh.
-
-    Stratified: the surface is cut into pieces of 1/density m² and each gets one point, so the count does not fluctuate.
-
-    Args:
-        density: points per m².
-
-    Returns:
-        points (n, 3) float32 metres, and the face each lies on (n,).
-    """
-    a, b, c = (mesh.vertices[mesh.faces[:, i]].astype(np.float64) for i in range(3))
-    area = np.cumsum(np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2)
-    if not len(area):
-        return np.zeros((0, 3), np.float32), np.zeros(0, np.int64)
-    n = round(area[-1] * density)
-    face = np.searchsorted(area, (np.arange(n) + rng.random(n)) / n * area[-1]).clip(max=len(area) - 1)
-    u, v = rng.random((2, n, 1))
-    fold = u + v > 1
-    u, v = np.where(fold, 1 - u, u), np.where(fold, 1 - v, v)
-    return (a[face] + u * (b - a)[face] + v * (c - a)[face]).astype(np.float32), face
+    crown, faces = crown[np.concatenate(bands)], len(np.concatenate(bands))
+    crowns = crown[None] * scale[:, None, None] + centre[:, None, None]
+    stretch = np.concatenate([height * 0 + 1, height * 0 + 1, height - half_height], 1)
+    trunks = trunk[trunk_faces][None] * stretch[:, None, None] + base[:, None, None]
+    both = np.concatenate([crowns, trunks], 1)  # tree by tree
+    kind = np.repeat(np.array([CROWN, TRUNK], np.uint8), [faces, len(trunk_faces)])
+    mesh = Mesh.of(both.reshape(-1, 3, 3), CROWN, INDEX["vegetation"], np.repeat(key, len(kind)))
+    mesh.kind = np.tile(kind, len(trees))
+    return mesh

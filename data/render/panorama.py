@@ -8,11 +8,12 @@ from numba import njit
 
 from data.city import CityMap
 from data.osm.classes import INDEX
-from data.osm.mesh import CROWN, GROUND, ROOF, TRUNK, WALL
+from data.osm.mesh import CROWN, DECK, GROUND, ROOF, TRUNK, UNDERSIDE, WALL
 from data.render.materials import ROOF_PALETTE, ground_colour, hash01, noise, tree_colour, wall_colour
 from utils.errors import InputError
 
 CAMERA_HEIGHT_M = 2.5
+CONCRETE = (0.45, 0.44, 0.42)  # bridges and overhangs from below
 HAZE_M = 1500.0  # distance at which the air has taken 63 % of a colour
 _SKY = 255  # kind of a pixel that hits nothing
 
@@ -55,26 +56,26 @@ class Renderer:
         except ImportError:
             raise InputError("rendering needs Embree; install it with `pip install embreex`") from None
         self.city, self.height, self.width = city, height, 2 * height
-        self.kind, self.owner = city.mesh["kind"], city.mesh["owner"]
+        self.kind, self.owner = np.array(city.mesh["kind"]), np.array(city.mesh["owner"])
         self.ground = np.asarray(city.ground)  # in memory: rays read it at random
         self.scene = EmbreeScene()
-        TriangleMesh(self.scene, city.mesh["vertices"], city.mesh["faces"])
+        TriangleMesh(self.scene, np.array(city.mesh["triangles"]))
         azimuth = ((np.arange(self.width) + 0.5) / self.width - 0.5) * 2 * np.pi
         elevation = np.pi / 2 - (np.arange(height) + 0.5) / height * np.pi
         self.azimuth, self.elevation = (a.ravel() for a in np.meshgrid(azimuth, elevation))
 
-    def render(self, x: float, y: float, heading_deg: float, conditions: Conditions) -> np.ndarray:
-        """One panorama from a camera 2.5 m above (x, y).
+    def render(self, x: float, y: float, heading_deg: float, conditions: Conditions, floor_m: float = 0.0) -> np.ndarray:
+        """One panorama from a camera 2.5 m above the floor at (x, y), which is floor_m above the ground.
 
         Returns:
             (height, 2·height, 3) uint8 RGB.
         """
         azimuth = self.azimuth + np.radians(heading_deg)
         rays = np.column_stack([np.cos(self.elevation) * np.sin(azimuth), np.cos(self.elevation) * np.cos(azimuth), np.sin(self.elevation)])
-        eye = np.array([x, y, CAMERA_HEIGHT_M])
+        eye = np.array([x, y, floor_m + CAMERA_HEIGHT_M])
         origins = np.tile(eye.astype(np.float32), (len(rays), 1))
         hit = self.scene.run(origins, rays.astype(np.float32), output=1)
-        kind, owner, distance, normal = _surfaces(rays, hit["primID"], hit["tfar"], hit["Ng"], self.kind, self.owner)
+        kind, owner, distance, normal = _surfaces(eye[2], rays, hit["primID"], hit["tfar"], hit["Ng"], self.kind, self.owner)
         lit = np.zeros(len(rays), bool)
         facing = (kind != _SKY) & (normal @ conditions.sun > 0)
         spots = eye + rays[facing] * (distance[facing, None] * 0.9995) + 0.02 * normal[facing]
@@ -102,7 +103,7 @@ class Renderer:
 
 
 @njit
-def _surfaces(rays, face, tfar, face_normal, face_kind, face_owner):
+def _surfaces(eye_m, rays, face, tfar, face_normal, face_kind, face_owner):
     """What each ray meets first: kind, owner, distance and the unit normal towards the camera. The ground is the plane z = 0."""
     n = len(rays)
     kind, owner = np.full(n, _SKY, np.uint8), np.zeros(n, np.int32)
@@ -117,7 +118,7 @@ def _surfaces(rays, face, tfar, face_normal, face_kind, face_owner):
             scale = (-1.0 if side > 0 else 1.0) / max(np.sqrt(length), 1e-12)
             for k in range(3):
                 normal[i, k] = face_normal[i, k] * scale
-        down = CAMERA_HEIGHT_M / -rays[i, 2] if rays[i, 2] < 0 else np.inf
+        down = eye_m / -rays[i, 2] if rays[i, 2] < 0 else np.inf
         if down < distance[i]:
             kind[i], distance[i] = GROUND, down
             normal[i, 0], normal[i, 1], normal[i, 2] = 0.0, 0.0, 1.0
@@ -144,6 +145,10 @@ def _shade(eye, rays, kind, owner, distance, normal, lit, ground, x0, y1, metres
                 if 0 <= row < ground.shape[0] and 0 <= column < ground.shape[1]:
                     semantic = ground[row, column]
                 ground_colour(x, y, semantic, season, footprint / max(0.05, -rays[i, 2]), rgb)
+            elif kind[i] == UNDERSIDE or (kind[i] == DECK and rays[i, 2] > 0):
+                rgb[0], rgb[1], rgb[2] = CONCRETE
+            elif kind[i] == DECK:
+                ground_colour(x, y, owner[i], season, footprint / max(0.05, -rays[i, 2]), rgb)
             elif kind[i] == WALL:
                 length = max(np.hypot(normal[i, 0], normal[i, 1]), 1e-9)
                 along = (-normal[i, 1] * x + normal[i, 0] * y) / length

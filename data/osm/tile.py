@@ -1,0 +1,157 @@
+"""One tile of a city map: a rectangle of blocks, made in one go by one process."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import shapely
+
+from data.georeference import Georeference
+from data.osm.buildings import Volumes, build_volumes
+from data.osm.draws import stream_keys
+from data.osm.landcover import land_cover
+from data.osm.mesh import (
+    DECK,
+    DECK_M_PER_LEVEL,
+    GROUND,
+    GROUND_STREAM,
+    Mesh,
+    building_mesh,
+    complete_trees,
+    deck_sides,
+    flat_triangles,
+    tree_mesh,
+)
+from data.osm.raster import draw_map
+from data.osm.sampling import sample_surface
+from data.osm.store import BLOCK_CELLS, FeatureStore, Window
+
+ANYWHERE = -1
+MARGIN_PIXELS = 8  # a block is drawn a little larger than it is, so that lines do not end at its edge
+
+
+@dataclass
+class Tile:
+    """What a tile holds. Its arrays are in `<path>-<name>.npy`."""
+
+    window: Window
+    path: Path
+    cell_counts: np.ndarray  # points in each of its storage cells
+    triangle_counts: np.ndarray  # triangles in each of its blocks
+    class_counts: np.ndarray  # (256,) points of each class
+    volumes: Volumes  # whose middle lies in it
+
+    def array(self, name: str) -> np.ndarray:
+        """One of its arrays, memory-mapped."""
+        return np.load(f"{self.path}-{name}.npy", mmap_mode="r")
+
+
+@dataclass
+class TileMaker:
+    """Makes tiles; what workers share."""
+
+    store: FeatureStore
+    density: float  # points per m²
+    seed: int
+    folder: Path  # where the arrays go
+
+    def make(self, window: Window) -> "Tile":
+        """Makes the part of the map that lies in a window of blocks; the arrays go to files, what is small is returned."""
+        blocks, geo = self.store.blocks, self.store.blocks.geo
+        volumes = self._volumes(window)
+        trees, tree_keys = complete_trees(*self.store.read("tree", window), self.seed)
+        surfaces, classes, levels = self._surfaces(window)
+        meshes = [building_mesh(volumes, self.seed), tree_mesh(trees, tree_keys)]
+        homes = [np.full((len(mesh), 2), ANYWHERE) for mesh in meshes]  # the block that each triangle is made for
+        colours = np.zeros(((window.r1 - window.r0) * blocks.pixels, (window.c1 - window.c0) * blocks.pixels, 3), np.uint8)
+        ground = np.zeros(colours.shape[:2], np.uint8)
+        surface_tree, volume_tree = shapely.STRtree(surfaces), shapely.STRtree(volumes.polygons)
+        for column, row in window:
+            x0, y0, x1, y1 = blocks.bounds(column, row)
+            cell = shapely.box(x0, y0, x1, y1).intersection(shapely.box(*geo.bounds))
+            hits, standing = (np.sort(tree.query(cell, "intersects")) for tree in (surface_tree, volume_tree))
+            for mesh in self._covers(cell, column, row, surfaces[hits], classes[hits], levels[hits], volumes[standing].on_ground):
+                meshes.append(mesh)
+                homes.append(np.tile((column, row), (len(mesh), 1)))
+            margin = MARGIN_PIXELS * geo.metres_per_pixel
+            frame = Georeference((x0 - margin, y0 - margin, x1 + margin, y1 + margin), geo.metres_per_pixel)
+            hits, standing = (np.sort(tree.query(shapely.box(*frame.bounds))) for tree in (surface_tree, volume_tree))
+            drawn = draw_map(frame, surfaces[hits], classes[hits], levels[hits], volumes.polygons[standing], trees)
+            top, left = (row - window.r0) * blocks.pixels, (column - window.c0) * blocks.pixels
+            inner = slice(MARGIN_PIXELS, MARGIN_PIXELS + blocks.pixels)
+            for whole, part in zip((colours, ground), drawn, strict=True):
+                whole[top : top + blocks.pixels, left : left + blocks.pixels] = part[inner, inner]
+        mesh, homes = Mesh.join(meshes), np.concatenate(homes)
+        arrays = {"raster": colours, "ground": ground}
+        arrays["points"], arrays["classes"], cells = self._points(window, mesh, homes)
+        arrays["triangles"], arrays["kind"], arrays["owner"], triangles = self._above(window, mesh, homes)
+        path = self.folder / f"{window.r0}-{window.c0}"
+        for name, array in arrays.items():
+            np.save(f"{path}-{name}.npy", array)
+        return Tile(window, path, cells, triangles, np.bincount(arrays["classes"], minlength=256), self._buildings(window, volumes))
+
+    def _volumes(self, window: Window) -> Volumes:
+        """Volumes that reach into the window. Parts and outlines that bear on them may lie farther away."""
+        polygons, records = self.store.read("building", window)
+        wanted = records["id"]
+        if len(records):
+            columns, rows = self.store.blocks.of(shapely.total_bounds(polygons).reshape(2, 2))
+            wide = Window(columns[0], rows[1], columns[1] + 1, rows[0] + 1)
+            polygons, records = self.store.read("building", wide)
+        volumes = build_volumes(polygons, records, self.store.blocks.geo.bounds, self.seed)
+        return volumes[np.isin(volumes.ids, wanted)]
+
+    def _surfaces(self, window: Window) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Areas, and ways widened to surfaces; their classes and levels."""
+        areas, area_records = self.store.read("surface", window)
+        ways, way_records = self.store.read("way", window)
+        roads = shapely.buffer(ways, way_records["width_m"] / 2, quad_segs=3)
+        joined = (np.concatenate([area_records[name], way_records[name]]) for name in ("semantic", "level"))
+        return np.concatenate([areas, roads]), *joined
+
+    def _covers(self, cell, column: int, row: int, surfaces, classes, levels, footprints) -> list[Mesh]:
+        """The ground of a block, and the decks of bridges over it."""
+        meshes = []
+        for level in np.unique(levels):
+            own = levels == level
+            polygons, semantic = land_cover(cell, surfaces[own], classes[own], footprints if level == 0 else footprints[:0])
+            triangles, owner = flat_triangles(polygons, level * DECK_M_PER_LEVEL)
+            key = stream_keys(self.seed, GROUND_STREAM, column, row, level, semantic)
+            meshes.append(Mesh.of(triangles, GROUND if level == 0 else DECK, semantic[owner], key[owner]))
+            if level:
+                meshes.append(deck_sides(polygons, cell, level * DECK_M_PER_LEVEL))
+        return meshes
+
+    def _points(self, window: Window, mesh: Mesh, homes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Points and classes of the window's cells, cell by cell, and how many each cell holds."""
+        points, face = sample_surface(mesh, self.density)
+        column, row = self.store.blocks.geo.to_cells(points[:, :2])
+        block = np.column_stack([column, row]) // BLOCK_CELLS
+        # float32 moves a few points of the ground over their block's edge: there they would depend on the tile.
+        keep = window.holds(*block.T) & ((homes[face, 0] == ANYWHERE) | (homes[face] == block).all(1))
+        order, counts = _by_unit(column[keep], row[keep], window, BLOCK_CELLS)
+        return points[keep][order], mesh.semantic[face[keep]][order], counts
+
+    def _above(self, window: Window, mesh: Mesh, homes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Triangles of the window's blocks, block by block, their kinds and owners, and how many each block holds."""
+        keep = mesh.kind != GROUND
+        mesh, homes = mesh[keep], homes[keep]
+        middle = np.column_stack(self.store.blocks.of(mesh.triangles[..., :2].astype(np.float64).mean(1)))
+        home = np.where(homes == ANYWHERE, middle, homes)
+        keep = window.holds(*home.T)
+        order, counts = _by_unit(*home[keep].T, window, 1)
+        mesh = mesh[keep][order]
+        # Thirty-one bits of the key tell things apart by colour; a deck's colour is its class's.
+        owner = np.where(mesh.kind == DECK, mesh.semantic, (mesh.key >> np.uint64(33)).astype(np.int64))
+        return mesh.triangles, mesh.kind, owner.astype(np.int32), counts
+
+    def _buildings(self, window: Window, volumes: Volumes) -> Volumes:
+        """Volumes whose middle lies in the window."""
+        return volumes[window.holds(*self.store.blocks.of(shapely.get_coordinates(shapely.centroid(volumes.polygons))))]
+
+
+def _by_unit(column: np.ndarray, row: np.ndarray, window: Window, units: int) -> tuple[np.ndarray, np.ndarray]:
+    """The stable order by (row, column) in a window of blocks of units × units, and the count of each, (rows, columns)."""
+    columns, rows = (window.c1 - window.c0) * units, (window.r1 - window.r0) * units
+    unit = (row - window.r0 * units) * columns + column - window.c0 * units
+    return np.argsort(unit, kind="stable"), np.bincount(unit, minlength=rows * columns).reshape(rows, columns)
