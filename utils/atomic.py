@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +27,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yields an empty temporary folder beside `path`; it takes the place of `path` at the end, or is removed on failure."""
+    """Yields an empty temporary folder beside `path`; it takes the place of `path` at the end, or is removed on failure, with the
+    folders above it that were made for it."""
     path = Path(path)
+    above = [folder for folder in path.absolute().parents if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.partial-{os.getpid()}")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -43,6 +45,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        for folder in above:
+            with suppress(OSError):  # it holds something
+                folder.rmdir()
 
 
 def save_array(path: Path, blocks: Iterable[np.ndarray], shape: tuple[int, ...], dtype) -> None:
