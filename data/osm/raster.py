@@ -7,47 +7,125 @@ import shapely
 from data.georeference import Georeference
 from data.osm.classes import BARE, BARE_RGB, CLASSES, INDEX
 
-SHIFT = 6  # cv2 takes coordinates in 1/64 pixel
-OUTLINE_RGB = (150, 132, 118)
+# Everything is drawn as whole samples, FINE × FINE to a pixel, and averaged at the end. Blending edge by edge instead would let the
+# ground shine through where surfaces meet, and its rounding would depend on their order. Odd, so that a pixel has a central sample.
+FINE = 3
+LAND = len(CLASSES)  # a sample is its class or LAND, plus CASING on the line around it, plus CROWN under a tree
+CASING, CROWN = 32, 64
+CROWN_RGB, CROWN_OPACITY = np.array((120, 180, 100)), 0.3
+ROAD_CASING, OUTLINE = 7, 2  # thickness for cv2, which makes 9 and 3 samples of it; the inner 5 of a casing are filled over
+EDGE_PIXELS = 8  # longest edge handed to cv2
+MARGIN = 12  # pixels; farther than this inside its frame, the map does not depend on the frame, to the last bit
+LAYERS = np.array([c.layer for c in CLASSES])
+CASED = np.array([c.casing_rgb is not None for c in CLASSES])
 
 
-def draw_map(geo: Georeference, ground: np.ndarray, ground_classes: np.ndarray, buildings: np.ndarray,
+def draw_map(geo: Georeference, surfaces: np.ndarray, classes: np.ndarray, levels: np.ndarray, buildings: np.ndarray,
              trees: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Draws the map.
+    """Draws the map. What is drawn does not depend on the order of surfaces, of buildings or of trees.
 
     Args:
         geo: frame of the rasters.
-        ground, ground_classes: disjoint polygons of the ground and their classes.
-        buildings: polygons of everything built.
-        trees: (n, 4) x, y, height, crown diameter.
+        surfaces: (n,) polygons and multipolygons in metres; they may overlap, and reach beyond the frame (a surface that was cut
+            there would have a casing along the cut).
+        classes: (n,) uint8 semantic class of each.
+        levels: (n,) int8: 0 on the ground, and for a bridge more than what it crosses.
+        buildings: (m,) polygons of everything built.
+        trees: (t, 4) x, y, height, crown diameter, metres.
 
     Returns:
-        colours (H, W, 3) uint8 RGB, and classes (H, W) uint8 with `BARE` where no class is.
+        colours (H, W, 3) uint8 RGB, and classes (H, W) uint8 of what covers each pixel's centre below all bridges, `BARE` where
+        nothing does.
     """
-    colours = np.empty((geo.height, geo.width, 3), np.uint8)
-    colours[:] = BARE_RGB
-    classes = np.full((geo.height, geo.width), BARE, np.uint8)
-    layers = np.array([c.layer for c in CLASSES])
-    for semantic in sorted(np.unique(ground_classes), key=lambda c: layers[c]):
-        for rings in _rings(geo, ground[ground_classes == semantic]):
-            cv2.fillPoly(colours, rings, CLASSES[semantic].rgb, cv2.LINE_AA, SHIFT)
-            cv2.fillPoly(classes, rings, int(semantic), cv2.LINE_8, SHIFT)
-    for x, y, _, crown in trees:
-        radius = int(crown / 2 / geo.metres_per_pixel * 2**SHIFT)
-        cv2.circle(colours, _fixed_point(geo, (x, y)).tolist(), radius, (176, 214, 160), -1, cv2.LINE_AA, SHIFT)
-    for rings in _rings(geo, buildings):
-        cv2.fillPoly(colours, rings, CLASSES[INDEX["buildings"]].rgb, cv2.LINE_AA, SHIFT)
-        cv2.polylines(colours, rings, True, OUTLINE_RGB, 1, cv2.LINE_AA, SHIFT)
-        cv2.fillPoly(classes, rings, INDEX["buildings"], cv2.LINE_8, SHIFT)
-    return colours, classes
+    canvas = np.full((geo.height * FINE, geo.width * FINE), LAND, np.uint8)
+    order = np.lexsort((LAYERS[classes], levels))
+    surfaces, classes, levels = surfaces[order], classes[order], levels[order]
+    edges = _short_edges(geo, surfaces)
+    contours, casings = _contours(geo, edges), _contours(geo, _casings(edges, surfaces, classes, levels))
+    footprints = _contours(geo, _short_edges(geo, buildings))
+    above_casings = LAYERS[classes] >= LAYERS[CASED].min()
+
+    def fill(which: np.ndarray) -> None:
+        for i in np.flatnonzero(which):
+            cv2.fillPoly(canvas, contours[i], int(classes[i]))
+
+    def paint(level: int) -> None:
+        """All casings of a level come before its roads: crossings are open."""
+        fill((levels == level) & ~above_casings)
+        for i in np.flatnonzero((levels == level) & CASED[classes]):
+            cv2.polylines(canvas, casings[i], False, int(classes[i]) | CASING, ROAD_CASING)
+        fill((levels == level) & above_casings)
+
+    def build() -> None:
+        for rings in footprints:
+            cv2.fillPoly(canvas, rings, INDEX["buildings"])
+
+    fill(levels == 0)
+    build()
+    ground = canvas[FINE // 2 :: FINE, FINE // 2 :: FINE].copy()
+    ground[ground == LAND] = BARE
+    paint(0)
+    canvas |= _crowns(geo, trees)
+    build()
+    for rings in footprints:
+        cv2.polylines(canvas, rings, False, INDEX["buildings"] | CASING, OUTLINE)
+    for level in np.unique(levels[levels > 0]):  # over the buildings, too: those under a bridge are its towers and anchorages
+        paint(level)
+    size = geo.width, geo.height
+    channels = [cv2.resize(cv2.LUT(canvas, lut), size, interpolation=cv2.INTER_AREA) for lut in _palette().T.copy()]
+    return cv2.merge(channels), ground
 
 
-def _rings(geo: Georeference, polygons: np.ndarray):
-    """Per polygon its rings as cv2 contours: filled together they leave the holes open (even-odd rule)."""
-    for polygon in polygons:
-        yield [_fixed_point(geo, shapely.get_coordinates(ring)) for ring in (polygon.exterior, *polygon.interiors)]
+def _palette() -> np.ndarray:
+    """(256, 3) uint8: the colour of each sample."""
+    palette = np.zeros((256, 3))
+    palette[: LAND + 1] = [*(c.rgb for c in CLASSES), BARE_RGB]
+    palette[CASING : CASING + LAND] = [c.casing_rgb or c.rgb for c in CLASSES]
+    palette[CROWN : 2 * CROWN] = (1 - CROWN_OPACITY) * palette[:CROWN] + CROWN_OPACITY * CROWN_RGB
+    return palette.round().astype(np.uint8)
 
 
-def _fixed_point(geo: Georeference, xy) -> np.ndarray:
-    """Metres as cv2's fixed-point coordinates, in which a pixel's centre is a whole number."""
-    return np.round(geo.to_pixels(xy) * 2**SHIFT - 2 ** (SHIFT - 1)).astype(np.int32)
+def _short_edges(geo: Georeference, polygons: np.ndarray) -> np.ndarray:
+    """(n,) the rings of polygons. An edge that leaves the canvas gets a slightly different slope from cv2: this stays in the margin."""
+    return shapely.segmentize(shapely.boundary(polygons), EDGE_PIXELS * geo.metres_per_pixel)
+
+
+def _casings(edges: np.ndarray, surfaces: np.ndarray, classes: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """(n,) the line that each surface's casing follows: its edge, without the ends of a bridge, where the road goes on below it.
+
+    The road that goes on is told from one that is crossed by what the bridge leaves of it: one piece, not two.
+    """
+    lines = np.where(CASED[classes], edges, None)
+    lower, bridges = np.flatnonzero(CASED[classes]), np.flatnonzero(CASED[classes] & (levels > 0))
+    if len(bridges):
+        bridge, road = shapely.STRtree(surfaces[lower]).query(surfaces[bridges], "intersects")
+        bridge, road = bridges[bridge], lower[road]
+        rest = shapely.difference(surfaces[road], surfaces[bridge])
+        goes_on = (levels[road] < levels[bridge]) & (shapely.get_num_geometries(rest) <= shapely.get_num_geometries(surfaces[road]))
+        for i in np.unique(bridge[goes_on]):
+            lines[i] = shapely.difference(lines[i], shapely.union_all(surfaces[road[goes_on & (bridge == i)]]))
+    return lines
+
+
+def _crowns(geo: Georeference, trees: np.ndarray) -> np.ndarray:
+    """(H × FINE, W × FINE) uint8: CROWN under the trees."""
+    crowns = np.zeros((geo.height * FINE, geo.width * FINE), np.uint8)
+    radii = np.round(trees[:, 3] / 2 / geo.metres_per_pixel * FINE).astype(int)
+    for centre, radius in zip(_samples(geo, trees[:, :2]).tolist(), radii.tolist(), strict=True):
+        cv2.circle(crowns, centre, radius, CROWN, -1)
+    return crowns
+
+
+def _contours(geo: Georeference, lines: np.ndarray) -> list[list[np.ndarray]]:
+    """The pieces of each line as cv2 contours. All rings of a polygon filled together leave its holes open (even-odd rule)."""
+    parts, owner = shapely.get_parts(lines, return_index=True)
+    xy, part = shapely.get_coordinates(parts, return_index=True)
+    contours = np.split(_samples(geo, xy), np.searchsorted(part, np.arange(1, len(parts))))
+    first = np.searchsorted(owner, np.arange(len(lines) + 1))
+    return [contours[i:j] for i, j in zip(first[:-1], first[1:], strict=True)]
+
+
+def _samples(geo: Georeference, xy: np.ndarray) -> np.ndarray:
+    """Metres (n, 2) to the nearest sample (column, row)."""
+    # What lies on a border between samples must fall to the same side in every frame.
+    return np.floor(geo.to_pixels(xy) * FINE + 1e-6).astype(np.int32)
