@@ -12,8 +12,10 @@ from data.osm.classes import BARE, BARE_RGB, CLASSES, INDEX
 FINE = 3
 LAND = len(CLASSES)  # a sample is its class or LAND, plus CASING on the line around it, plus CROWN under a tree
 CASING, CROWN = 32, 64
-CASING_M = 0.5  # width; at least a pixel
 CROWN_RGB, CROWN_OPACITY = np.array((120, 180, 100)), 0.3
+ROAD_CASING, OUTLINE = 7, 2  # thickness for cv2, which makes 9 and 3 samples of it; the inner 5 of a casing are filled over
+EDGE_PIXELS = 8  # longest edge handed to cv2
+MARGIN = 12  # pixels; farther than this inside its frame, the map does not depend on the frame, to the last bit
 LAYERS = np.array([c.layer for c in CLASSES])
 CASED = np.array([c.casing_rgb is not None for c in CLASSES])
 
@@ -24,7 +26,8 @@ def draw_map(geo: Georeference, surfaces: np.ndarray, classes: np.ndarray, level
 
     Args:
         geo: frame of the rasters.
-        surfaces: (n,) polygons and multipolygons in metres; they may overlap, and reach beyond the frame.
+        surfaces: (n,) polygons and multipolygons in metres; they may overlap, and reach beyond the frame (a surface that was cut
+            there would have a casing along the cut).
         classes: (n,) uint8 semantic class of each.
         levels: (n,) int8: 0 on the ground, and for a bridge more than what it crosses.
         buildings: (m,) polygons of everything built.
@@ -35,12 +38,11 @@ def draw_map(geo: Georeference, surfaces: np.ndarray, classes: np.ndarray, level
         nothing does.
     """
     canvas = np.full((geo.height * FINE, geo.width * FINE), LAND, np.uint8)
-    casing_samples = 2 * FINE * max(1, round(CASING_M / geo.metres_per_pixel)) + 1  # the inner half is filled over
     order = np.lexsort((LAYERS[classes], levels))
     surfaces, classes, levels = surfaces[order], classes[order], levels[order]
-    contours, casings, footprints = (
-        _contours(geo, lines) for lines in (shapely.boundary(surfaces), _casings(surfaces, classes, levels), shapely.boundary(buildings))
-    )
+    edges = _short_edges(geo, surfaces)
+    contours, casings = _contours(geo, edges), _contours(geo, _casings(edges, surfaces, classes, levels))
+    footprints = _contours(geo, _short_edges(geo, buildings))
     above_casings = LAYERS[classes] >= LAYERS[CASED].min()
 
     def fill(which: np.ndarray) -> None:
@@ -51,7 +53,7 @@ def draw_map(geo: Georeference, surfaces: np.ndarray, classes: np.ndarray, level
         """All casings of a level come before its roads: crossings are open."""
         fill((levels == level) & ~above_casings)
         for i in np.flatnonzero((levels == level) & CASED[classes]):
-            cv2.polylines(canvas, casings[i], False, int(classes[i]) | CASING, casing_samples)
+            cv2.polylines(canvas, casings[i], False, int(classes[i]) | CASING, ROAD_CASING)
         fill((levels == level) & above_casings)
 
     def build() -> None:
@@ -66,7 +68,7 @@ def draw_map(geo: Georeference, surfaces: np.ndarray, classes: np.ndarray, level
     canvas |= _crowns(geo, trees)
     build()
     for rings in footprints:
-        cv2.polylines(canvas, rings, False, INDEX["buildings"] | CASING, FINE)
+        cv2.polylines(canvas, rings, False, INDEX["buildings"] | CASING, OUTLINE)
     for level in np.unique(levels[levels > 0]):  # over the buildings, too: those under a bridge are its towers and anchorages
         paint(level)
     size = geo.width, geo.height
@@ -83,12 +85,17 @@ def _palette() -> np.ndarray:
     return palette.round().astype(np.uint8)
 
 
-def _casings(surfaces: np.ndarray, classes: np.ndarray, levels: np.ndarray) -> np.ndarray:
+def _short_edges(geo: Georeference, polygons: np.ndarray) -> np.ndarray:
+    """(n,) the rings of polygons. An edge that leaves the canvas gets a slightly different slope from cv2: this stays in the margin."""
+    return shapely.segmentize(shapely.boundary(polygons), EDGE_PIXELS * geo.metres_per_pixel)
+
+
+def _casings(edges: np.ndarray, surfaces: np.ndarray, classes: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """(n,) the line that each surface's casing follows: its edge, without the ends of a bridge, where the road goes on below it.
 
     The road that goes on is told from one that is crossed by what the bridge leaves of it: one piece, not two.
     """
-    lines = np.where(CASED[classes], shapely.boundary(surfaces), None)
+    lines = np.where(CASED[classes], edges, None)
     lower, bridges = np.flatnonzero(CASED[classes]), np.flatnonzero(CASED[classes] & (levels > 0))
     if len(bridges):
         bridge, road = shapely.STRtree(surfaces[lower]).query(surfaces[bridges], "intersects")
@@ -101,6 +108,7 @@ def _casings(surfaces: np.ndarray, classes: np.ndarray, levels: np.ndarray) -> n
 
 
 def _crowns(geo: Georeference, trees: np.ndarray) -> np.ndarray:
+    """(H × FINE, W × FINE) uint8: CROWN under the trees."""
     crowns = np.zeros((geo.height * FINE, geo.width * FINE), np.uint8)
     radii = np.round(trees[:, 3] / 2 / geo.metres_per_pixel * FINE).astype(int)
     for centre, radius in zip(_samples(geo, trees[:, :2]).tolist(), radii.tolist(), strict=True):
