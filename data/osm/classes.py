@@ -113,9 +113,10 @@ def bridge_level(tags: dict[str, str]) -> int:
 
 def _layer(tags: dict[str, str]) -> float:
     try:
-        return float(tags.get("layer", 0))
+        layer = float(tags.get("layer", 0))
     except ValueError:
         return 0.0
+    return layer if abs(layer) < 100 else 0.0  # neither `inf` nor `nan`
 
 
 def is_underground(tags: dict[str, str]) -> bool:

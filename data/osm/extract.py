@@ -14,6 +14,7 @@ import shapely
 from data.osm.classes import CLASSES, INDEX, bridge_level, class_of_area, class_of_way, is_underground
 from data.osm.heights import LOW_BUILDINGS, building_extent, parse_length_m
 from data.osm.mend import Broken, mend
+from data.osm.raster import MARGIN
 from data.osm.store import KINDS, SURFACE, FeatureStore
 from data.osm.water import ClippedShore, coastal_water, water_of_relations
 from data.projection import Projection
@@ -27,7 +28,6 @@ LANE_WIDTH_M = 3.3
 WIDEST_M = 60.0  # a wider road, or crown of a tree, is a slip of the pen
 HIGHEST_TREE_M = 120.0
 TREE_SPACING_M = 8.0  # in a row of trees
-REACH_M = 4.0  # beyond its geometry a feature may show as a line: casing, coast, outline
 FLUSH = 100_000  # features of a kind in memory at a time
 WIDTH_M = np.array([c.width_m for c in CLASSES])  # of a way that states neither `width` nor `lanes`
 
@@ -136,6 +136,7 @@ class _Reader:
     def __init__(self, projection: Projection, store: FeatureStore):
         self.projection, self.store, self.summary = projection, store, Summary()
         self.frame = shapely.box(*store.blocks.geo.bounds)
+        self.reach_m = MARGIN * store.blocks.geo.metres_per_pixel  # what lies so near to a block may show in it
         self.wkb = osmium.geom.WKBFactory()
         self.rows: dict[str, list[tuple]] = {kind: [] for kind in KINDS}
         self.broken: list[Broken] = []
@@ -235,7 +236,7 @@ class _Reader:
         self._count(kind, geometries, records)
         if len(records):
             reach = records["width_m"] / 2 if kind == "way" else WIDEST_M / 2 if kind == "tree" else 0.0
-            self.store.add(kind, geometries, records, reach + REACH_M)
+            self.store.add(kind, geometries, records, reach + self.reach_m)
 
     def _count(self, kind: str, geometries: np.ndarray, records: np.ndarray) -> None:
         elements = self.summary.elements
@@ -278,7 +279,7 @@ class _Reader:
         if len(water):
             records = np.zeros(len(water), SURFACE)
             records["id"], records["semantic"] = np.iinfo(np.int64).min + np.arange(len(water)), INDEX["water"]
-            self.store.add("surface", water, records, REACH_M)
+            self.store.add("surface", water, records, self.reach_m)
         self.store.close()
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import shapely
 
@@ -22,12 +23,11 @@ from data.osm.mesh import (
     flat_triangles,
     tree_mesh,
 )
-from data.osm.raster import draw_map
+from data.osm.raster import MARGIN, draw_map
 from data.osm.sampling import sample_surface
 from data.osm.store import BLOCK_CELLS, FeatureStore, Window
 
 ANYWHERE = -1
-MARGIN_PIXELS = 8  # a block is drawn a little larger than it is, so that lines do not end at its edge
 
 
 @dataclass
@@ -57,6 +57,7 @@ class TileMaker:
 
     def make(self, window: Window) -> "Tile":
         """Makes the part of the map that lies in a window of blocks; the arrays go to files, what is small is returned."""
+        cv2.setNumThreads(1)  # each core has a process of its own
         blocks, geo = self.store.blocks, self.store.blocks.geo
         volumes = self._volumes(window)
         trees, tree_keys = complete_trees(*self.store.read("tree", window), self.seed)
@@ -73,12 +74,12 @@ class TileMaker:
             for mesh in self._covers(cell, column, row, surfaces[hits], classes[hits], levels[hits], volumes[standing].on_ground):
                 meshes.append(mesh)
                 homes.append(np.tile((column, row), (len(mesh), 1)))
-            margin = MARGIN_PIXELS * geo.metres_per_pixel
+            margin = MARGIN * geo.metres_per_pixel
             frame = Georeference((x0 - margin, y0 - margin, x1 + margin, y1 + margin), geo.metres_per_pixel)
             hits, standing = (np.sort(tree.query(shapely.box(*frame.bounds))) for tree in (surface_tree, volume_tree))
             drawn = draw_map(frame, surfaces[hits], classes[hits], levels[hits], volumes.polygons[standing], trees)
             top, left = (row - window.r0) * blocks.pixels, (column - window.c0) * blocks.pixels
-            inner = slice(MARGIN_PIXELS, MARGIN_PIXELS + blocks.pixels)
+            inner = slice(MARGIN, MARGIN + blocks.pixels)
             for whole, part in zip((colours, ground), drawn, strict=True):
                 whole[top : top + blocks.pixels, left : left + blocks.pixels] = part[inner, inner]
         mesh, homes = Mesh.join(meshes), np.concatenate(homes)
