@@ -86,11 +86,11 @@ def _complete(polygons, records, outlines, parts, seed: int) -> np.ndarray:
     unknown = np.isnan(records["top_m"])
     draws = uniforms(stream_keys(seed, _HEIGHT_DRAW, records["id"]), 0)
     for i in np.flatnonzero(unknown):
-        records["top_m"][i] = default_height_m(records["low"][i], draws[i])
-    inside = unknown[parts] & shapely.contains(polygons[outlines], shapely.point_on_surface(polygons[parts]))
+        records["top_m"][i] = records["bottom_m"][i] + default_height_m(records["low"][i], draws[i])
+    inside = unknown[parts] & (records["top_m"][outlines] > records["bottom_m"][parts])
+    inside &= shapely.contains(polygons[outlines], shapely.point_on_surface(polygons[parts]))
     records["top_m"][parts[inside]] = records["top_m"][outlines[inside]]
     records["source"][parts[inside]] = records["source"][outlines[inside]]
-    records["bottom_m"] = np.where(records["bottom_m"] < records["top_m"], records["bottom_m"], 0.0)
     return records
 
 

@@ -21,8 +21,11 @@ class Roof(NamedTuple):
 
 
 def default_roof_height_m(polygon: shapely.Polygon, shape: int) -> float:
-    """Height of a roof whose tags state none, in metres: for a dome half the outline's shorter side, so that a round one is half
-    a ball; for other roofs what 35° over that length give; 0 for flat roofs and outlines too thin for a roof."""
+    """Height in metres of a roof whose tags state none.
+
+    A dome is as high as half the shorter side of the minimum rotated rectangle, so that a round one is half a ball. Other roofs
+    rise with 35° over that length. 0 for flat roofs, and for outlines thinner than a millimetre.
+    """
     frame = _frame(polygon)
     if shape == FLAT or frame is None:
         return 0.0
@@ -44,12 +47,13 @@ def build_roof(polygon: shapely.Polygon, eaves_m: float, top_m: float, shape: in
 
     Returns:
         the roof, or None where a flat one has to do: the shape is FLAT, `top_m` is not above `eaves_m`, the outline is thinner
-        than a millimetre; or the roof should rise to the centroid, but the outline has holes or an edge not seen from there.
+        than a millimetre or has hardly any area; or the roof should rise to the centroid, but the outline has holes or an edge
+        not seen from there.
     """
     frame = _frame(polygon)
     if shape == FLAT or frame is None or not eaves_m < top_m:
         return None
-    polygon = shapely.orient_polygons(polygon)
+    polygon = shapely.orient_polygons(shapely.remove_repeated_points(polygon))
     if shape in (GABLED, HIPPED):
         return _ridged(polygon, frame.turned() if across and shape == GABLED else frame, eaves_m, top_m, shape)
     rise = np.sin(np.linspace(0, np.pi / 2, DOME_BANDS + 1)) if shape == DOME else np.array([0.0, 1.0])
@@ -60,13 +64,15 @@ class _Frame(NamedTuple):
     """Of the minimum rotated rectangle: coordinates (u, v) from its centre, v across the ridge."""
 
     centre: np.ndarray  # (2,)
-    axes: np.ndarray  # (2, 2) rows: unit vectors of u and v, right-handed
+    axes: np.ndarray  # (2, 2) rows: unit vectors of u and v
     half_length: float  # along u
     half_width: float  # along v
 
+    def to_uv(self, xy: np.ndarray) -> np.ndarray:
+        return (xy - self.centre) @ self.axes.T
+
     def turned(self) -> "_Frame":
-        u, v = self.axes
-        return _Frame(self.centre, np.array([v, -u]), self.half_width, self.half_length)
+        return _Frame(self.centre, self.axes[::-1], self.half_width, self.half_length)
 
 
 def _frame(polygon: shapely.Polygon) -> _Frame | None:
@@ -87,47 +93,48 @@ def _ridged(polygon, frame: _Frame, eaves_m: float, top_m: float, shape: int) ->
     """A hipped roof: four planes that rise from the rectangle's sides. A gabled one has its hips beyond the outline."""
     width = frame.half_width
     ridge = 2 * frame.half_length if shape == GABLED else frame.half_length - width  # half its length
+    if ridge < _THIN_M:
+        ridge = 0.0  # the rectangle is a square but for rounding
     far_u, far_v = ridge + 2 * width, 2 * width
     side = np.array([(ridge, 0), (far_u, far_v), (-far_u, far_v), (-ridge, 0)])
     hip = np.array([(ridge, 0), (far_u, -far_v), (far_u, far_v)])
     folds = np.array([(0, 1, 0), (1, 1, ridge), (1, 1, -ridge), (1, -1, ridge), (1, -1, -ridge)])  # a u + b v + c = 0
 
-    outline = shapely.transform(polygon, lambda xy: (xy - frame.centre) @ frame.axes.T)
-    pieces = shapely.intersection([shapely.Polygon(plane) for plane in (side, hip, -side, -hip)], outline)
-    triangles = shapely.get_parts(shapely.constrained_delaunay_triangles(pieces))
+    # The planes are turned, not the outline: rounding could make that invalid, where a hole touches its edge for one.
+    planes = [shapely.Polygon(plane @ frame.axes + frame.centre) for plane in (side, hip, -side, -hip)]
+    triangles = shapely.get_parts(shapely.constrained_delaunay_triangles(shapely.intersection(planes, polygon)))
     corners = shapely.get_coordinates(shapely.orient_polygons(triangles)).reshape(-1, 4, 2)[:, :3]
     corners = corners[shapely.area(triangles) > _SPECK_M2]
     if not len(corners):
         return None
 
-    def rise(uv):
-        return np.minimum(width - np.abs(uv[..., 1]), ridge + width - np.abs(uv[..., 0]))
+    def rise(xy):
+        u, v = np.moveaxis(np.abs(frame.to_uv(xy)), -1, 0)
+        return np.minimum(width - v, ridge + width - u)
 
-    highest = rise(corners).max()  # below the ridge where the outline leaves it out
+    highest = rise(corners).max()  # below the ridge where that misses the outline
 
-    def lift(uv):
-        z = eaves_m + (top_m - eaves_m) * (rise(uv) / highest).clip(0, 1)
-        return np.concatenate([uv @ frame.axes + frame.centre, z[..., None]], axis=-1)
+    def lift(xy):
+        z = eaves_m + (top_m - eaves_m) * (rise(xy) / highest).clip(0, 1)
+        return np.concatenate([xy, z[..., None]], axis=-1)
 
-    rings = [shapely.get_coordinates(ring) for ring in (outline.exterior, *outline.interiors)]
-    return Roof(lift(corners), [lift(_with_crossings(ring, folds)) for ring in rings])
+    rings = [shapely.get_coordinates(ring) for ring in (polygon.exterior, *polygon.interiors)]
+    distances = [frame.to_uv(ring) @ folds[:, :2].T + folds[:, 2] for ring in rings]
+    return Roof(lift(corners), [lift(_with_crossings(*pair)) for pair in zip(rings, distances, strict=True)])
 
 
-def _with_crossings(ring: np.ndarray, lines: np.ndarray) -> np.ndarray:
-    """A closed ring (k, 2) with vertices added where it crosses lines (m, 3) a u + b v + c = 0."""
-    distance = ring @ lines[:, :2].T + lines[:, 2]  # k,m
-    distance[np.abs(distance) < 1e-6] = 0  # a vertex on a line needs no second one beside it
+def _with_crossings(ring: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """A closed ring (k, 2) with vertices added where it crosses lines, at signed `distance` (k, m) from its vertices."""
     edge, line = np.nonzero(distance[:-1] * distance[1:] < 0)
     before, after = distance[edge, line], distance[edge + 1, line]
-    share = before / (before - after)
-    added = ring[edge] + share[:, None] * (ring[edge + 1] - ring[edge])
-    order = np.argsort(np.concatenate([np.arange(len(ring)), edge + share]), kind="stable")
-    return np.concatenate([ring, added])[order]
+    own = np.arange(len(ring))
+    at = np.unique(np.concatenate([own, np.round(edge + before / (before - after), 9)]))  # rounded: one vertex where lines meet
+    return np.column_stack([np.interp(at, own, ring[:, 0]), np.interp(at, own, ring[:, 1])])
 
 
 def _pointed(polygon, radius: np.ndarray, z_m: np.ndarray) -> Roof | None:
     """Rings around the centroid: the outline shrunk to `radius` (b,), from 1 to 0, at heights `z_m` (b,)."""
-    ring = shapely.get_coordinates(shapely.remove_repeated_points(polygon.exterior))
+    ring = shapely.get_coordinates(polygon.exterior)
     centre = shapely.get_coordinates(polygon.centroid)
     a, b = ring[:-1] - centre, ring[1:] - centre
     if polygon.interiors or (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0] < 2 * _SPECK_M2).any():
