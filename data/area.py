@@ -1,14 +1,10 @@
 """An area: the places of one split, stored as arrays that are memory-mapped."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from functools import cached_property
 from itertools import chain
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +15,10 @@ from data.locations import Locations
 from utils.atomic import atomic_folder, save_array
 from utils.damage import readable
 from utils.errors import InputError
+from utils.parallel import in_order
 from utils.progress import progress
 
 FORMAT = 1
-WINDOW = 1024  # places in work at a time
 
 
 class Area:
@@ -94,7 +90,7 @@ def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Cal
     clouds = np.empty((n, points), np.int32)
 
     def panoramas() -> Iterator[np.ndarray]:
-        results = _in_order(lambda i: (panorama_of(i), cloud_of(i)), n, processes)
+        results = in_order(lambda i: (panorama_of(i), cloud_of(i)), n, processes)
         first = next(results)  # numba compiles in it, for seconds that say nothing about the others
         bar = progress(chain([first], results), total=n, desc=f"places of {path.name}", unit=" places")
         for i, (panorama, cloud) in enumerate(bar):
@@ -111,31 +107,3 @@ def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Cal
         info = {"format": FORMAT, "places": n, "height": height, "points": points, "attribution": city.info["attribution"],
                 "map": city.info["source"], "map_points_sha256": city.info["points_sha256"]} | info  # fmt: skip
         (folder / "area.json").write_text(json.dumps(info, indent=2, ensure_ascii=False) + "\n")
-
-
-_work = None  # what forked workers call: a closure over the city's arrays cannot be pickled, but is inherited
-
-
-def _call(i: int):
-    return _work(i)
-
-
-def _in_order(work: Callable[[int], tuple], n: int, processes: int | None) -> Iterator[tuple]:
-    """work(0), work(1), … computed by forked processes."""
-    global _work
-    processes = min(n, processes or len(os.sched_getaffinity(0)))
-    first = work(0)  # compiles and builds what the workers then inherit
-    yield first
-    if processes == 1:
-        yield from map(work, range(1, n))
-        return
-    _work = work
-    with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
-        try:
-            for start in range(1, n, WINDOW):  # not all at once: a slow disk must not fill the memory with results
-                yield from pool.map(_call, range(start, min(start + WINDOW, n)), chunksize=8)
-        except BrokenProcessPool:
-            raise InputError("a worker process was ended from outside, probably for want of memory; use fewer --processes") from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise

@@ -22,7 +22,8 @@ def cloud_index(city: CityMap, x: float, y: float, heading_deg: float, count: in
     indices, local = _crop(np.asarray(city.points), spans, x, y, np.radians(heading_deg), half)
     if not len(indices):
         return np.zeros(0, np.int32)
-    first = int(np.argmin((local**2).sum(1)))
+    east, north, up = local.T
+    first = int(np.argmin(east * east + north * north + up * up))
     picks = farthest_point_order(local, min(count, len(local)), first)
     return np.resize(indices[picks], count)
 

@@ -1,83 +1,134 @@
-"""Farthest point order of a cloud on the CPU: exact, and fast because most points need no look at most picks. Compiled with numba."""
+"""Farthest point order of a cloud on the CPU: exact, and fast because a pick touches only the points near it. Compiled with numba."""
 
 import numpy as np
 from numba import njit
 
-BUCKET_M = 8.0  # edge of the cubes that are skipped or updated as a whole
+LEAF = 32  # points that are not split further: fewer make more boxes, more make more distances
+CELLS = 1023  # of the grid along the cloud's longest side: ten bits of each axis
+LOW_BITS = 0xFFFFFFFF  # of a sorting code: the point's index; of a rank: its complement
+UNREACHED = 0x7F800000 << 32  # rank above every finite distance: the bits of infinity
 
 
-@njit
 def farthest_point_order(points: np.ndarray, count: int, first: int) -> np.ndarray:
     """The first `count` picks of farthest point sampling (Eldar et al., 1997), ties to the lowest index.
 
-    Equal to the textbook loop in float32. Points are sorted into cubes; a cube none of whose points can come nearer to the chosen set
-    by the last pick is skipped, which leaves a few per cent of the distance computations.
+    Equal to the textbook loop in float32. A pick lowers the distances of points near it only; the others are skipped by the boxes that
+    hold them, as in bucket-based sampling (Han et al., QuickFPS, 2023), here the boxes of a tree. The tree comes from sorting the points
+    along a space-filling curve (Lauterbach et al., Fast BVH Construction on GPUs, 2009).
 
     Args:
-        points: (n, 3) float32, metres.
+        points: (n, 3) float32, metres; no distance beyond 1e19, where its square leaves float32.
         count: number of picks, at most n.
         first: index of the first pick.
 
     Returns:
         (count,) int64 indices.
     """
-    order, start, low, high = _buckets(points)
-    buckets = len(start) - 1
-    nearest = np.full(len(points), np.inf, np.float32)  # squared distance to the chosen set, in bucket order
-    far = np.full(buckets, np.inf, np.float32)  # per bucket its largest `nearest`,
-    far_at = start[:-1].copy()  # and where
-    picks = np.empty(count, np.int64)
-    pick = first
-    for step in range(count):
-        picks[step] = pick
-        x, y, z = points[pick, 0], points[pick, 1], points[pick, 2]
-        best, best_at = np.float32(-1.0), 0
-        for b in range(buckets):
-            bound = np.float32(0.0)
-            for k in range(3):
-                gap = max(low[b, k] - points[pick, k], points[pick, k] - high[b, k], np.float32(0.0))
-                bound += gap * gap
-            if bound * np.float32(0.99999) < far[b]:  # the margin covers rounding
-                top, top_at = np.float32(-1.0), start[b]
-                for i in range(start[b], start[b + 1]):
-                    j = order[i]
-                    dx, dy, dz = points[j, 0] - x, points[j, 1] - y, points[j, 2] - z
-                    distance = dx * dx + dy * dy + dz * dz
-                    if distance < nearest[i]:
-                        nearest[i] = distance
-                    if nearest[i] > top:
-                        top, top_at = nearest[i], i
-                far[b], far_at[b] = top, top_at
-            if far[b] > best or (far[b] == best and order[far_at[b]] < order[best_at]):
-                best, best_at = far[b], far_at[b]
-        pick = order[best_at]
+    code = np.sort(_codes(points))  # not in compiled code, because numba's own sort is several times slower
+    return _picks(points, code, *_tree(code), count, first)
+
+
+@njit
+def _codes(points):
+    """(n,) int64, each unique: the point's cell on a Morton curve (Morton, 1966) above its index."""
+    low = np.array([points[:, k].min() for k in range(3)])
+    extent = max([points[:, k].max() - low[k] for k in range(3)])
+    scale = CELLS / extent if extent > 0 else 0.0
+    code = np.arange(len(points))
+    for i in range(len(points)):
+        for k in range(3):
+            code[i] |= _spread(np.int64((points[i, k] - low[k]) * scale)) << (32 + k)
+    return code
+
+
+@njit
+def _spread(v):
+    """Ten bits, each followed by two zeros."""
+    v = (v | v << 16) & 0x030000FF
+    v = (v | v << 8) & 0x0300F00F
+    v = (v | v << 4) & 0x030C30C3
+    return (v | v << 2) & 0x09249249
+
+
+@njit
+def _tree(code):
+    """Splits the sorted points in halves of their cell until LEAF or fewer are left; parents before children.
+
+    Returns:
+        child: (nodes,) the first of a node's two children, which are neighbours; 0 for a leaf.
+        start, end: (nodes,) the points of a node in sorted order.
+    """
+    n = len(code)
+    child, start, end = np.zeros(2 * n, np.int64), np.zeros(2 * n, np.int64), np.zeros(2 * n, np.int64)
+    end[0], nodes, node = n, 1, 0
+    while node < nodes:
+        a, b = start[node], end[node]
+        if b - a > LEAF:
+            bit = 1  # the highest in which the codes of the node differ; of coincident points it is one of the index
+            while bit << 1 <= code[a] ^ code[b - 1]:
+                bit <<= 1
+            middle = a + np.searchsorted(code[a:b], code[b - 1] & -bit)
+            child[node] = nodes
+            start[nodes], end[nodes], start[nodes + 1], end[nodes + 1] = a, middle, middle, b
+            nodes += 2
+        node += 1
+    return child[:nodes], start[:nodes], end[:nodes]
+
+
+@njit
+def _picks(points, code, child, start, end, count, first):
+    """Picks one point after the other with the tree of boxes.
+
+    A point's rank is an integer, so that one comparison finds the farthest and breaks ties: above, the bits of its squared distance to
+    the picks (of float32 that are not negative, the bits are in the order of the values); below, the complement of its index. A node's
+    rank is its best point's; the root's is the next pick.
+    """
+    order = code & LOW_BITS
+    x, y, z = points[order, 0], points[order, 1], points[order, 2]
+    rank = UNREACHED | (LOW_BITS - order)
+    low, high = _boxes(x, y, z, child, start, end)
+    best = np.full(len(child), UNREACHED)
+    queue = np.empty(len(child), np.int64)
+    picks = np.full(count, first)
+    for step in range(1, count):
+        last = picks[step - 1]
+        px, py, pz = points[last, 0], points[last, 1], points[last, 2]
+        queue[0], waiting, at = 0, 1, 0
+        while at < waiting:
+            node, at = queue[at], at + 1
+            if child[node]:
+                for c in range(child[node], child[node] + 2):
+                    # Rounding keeps the order of numbers, so this is at most the distance, as computed below, of any point in the box.
+                    dx = max(low[c, 0] - px, px - high[c, 0], np.float32(0))
+                    dy = max(low[c, 1] - py, py - high[c, 1], np.float32(0))
+                    dz = max(low[c, 2] - pz, pz - high[c, 2], np.float32(0))
+                    if _bits(dx * dx + dy * dy + dz * dz) < best[c] >> 32:
+                        queue[waiting], waiting = c, waiting + 1
+            else:
+                best[node] = 0
+                for i in range(start[node], end[node]):
+                    dx, dy, dz = x[i] - px, y[i] - py, z[i] - pz
+                    rank[i] = min(rank[i], _bits(dx * dx + dy * dy + dz * dz) << 32 | (rank[i] & LOW_BITS))
+                    best[node] = max(best[node], rank[i])
+        for node in queue[:waiting][::-1]:
+            if child[node]:
+                best[node] = max(best[child[node]], best[child[node] + 1])
+        picks[step] = LOW_BITS - (best[0] & LOW_BITS)
     return picks
 
 
 @njit
-def _buckets(points):
-    """Order that sorts points by cube (stable), first position of each cube that holds any, and the cubes' bounding boxes."""
-    n = len(points)
-    origin = np.empty(3, np.float32)
-    size = np.empty(3, np.int64)
-    for k in range(3):
-        origin[k] = points[:, k].min()
-        size[k] = int((points[:, k].max() - origin[k]) / BUCKET_M) + 1
-    cube = np.empty(n, np.int64)
-    for i in range(n):
-        c = [int((points[i, k] - origin[k]) / BUCKET_M) for k in range(3)]
-        cube[i] = (c[0] * size[1] + c[1]) * size[2] + c[2]
-    order = np.argsort(cube, kind="mergesort")
-    start = [0]
-    for i in range(1, n):
-        if cube[order[i]] != cube[order[i - 1]]:
-            start.append(i)
-    start.append(n)
-    low, high = np.empty((len(start) - 1, 3), np.float32), np.empty((len(start) - 1, 3), np.float32)
-    for b in range(len(start) - 1):
-        for k in range(3):
-            low[b, k] = high[b, k] = points[order[start[b]], k]
-            for i in range(start[b] + 1, start[b + 1]):
-                low[b, k] = min(low[b, k], points[order[i], k])
-                high[b, k] = max(high[b, k], points[order[i], k])
-    return order, np.array(start), low, high
+def _boxes(x, y, z, child, start, end):
+    """Smallest and largest coordinates of the points of each node, (nodes, 3) float32."""
+    low, high = np.empty((len(child), 3), np.float32), np.empty((len(child), 3), np.float32)
+    for node in range(len(child) - 1, -1, -1):
+        c, a, b = child[node], start[node], end[node]
+        for k, values in enumerate((x, y, z)):
+            low[node, k] = min(low[c, k], low[c + 1, k]) if c else values[a:b].min()
+            high[node, k] = max(high[c, k], high[c + 1, k]) if c else values[a:b].max()
+    return low, high
+
+
+@njit
+def _bits(value):
+    return np.int64(np.float32(value).view(np.int32))

@@ -1,0 +1,46 @@
+"""Work over processes: results in order, failures passed on, a lost process named."""
+
+import os
+import signal
+
+import pytest
+
+from utils import parallel
+from utils.errors import InputError
+from utils.parallel import in_order
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, None])
+@pytest.mark.parametrize("n", [1, 2, 50])
+def test_results_come_in_order(monkeypatch, n, processes):
+    monkeypatch.setattr(parallel, "WINDOW", 16)
+    assert list(in_order(lambda i: i * i, n, processes)) == [i * i for i in range(n)]
+
+
+def test_work_is_spread_and_the_first_is_done_here():
+    pids = list(in_order(lambda i: os.getpid(), 200, 2))
+    assert pids[0] == os.getpid() and os.getpid() not in pids[1:]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_failures_are_passed_on(processes):
+    def work(i):
+        if i == 20:
+            raise InputError("place 20 is no good")
+        return i
+
+    results = in_order(work, 50, processes)
+    with pytest.raises(InputError, match="place 20"):
+        list(results)
+
+
+def test_a_lost_process_is_one_line():
+    parent = os.getpid()
+
+    def work(i):
+        if i == 20 and os.getpid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return i
+
+    with pytest.raises(InputError, match="fewer --processes"):
+        list(in_order(work, 50, 2))
