@@ -1,14 +1,10 @@
 """An area: the places of one split, stored as arrays that are memory-mapped."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from functools import cached_property
 from itertools import chain
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +15,11 @@ from data.locations import Locations
 from utils.atomic import atomic_folder, save_array
 from utils.damage import readable
 from utils.errors import InputError
+from utils.parallel import in_order
 from utils.progress import progress
 
 FORMAT = 1
-WINDOW = 1024  # places in work at a time
+TILE_PIXELS = 256  # edge of a stored tile, as published
 
 
 class Area:
@@ -33,6 +30,7 @@ class Area:
         locations: the n places.
         panoramas: (n, H, 2H, 3) uint8.
         cloud_index: (n, P) int32 indices into the city's points, in farthest-point order.
+        tiles: (n, S, S, 3) uint8 map tiles of the places' own, heading up, 152 m × 152 m; None where tiles are cut from the city's raster.
 
     Raises:
         InputError: there is no area in that folder, it is empty, or its files do not fit together.
@@ -53,8 +51,8 @@ class Area:
             self.locations = Locations(table["id"].to_numpy(str), *columns)
         if not len(table):
             raise InputError(f"{self.path}: the area holds no places")
-        for array in (self.panoramas, self.cloud_index):
-            if len(array) != len(table):
+        for array in (self.panoramas, self.cloud_index, self.tiles):
+            if array is not None and len(array) != len(table):
                 raise InputError(f"{self.path}: {len(table)} locations but arrays of {len(array)}; build the area again")
 
     def __len__(self) -> int:
@@ -68,6 +66,19 @@ class Area:
     def cloud_index(self) -> np.ndarray:
         return self._array("cloud_index.npy")
 
+    @cached_property
+    def tiles(self) -> np.ndarray | None:
+        return self._array("tiles.npy") if (self.path / "tiles.npy").is_file() else None
+
+    def check_map(self, city: CityMap) -> None:
+        """Refuses a map whose points are others than those that the area's indices mean.
+
+        Raises:
+            InputError: the area was built on another map.
+        """
+        if self.info.get("map_points_sha256") != city.info["points_sha256"]:
+            raise InputError(f"{self.path}: built on another map than {city.path} now holds; build the area again")
+
     def _array(self, name: str) -> np.ndarray:
         with readable(self.path / name):
             return np.load(self.path / name, mmap_mode="r", allow_pickle=False)
@@ -75,7 +86,7 @@ class Area:
 
 def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Callable[[int], np.ndarray],
                cloud_of: Callable[[int], np.ndarray], height: int, points: int, info: dict,
-               processes: int | None = None) -> None:  # fmt: skip
+               processes: int | None = None, tile_of: Callable[[int], np.ndarray] | None = None) -> None:  # fmt: skip
     """Writes an area; it appears under its name only when complete.
 
     Args:
@@ -83,6 +94,7 @@ def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Cal
         cloud_of: gives place i's (points,) int32 index, or an empty array where the map is empty.
         info: what else `area.json` says of its origin.
         processes: worker processes; default: one for each core.
+        tile_of: gives place i's (256, 256, 3) uint8 tile, where places bring tiles of their own.
 
     Raises:
         InputError: there are no locations, or places without any point of the map around them.
@@ -94,7 +106,7 @@ def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Cal
     clouds = np.empty((n, points), np.int32)
 
     def panoramas() -> Iterator[np.ndarray]:
-        results = _in_order(lambda i: (panorama_of(i), cloud_of(i)), n, processes)
+        results = in_order(lambda i: (panorama_of(i), cloud_of(i)), n, processes)
         first = next(results)  # numba compiles in it, for seconds that say nothing about the others
         bar = progress(chain([first], results), total=n, desc=f"places of {path.name}", unit=" places")
         for i, (panorama, cloud) in enumerate(bar):
@@ -107,35 +119,11 @@ def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Cal
         with closing(panoramas()) as blocks:  # stops the workers and the bar if the disk is full
             save_array(folder / "panoramas.npy", blocks, (n, height, 2 * height, 3), np.uint8)
         save_array(folder / "cloud_index.npy", [clouds], clouds.shape, np.int32)
+        if tile_of is not None:
+            bar = progress(in_order(tile_of, n, processes), total=n, desc=f"tiles of {path.name}", unit=" tiles")
+            with closing(bar):
+                save_array(folder / "tiles.npy", (tile[None] for tile in bar), (n, TILE_PIXELS, TILE_PIXELS, 3), np.uint8)
         locations.to_csv(folder / "locations.csv")
         info = {"format": FORMAT, "places": n, "height": height, "points": points, "attribution": city.info["attribution"],
                 "map": city.info["source"], "map_points_sha256": city.info["points_sha256"]} | info  # fmt: skip
         (folder / "area.json").write_text(json.dumps(info, indent=2, ensure_ascii=False) + "\n")
-
-
-_work = None  # what forked workers call: a closure over the city's arrays cannot be pickled, but is inherited
-
-
-def _call(i: int):
-    return _work(i)
-
-
-def _in_order(work: Callable[[int], tuple], n: int, processes: int | None) -> Iterator[tuple]:
-    """work(0), work(1), … computed by forked processes."""
-    global _work
-    processes = min(n, processes or len(os.sched_getaffinity(0)))
-    first = work(0)  # compiles and builds what the workers then inherit
-    yield first
-    if processes == 1:
-        yield from map(work, range(1, n))
-        return
-    _work = work
-    with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
-        try:
-            for start in range(1, n, WINDOW):  # not all at once: a slow disk must not fill the memory with results
-                yield from pool.map(_call, range(start, min(start + WINDOW, n)), chunksize=8)
-        except BrokenProcessPool:
-            raise InputError("a worker process was ended from outside, probably for want of memory; use fewer --processes") from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise

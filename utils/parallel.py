@@ -1,0 +1,48 @@
+"""Work spread over processes, with results in order."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import TypeVar
+
+from utils.errors import InputError
+
+WINDOW = 1024  # calls in work at a time
+T = TypeVar("T")
+
+_work = None  # what forked workers call: a closure over a city's arrays cannot be pickled, but is inherited
+
+
+def in_order(work: Callable[[int], T], n: int, processes: int | None = None) -> Iterator[T]:
+    """work(0), work(1), … work(n - 1), computed by forked processes; n is at least 1.
+
+    Args:
+        processes: default: one for each core.
+
+    Raises:
+        InputError: a process was ended from outside.
+        Exception: what `work` raises; work that has not begun is dropped.
+    """
+    global _work
+    processes = min(n, processes or len(os.sched_getaffinity(0)))
+    first = work(0)  # compiles and builds what the workers then inherit
+    yield first
+    if processes == 1:
+        yield from map(work, range(1, n))
+        return
+    _work = work
+    with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
+        try:
+            for start in range(1, n, WINDOW):  # not all at once: a slow disk must not fill the memory with results
+                yield from pool.map(_call, range(start, min(start + WINDOW, n)), chunksize=8)
+        except BrokenProcessPool:
+            raise InputError("a worker process was ended from outside, probably for want of memory; use fewer --processes") from None
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _call(i: int):
+    return _work(i)
