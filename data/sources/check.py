@@ -119,7 +119,8 @@ def _examine_place(layout: Layout, area: str, tables: Tables, clouds: dict[str, 
         problems.append(Problem(row, "location", "wrong", place, reason))
     for kind, (path, read) in readers.items():
         if not path.is_file():
-            problems.append(Problem(row, kind, "missing", path.name, f"{path}: missing"))
+            folders = layout.index_folders(area) if kind == "cloud" else [path.parent]
+            problems.append(Problem(row, kind, "missing", path.name, f"{' or '.join(map(str, folders))}/{path.name}: missing"))
             continue
         try:
             read(path)

@@ -63,9 +63,14 @@ class Layout:
         return self.root / f"tiles_{city}_2019" / "z18" / f"{number:05d}.png"
 
     def index(self, area: str, place: str) -> Path:
-        """Of a combined area, the file in the part's folder that holds it."""
-        files = [self.root / f"{name}_idx" / f"{place}.npy" for name in dict.fromkeys((area, *area.split("_")))]
+        """Of a combined area, the file in that part's folder which holds it."""
+        files = [folder / f"{place}.npy" for folder in self.index_folders(area)]
         return next((file for file in files if file.is_file()), files[0])
+
+    def index_folders(self, area: str) -> list[Path]:
+        """Where an area's index files may lie: its own folder, and those of its parts, as far as they exist."""
+        own, *parts = (self.root / f"{name}_idx" for name in dict.fromkeys((area, *area.split("_"))))
+        return [folder for folder in (own, *parts) if folder.is_dir()] or [own]
 
 
 def check_folder_names(path: Path, what: str, names) -> None:

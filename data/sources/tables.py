@@ -48,7 +48,7 @@ def read_tables(layout: Layout, area: str) -> Tables:
         differs = np.flatnonzero(places[column].to_numpy() != other[column].to_numpy())
         if len(differs):
             i = differs[0]
-            raise InputError(f"{name}: {column} of row {i + 1} is {other[column].iloc[i]!r}, but {places[column].iloc[i]!r} in "
+            raise InputError(f"{name}: {column} of row {i + 1} is '{other[column].iloc[i]}', but '{places[column].iloc[i]}' in "
                              f"{names[0].name} ({len(differs):,} such rows); they list the same places in the same order: get them again")
     repeated = places["id"][places["id"].duplicated()]
     if len(repeated):
