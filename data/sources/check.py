@@ -73,7 +73,8 @@ class Report:
         """The report as text."""
         cities = ", ".join(f"{n:,} in {city}" for city, n in Counter(self.tables.city.tolist()).items())
         lines = [f"{self.area}: {len(self.tables):,} places, {cities}"]
-        lines += [f"  {kind + 's':<10} {self.counts(kind)}" for kind in REMEDIES if kind != "location" or self.counts(kind).count(",")]
+        shown = {"panorama", "tile", "cloud"} | {problem.kind for problem in self.problems}
+        lines += [f"  {kind + 's':<10} {self.counts(kind)}" for kind in REMEDIES if kind in shown]
         lines += [f"  {'city':<10} {reason}" for reason in self.broken.values()]
         described = [problem for problem in self.problems if problem.state != "missing"]
         lines += [f"    {problem.reason}" for problem in described[:FIRST]]

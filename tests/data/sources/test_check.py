@@ -193,6 +193,7 @@ def test_a_place_that_disagrees_with_the_origin(many, tmp_path, prepare, capsys)
 def test_many_missing_files_are_counted_and_the_first_named(many):
     rows, root = 40, many
     report = examine(Layout(root), "farU", {}, 2)
+    assert [line.split()[0] for line in report.lines()[1:4]] == ["panoramas", "tiles", "clouds"]
     assert report.counts("panorama") == f"0 present, {rows} missing (p00.jpg, p01.jpg, p02.jpg, p03.jpg, p04.jpg, …)"
     assert report.counts("cloud").startswith(f"0 present, {rows} missing (p00.npy,") and report.counts("tile") == "40 present"
     assert not report.usable.any()
