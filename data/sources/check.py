@@ -12,7 +12,7 @@ from data.georeference import EXTENT_M
 from data.photographs import read_photograph
 from data.sources.files import Cloud, read_cloud, read_index, read_tile
 from data.sources.layout import Layout
-from data.sources.tables import MOST_RESIDUAL_M, Tables, read_tables
+from data.sources.tables import MOST_RESIDUAL_M, Tables
 from utils.errors import InputError
 from utils.parallel import in_order
 from utils.progress import progress
@@ -82,17 +82,13 @@ class Report:
         return lines
 
 
-def examine(layout: Layout, area: str, clouds: dict[str, Cloud | InputError], processes: int | None = None) -> Report:
+def examine(layout: Layout, area: str, tables: Tables, clouds: dict[str, Cloud | InputError], processes: int | None = None) -> Report:
     """Opens all that belongs to an area.
 
     Args:
         clouds: of the cities that were opened before; new ones are added.
         processes: worker processes; default: one for each core.
-
-    Raises:
-        InputError: the area's tables are missing, malformed or inconsistent.
     """
-    tables = read_tables(layout, area)
     for city in tables.origins:
         if city not in clouds:
             try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from data.sources.check import examine
 from data.sources.layout import Layout
 from data.sources.streetlearn import import_area
+from data.sources.tables import read_tables
 from utils.errors import InputError
 
 
@@ -54,11 +55,12 @@ def run_check(args) -> None:
     clouds, wrong = {}, []
     for name in names:
         try:
-            report = examine(layout, name, clouds, args.processes)
+            tables = read_tables(layout, name)
         except InputError as error:
             print(f"{name}: tables cannot be used\n  {error}", flush=True)
             wrong.append(name)
             continue
+        report = examine(layout, name, tables, clouds, args.processes)
         print("\n".join(report.lines()), flush=True)
         if not report.usable.all():
             wrong.append(name)

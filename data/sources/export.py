@@ -1,6 +1,7 @@
 """A city built here, written in the published layout, so that other code of the field can use it."""
 
 import csv
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,11 +36,13 @@ def export_city(city: Path, root: Path, names: list[str] | None = None) -> Layou
     Raises:
         InputError: there are no such areas, they belong to another map, or other files of these names lie in `root`.
     """
-    city_map, name, root = CityMap(city), Path(city).resolve().name, Path(root)
-    names = names or sorted(path.parent.name for path in Path(city).glob("*/area.json"))
+    city, root = Path(os.path.abspath(city)), Path(root)  # a name even where it is `.`
+    city_map, name = CityMap(city), city.name
+    names = list(dict.fromkeys(names or sorted(path.parent.name for path in city.glob("*/area.json"))))
+    check_folder_names(city, "city", [name])
     if not names:
         raise InputError(f"{city}: no areas here to export; build one with `python -m data.prepare area`")
-    areas = [Area(Path(city).resolve().parent, f"{name}/{area}") for area in names]
+    areas = [Area(city.parent, f"{name}/{area}") for area in names]
     for area, area_name in zip(areas, names, strict=True):
         area.check_map(city_map)
         check_folder_names(area.path, "id", area.locations.ids.tolist())

@@ -11,6 +11,7 @@ from data.area import TILE_PIXELS
 from data.osm.classes import CLASSES
 from data.sources.layout import Layout
 from utils.errors import InputError
+from utils.progress import progress
 
 FARTHEST_M = 200_000.0  # from a city's origin: a sanity check
 BLOCK = 1 << 22  # points at a time
@@ -62,18 +63,21 @@ def _read_classes(path: Path) -> np.ndarray:
     """(M,) uint8 of a file with a class a line."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; it holds the class of each point, a line each")
+    blocks = []
     try:
-        table = pd.read_csv(path, header=None, skip_blank_lines=False)
+        with pd.read_csv(path, header=None, skip_blank_lines=False, chunksize=BLOCK) as reader:
+            for table in progress(reader, desc=f"classes of {path.stem}", unit=" blocks"):
+                if table.shape[1] != 1:
+                    raise InputError(f"{path}: {table.shape[1]} columns; expected a class a line")
+                values = pd.to_numeric(table[0], errors="coerce").to_numpy(float)
+                bad = np.flatnonzero(~((values >= 0) & (values < len(CLASSES)) & (values % 1 == 0)))
+                if len(bad):
+                    raise InputError(f"{path}: line {table.index[bad[0]] + 1} is '{table[0].iloc[bad[0]]}'; "
+                                     f"a class is a whole number from 0 to {len(CLASSES) - 1}")
+                blocks.append(values.astype(np.uint8))
     except (ValueError, OSError) as error:
         raise InputError(f"{path}: not a list of classes ({' '.join(str(error).split())}); get it again") from None
-    if table.shape[1] != 1:
-        raise InputError(f"{path}: {table.shape[1]} columns; expected a class a line")
-    values = pd.to_numeric(table[0], errors="coerce").to_numpy(float)
-    bad = np.flatnonzero(~((values >= 0) & (values < len(CLASSES)) & (values % 1 == 0)))
-    if len(bad):
-        raise InputError(f"{path}: line {bad[0] + 1} is {str(table[0].iloc[bad[0]])!r} ({len(bad):,} such lines); "
-                         f"a class is a whole number from 0 to {len(CLASSES) - 1}")
-    return values.astype(np.uint8)
+    return np.concatenate(blocks)
 
 
 def read_index(path: Path, points: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from data.projection import Projection
 from data.sources.check import FIRST, Report, examine
 from data.sources.files import Cloud, read_index, read_tile
 from data.sources.layout import Layout
-from data.sources.tables import MOST_RESIDUAL_M
+from data.sources.tables import MOST_RESIDUAL_M, read_tables
 from utils.atomic import atomic_folder, save_array
 from utils.damage import readable
 from utils.errors import InputError
@@ -42,15 +42,15 @@ def import_area(layout: Layout, name: str, datasets: Path, height: int = 224, po
         InputError: the tables are inconsistent; something is missing or unreadable (or everything, with `skip`); a city's folder holds a
             map made from OpenStreetMap.
     """
-    report = examine(layout, name, {}, processes)
-    usable, tables = report.usable, report.tables
+    tables = read_tables(layout, name)
+    for city in tables.origins:
+        _refuse_built_map(Path(datasets) / city, layout.points(city))
+    report = examine(layout, name, tables, {}, processes)
+    usable = report.usable
     if not usable.all():
         _refuse_or_report(layout, report, skip)
-    cities = np.unique(tables.city[usable]).tolist()
-    for city in cities:
-        _refuse_built_map(Path(datasets) / city, layout.points(city))
     paths = []
-    for city in cities:
+    for city in np.unique(tables.city[usable]).tolist():
         path = Path(datasets) / city / name
         city_map, rank = import_map(layout, city, report.clouds[city], tables.origins[city], path.parent)
         rows = np.flatnonzero(usable & (tables.city == city))
@@ -74,6 +74,7 @@ def import_map(layout: Layout, city: str, cloud: Cloud, origin: tuple[float, flo
     Raises:
         InputError: the same cloud is there with another origin.
     """
+    print(f"{layout.points(city)}: {len(cloud.stored):,} points, about the origin {origin[0]}, {origin[1]}", flush=True)
     points = cloud.points()
     low, high = np.floor(points[:, :2].min(0)), np.floor(points[:, :2].max(0)) + 1
     geo = Georeference((*low, *high), METRES_PER_PIXEL)
@@ -98,7 +99,6 @@ def import_map(layout: Layout, city: str, cloud: Cloud, origin: tuple[float, flo
             for name, array in (("points", points), ("classes", classes), ("cell_start", cell_start)):
                 save_array(temporary / f"{name}.npy", [array], array.shape, array.dtype)
             (temporary / "map.json").write_text(json.dumps(info, indent=2, ensure_ascii=False) + "\n")
-        print(f"{folder / 'map'}: {len(points):,} points, origin {origin[0]}, {origin[1]}")
         return CityMap(folder), rank
     apart = float(np.hypot(*Projection(*before["origin"]).forward(*origin)))
     if apart > MOST_RESIDUAL_M:
@@ -134,8 +134,6 @@ def _refuse_or_report(layout: Layout, report: Report, skip: bool) -> None:
         raise InputError(f"{layout.root}: {n - usable.sum():,} of {n:,} places of {report.area} cannot be imported: {what}; {remedy} "
                          f"(`python -m data.prepare check --root {layout.root} --area {report.area}` says more)")  # fmt: skip
     print(f"{report.area}: {n - usable.sum():,} of {n:,} places left out: {what}")
-    for reason in report.broken.values():
-        print(f"  {reason}")
     for problem in report.problems[: 4 * FIRST]:
         print(f"  {report.tables.locations.ids[problem.row]}: {problem.reason}")
     if len(report.problems) > 4 * FIRST:

@@ -13,7 +13,9 @@ from PIL import Image
 
 from data.area import Area
 from data.sources.check import examine
+from data.sources.files import read_cloud
 from data.sources.layout import Layout
+from data.sources.tables import read_tables
 from utils.errors import InputError
 
 PANORAMA, TILE, INDEX = "jpegs_alpha_2019/looks_north.jpg", "tiles_alpha_2019/z18/00007.png", "eastU_idx/looks_north.npy"
@@ -68,6 +70,7 @@ PLACE_DAMAGE = [  # file, damage, kind, state, what the reason says
     (INDEX, pickled, "cloud", "unreadable", "Python objects"),
     (INDEX, bare_pickle, "cloud", "unreadable", "not an array"),
     (INDEX, save(np.array([3, 10**7])), "cloud", "unreadable", "indices from 3 to 10000000, but the city has 6,618 points"),
+    (INDEX, save(np.array([0, 6618])), "cloud", "unreadable", "indices from 0 to 6618, but"),
     (INDEX, save(np.array([-1, 5])), "cloud", "unreadable", "indices from -1 to 5"),
     (INDEX, save(np.array([1.0, 5.0])), "cloud", "unreadable", "expected a list of whole numbers"),
     (INDEX, save(np.array([[1, 5]])), "cloud", "unreadable", "expected a list of whole numbers"),
@@ -84,7 +87,7 @@ CLOUD_DAMAGE = [
     (CLOUD, save(np.zeros((6617, 3))), "6,618 classes for 6,617 points of alphaU.npy"),
     (CLOUD, save(np.full((6618, 3), np.nan)), "not within 200 km"),
     (CLASSES, lambda path: path.write_text("4\n" * 6617), "6,617 classes for 6,618 points"),
-    (CLASSES, lambda path: path.write_text("4\n" * 6617 + "25\n"), "line 6618 is '25' .1 such lines.*from 0 to 24"),
+    (CLASSES, lambda path: path.write_text("4\n" * 6617 + "25\n"), "line 6618 is '25'; a class is a whole number from 0 to 24"),
     (CLASSES, lambda path: path.write_text("-1\n" + "4\n" * 6617), "line 1 is '-1'"),
     (CLASSES, lambda path: path.write_text("4\n4.5\n" + "4\n" * 6616), "line 2 is '4.5'"),
     (CLASSES, lambda path: path.write_text("4\n\n" + "4\n" * 6616), "line 2 is 'nan'"),
@@ -106,7 +109,7 @@ def test_all_is_well(root, prepare, capsys):
 @pytest.mark.parametrize(("file", "damage", "kind", "state", "reason"), PLACE_DAMAGE)
 def test_damage_is_found_and_named(root, file, damage, kind, state, reason):
     damage(root / file)
-    report = examine(Layout(root), "eastU_farU", {}, 1)
+    report = examine(Layout(root), "eastU_farU", read_tables(Layout(root), "eastU_farU"), {}, 1)
     (problem,) = report.problems
     assert (problem.row, problem.kind, problem.state) == (0, kind, state)
     name = Path(file).name
@@ -192,7 +195,7 @@ def test_a_place_that_disagrees_with_the_origin(many, tmp_path, prepare, capsys)
 
 def test_many_missing_files_are_counted_and_the_first_named(many):
     rows, root = 40, many
-    report = examine(Layout(root), "farU", {}, 2)
+    report = examine(Layout(root), "farU", read_tables(Layout(root), "farU"), {}, 2)
     assert [line.split()[0] for line in report.lines()[1:4]] == ["panoramas", "tiles", "clouds"]
     assert report.counts("panorama") == f"0 present, {rows} missing (p00.jpg, p01.jpg, p02.jpg, p03.jpg, p04.jpg, …)"
     assert report.counts("cloud").startswith(f"0 present, {rows} missing (p00.npy,") and report.counts("tile") == "40 present"
@@ -217,3 +220,13 @@ def test_area_json_lists_what_was_left_out(root, tmp_path, prepare):
     prepare("streetlearn", "--root", root, "--area", "eastU", "--datasets", tmp_path, "--height", 16, "--points", 32, "--skip")
     info = json.loads((tmp_path / "alpha/eastU/area.json").read_text())
     assert info["left_out"] == {"looks_north": [f"{root / PANORAMA}: missing", f"{root / TILE}: missing"]}
+
+
+def test_a_bad_class_is_named_by_its_line_in_any_block(root, monkeypatch):
+    monkeypatch.setattr("data.sources.files.BLOCK", 1000)
+    lines = (root / CLASSES).read_text().splitlines()
+    assert read_cloud(Layout(root), "alpha").classes.tolist() == [int(line) for line in lines]
+    lines[4321] = "77"
+    (root / CLASSES).write_text("\n".join(lines))
+    with pytest.raises(InputError, match="line 4322 is '77'"):
+        read_cloud(Layout(root), "alpha")

@@ -166,6 +166,11 @@ def test_a_second_area_shares_the_map(root, tmp_path, capsys):
     import_area(Layout(root), "eastU", data, 16, 32, processes=1)
     assert (data / "alpha/map/points.npy").stat().st_ino == before
     assert len(PlaceBatches(data, ["alpha/eastU", *NAMES], ModelConfig(PanoramaConfig(height=16, stages=2), TileConfig(16)), CPU)) == 5
+    classes = (root / "alpha/alphaU.csv").read_text().splitlines()
+    (root / "alpha/alphaU.csv").write_text("\n".join(["24", *classes[1:]]))
+    import_area(Layout(root), "eastU", data, 16, 32, processes=1)
+    assert (CityMap(data / "alpha").classes == 24).sum() == 1  # classes alone changed: the areas still fit
+    PlaceBatches(data, ["alpha/eastU", *NAMES], ModelConfig(PanoramaConfig(height=16, stages=2), TileConfig(16)), CPU)
     published = np.load(root / "alpha/alphaU.npy")
     np.save(root / "alpha/alphaU.npy", published + np.float32(0.25))
     import_area(Layout(root), "eastU", data, 16, 32, processes=1)
