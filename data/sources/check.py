@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.cloud_index import cloud_of_spans
 from data.georeference import EXTENT_M
 from data.photographs import read_photograph
 from data.sources.files import Cloud, read_cloud, read_index, read_tile
@@ -131,9 +132,7 @@ def _cloud_reader(cloud: Cloud | None, x: float, y: float, heading_deg: float) -
         if cloud is None:
             return
         index = read_index(path, len(cloud.stored))
-        east, north = (cloud.points(index)[:, :2].astype(np.float64) - (x, y)).T
-        c, s = np.cos(np.radians(heading_deg)), np.sin(np.radians(heading_deg))
-        if not ((np.abs(c * east - s * north) < EXTENT_M / 2) & (np.abs(s * east + c * north) < EXTENT_M / 2)).any():
+        if not len(cloud_of_spans(cloud.points(index), np.array([[0, len(index)]]), x, y, heading_deg, count=1)):
             raise InputError(f"{path}: none of its {len(index):,} points lies within {EXTENT_M / 2:.0f} m of the place; "
                              "it belongs to another version of the city's cloud, or the map is empty there")  # fmt: skip
 

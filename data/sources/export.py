@@ -38,7 +38,7 @@ def export_city(city: Path, root: Path, names: list[str] | None = None) -> Layou
     """
     city, root = Path(os.path.abspath(city)), Path(root)  # a name even where it is `.`
     city_map, name = CityMap(city), city.name
-    names = list(dict.fromkeys(names or sorted(path.parent.name for path in city.glob("*/area.json"))))
+    names = list(dict.fromkeys(names or sorted(path.parent.name for path in city.glob("[!.]*/area.json"))))
     check_folder_names(city, "city", [name])
     if not names:
         raise InputError(f"{city}: no areas here to export; build one with `python -m data.prepare area`")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from data.sources.files import read_tile
 from data.sources.layout import Layout
 from data.sources.tables import read_tables, recover_origin
 from tests.data.sources.published import ORIGINS, PLACES, RADIUS_M
@@ -27,6 +28,8 @@ def test_real_tables_agree_with_the_published_origin(shared_data, tmp_path, area
 def test_the_real_tile_of_the_readme(shared_data, tmp_path):
     (tmp_path / "csv").symlink_to(shared_data / "streetlearn")
     assert read_tables(Layout(tmp_path), "unionsquare5kU").tile[1] == 46265
+    tile = read_tile(shared_data / "streetlearn/tile_46265.png")
+    assert tile.shape == (256, 256, 3) and tile.dtype == np.uint8 and tile.std() > 10
     assert Layout(tmp_path).areas() == ["hudsonriver5kU", "unionsquare5kU", "wallstreet5kU"]
 
 
