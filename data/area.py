@@ -19,6 +19,7 @@ from utils.parallel import in_order
 from utils.progress import progress
 
 FORMAT = 1
+TILE_PIXELS = 256  # edge of a stored tile, as published
 
 
 class Area:
@@ -29,6 +30,7 @@ class Area:
         locations: the n places.
         panoramas: (n, H, 2H, 3) uint8.
         cloud_index: (n, P) int32 indices into the city's points, in farthest-point order.
+        tiles: (n, S, S, 3) uint8 map tiles of the places' own, heading up, 152 m × 152 m; None where tiles are cut from the city's raster.
 
     Raises:
         InputError: there is no area in that folder, it is empty, or its files do not fit together.
@@ -49,8 +51,8 @@ class Area:
             self.locations = Locations(table["id"].to_numpy(str), *columns)
         if not len(table):
             raise InputError(f"{self.path}: the area holds no places")
-        for array in (self.panoramas, self.cloud_index):
-            if len(array) != len(table):
+        for array in (self.panoramas, self.cloud_index, self.tiles):
+            if array is not None and len(array) != len(table):
                 raise InputError(f"{self.path}: {len(table)} locations but arrays of {len(array)}; build the area again")
 
     def __len__(self) -> int:
@@ -64,6 +66,19 @@ class Area:
     def cloud_index(self) -> np.ndarray:
         return self._array("cloud_index.npy")
 
+    @cached_property
+    def tiles(self) -> np.ndarray | None:
+        return self._array("tiles.npy") if (self.path / "tiles.npy").is_file() else None
+
+    def check_map(self, city: CityMap) -> None:
+        """Refuses a map whose points are others than those that the area's indices mean.
+
+        Raises:
+            InputError: the area was built on another map.
+        """
+        if self.info.get("map_points_sha256") != city.info["points_sha256"]:
+            raise InputError(f"{self.path}: built on another map than {city.path} now holds; build the area again")
+
     def _array(self, name: str) -> np.ndarray:
         with readable(self.path / name):
             return np.load(self.path / name, mmap_mode="r", allow_pickle=False)
@@ -71,7 +86,7 @@ class Area:
 
 def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Callable[[int], np.ndarray],
                cloud_of: Callable[[int], np.ndarray], height: int, points: int, info: dict,
-               processes: int | None = None) -> None:  # fmt: skip
+               processes: int | None = None, tile_of: Callable[[int], np.ndarray] | None = None) -> None:  # fmt: skip
     """Writes an area; it appears under its name only when complete.
 
     Args:
@@ -79,6 +94,7 @@ def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Cal
         cloud_of: gives place i's (points,) int32 index, or an empty array where the map is empty.
         info: what else `area.json` says of its origin.
         processes: worker processes; default: one for each core.
+        tile_of: gives place i's (256, 256, 3) uint8 tile, where places bring tiles of their own.
 
     Raises:
         InputError: there are no locations, or places without any point of the map around them.
@@ -103,6 +119,10 @@ def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Cal
         with closing(panoramas()) as blocks:  # stops the workers and the bar if the disk is full
             save_array(folder / "panoramas.npy", blocks, (n, height, 2 * height, 3), np.uint8)
         save_array(folder / "cloud_index.npy", [clouds], clouds.shape, np.int32)
+        if tile_of is not None:
+            bar = progress(in_order(tile_of, n, processes), total=n, desc=f"tiles of {path.name}", unit=" tiles")
+            with closing(bar):
+                save_array(folder / "tiles.npy", (tile[None] for tile in bar), (n, TILE_PIXELS, TILE_PIXELS, 3), np.uint8)
         locations.to_csv(folder / "locations.csv")
         info = {"format": FORMAT, "places": n, "height": height, "points": points, "attribution": city.info["attribution"],
                 "map": city.info["source"], "map_points_sha256": city.info["points_sha256"]} | info  # fmt: skip

@@ -14,7 +14,7 @@ from config.schema import AugmentationConfig, ModelConfig
 from data.area import Area
 from data.augmentation import Augmentation, change_colours, erase, turn_columns
 from data.city import CityMap
-from data.views import TileCutter, cut_clouds
+from data.views import TileCutter, TileImageCutter, cut_clouds
 from utils.errors import InputError
 
 
@@ -65,6 +65,8 @@ class PlaceBatches:
             _check_area(area, cities[path].map, model)
         self.cities = [cities[path] for path in paths]  # of each area
         self.city_of = np.array([paths.index(p) for p in paths])[self.area_of]
+        if model.tile:
+            self.cut_image = TileImageCutter(model.tile.height, _tile_width(model), model.tile.polar, device)
 
     def __len__(self) -> int:
         return len(self.area_of)
@@ -89,7 +91,7 @@ class PlaceBatches:
         area, rows = self.areas[self.area_of[indices[0]]], self.row_of[indices]
         city = self.cities[self.area_of[indices[0]]]
         position = torch.from_numpy(area.locations.xy[rows]).to(self.device)
-        heading = torch.from_numpy(area.locations.heading_deg[rows]).to(self.device)
+        heading = image_heading = torch.from_numpy(area.locations.heading_deg[rows]).to(self.device)
         random = None
         if self.augmentation is not None:
             width = 2 * self.model.panorama.height
@@ -97,8 +99,12 @@ class PlaceBatches:
             heading = heading + random.turn * (360.0 / width)
         centre = position if random is None else position + random.shift_m
         panorama = self._panoramas(area, rows)
-        tile = city.cut_tile(centre, heading) if self.model.tile else None
-        cloud = classes = None
+        tile = cloud = classes = None
+        if self.model.tile and area.tiles is None:
+            tile = city.cut_tile(centre, heading)
+        elif self.model.tile:
+            images = torch.from_numpy(area.tiles[rows]).to(self.device)
+            tile = self.cut_image(images, image_heading, centre - position, heading)
         if self.model.cloud:
             index = self._points(area, rows, generator)
             cloud, classes = cut_clouds(city.points, index, centre, heading), city.classes[index]
@@ -137,17 +143,22 @@ class City:
 
     def __init__(self, city: CityMap, model: ModelConfig, device: torch.device):
         self.map = city
-        if model.tile:
-            width = 2 * model.tile.height if model.tile.polar else model.tile.height
-            self.cut_tile = TileCutter(city, model.tile.height, width, model.tile.polar, device)
+        if model.tile and city.holds("raster.npy"):
+            self.cut_tile = TileCutter(city, model.tile.height, _tile_width(model), model.tile.polar, device)
         if model.cloud:
             self.points = torch.from_numpy(np.array(city.points)).to(device)
             self.classes = torch.from_numpy(np.array(city.classes)).to(device)
 
 
+def _tile_width(model: ModelConfig) -> int:
+    return 2 * model.tile.height if model.tile.polar else model.tile.height
+
+
 def _check_area(area: Area, city: CityMap, model: ModelConfig) -> None:
-    if area.info.get("map_points_sha256") != city.info["points_sha256"]:
-        raise InputError(f"{area.path}: built on another map than {city.path} now holds; build the area again")
+    area.check_map(city)
+    if model.tile and area.tiles is None and not city.holds("raster.npy"):
+        raise InputError(f"{area.path}: holds no tile images (tiles.npy), and {city.path} no raster to cut tiles from; "
+                         "import the area with `python -m data.prepare streetlearn`, or leave tiles out: model.tile=null model.fusion=null")
     height, points = area.panoramas.shape[1], area.cloud_index.shape[1]
     if height < model.panorama.height:
         raise InputError(f"{area.path}: panoramas of {height} rows, but model.panorama.height is {model.panorama.height}; "

@@ -14,6 +14,14 @@ from utils.errors import InputError
 
 FORMAT = 2
 
+# What a map imported from a published cloud lacks, and what to do without it.
+OPTIONAL = {
+    "raster.npy": "drawn raster; import areas with tile images (`python -m data.prepare streetlearn`), or leave tiles out: model.tile=null",
+    "ground.npy": "ground cover; give --locations and --panoramas instead of --every and --render",
+    "triangles.npy": "surfaces to render; give photographs with --panoramas",
+    "streets.npz": "streets to sample places on; give them with --locations",
+}
+
 
 @dataclass
 class Streets:
@@ -33,8 +41,10 @@ class CityMap:
         raster: (H, W, 3) uint8, the drawn map, north up.
         ground: (H, W) uint8 class of what covers each pixel, 255 where nothing does.
 
+    A map imported from a published cloud holds neither raster and ground nor mesh and streets.
+
     Raises:
-        InputError: there is no map in that folder, or it was written by another version.
+        InputError: there is no map in that folder, it was written by another version, or it does not hold what is asked for.
     """
 
     def __init__(self, city: Path):
@@ -48,7 +58,17 @@ class CityMap:
         self.projection = Projection(*self.info["origin"])
         self.georeference = Georeference(self.info["bounds"], self.info["metres_per_pixel"])
 
+    def holds(self, file: str) -> bool:
+        """Whether the map has one of the OPTIONAL files."""
+        return (self.path / file).is_file()
+
+    def _require(self, file: str) -> None:
+        if file in OPTIONAL and not self.holds(file):
+            raise InputError(f"{self.path}: this map has no {OPTIONAL[file]}, or build the city from an OpenStreetMap extract "
+                             "(`python -m data.prepare map`)")
+
     def _array(self, name: str) -> np.ndarray:
+        self._require(f"{name}.npy")
         with readable(self.path / f"{name}.npy"):
             return np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
 
@@ -80,7 +100,8 @@ class CityMap:
 
     @cached_property
     def streets(self) -> Streets:
-        with np.load(self.path / "streets.npz", allow_pickle=False) as archive:
+        self._require("streets.npz")
+        with readable(self.path / "streets.npz"), np.load(self.path / "streets.npz", allow_pickle=False) as archive:
             return Streets(archive["xy"], archive["start"], archive["level"])
 
     def spans_within(self, x: float, y: float, radius_m: float) -> np.ndarray:

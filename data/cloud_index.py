@@ -17,9 +17,13 @@ def cloud_index(city: CityMap, x: float, y: float, heading_deg: float, count: in
     Returns:
         (count,) int32; empty where the map has no point in the square.
     """
-    half = EXTENT_M / 2
-    spans = city.spans_within(x, y, half * np.sqrt(2))
-    indices, local = _crop(np.asarray(city.points), spans, x, y, np.radians(heading_deg), half)
+    spans = city.spans_within(x, y, EXTENT_M / 2 * np.sqrt(2))
+    return cloud_of_spans(np.asarray(city.points), spans, x, y, heading_deg, count)
+
+
+def cloud_of_spans(points: np.ndarray, spans: np.ndarray, x: float, y: float, heading_deg: float, count: int) -> np.ndarray:
+    """As `cloud_index`, from those points (M, 3) alone that lie in spans (rows, 2) of [first, last) indices, ascending."""
+    indices, local = _crop(points, spans, x, y, np.radians(heading_deg), EXTENT_M / 2)
     if not len(indices):
         return np.zeros(0, np.int32)
     east, north, up = local.T

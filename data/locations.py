@@ -81,7 +81,7 @@ def read_table(path: Path) -> pd.DataFrame:
         if len(bad):
             raise InputError(f"{path}: {column} of {table['id'].iloc[bad[0]]!r} is {table[column].iloc[bad[0]]!r} "
                              f"({len(bad)} such rows); it must be a number from {low} to {high}")
-        table[column] = values.astype(float)
+        table[column] = table[column].astype(float)  # to the last bit, as to_numeric is not
     if (table["id"] == "").any():
         raise InputError(f"{path}: row {int((table['id'] == '').argmax()) + 1} has no id; every location needs one")
     repeated = table["id"][table["id"].duplicated()]

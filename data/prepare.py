@@ -1,4 +1,4 @@
-"""Builds maps and areas: `python -m data.prepare demo | map | area | preview`. Each has --help with an example."""
+"""Builds maps and areas: `python -m data.prepare demo | map | area | preview | streetlearn | check | export`; each has --help."""
 
 import argparse
 import sys
@@ -15,6 +15,7 @@ from data.osm.report import summary_of
 from data.photographs import find_photographs, read_photograph
 from data.render.floors import Floors
 from data.render.panorama import Conditions, Renderer
+from data.sources import commands as published_layout
 from data.town import write_town
 from utils.errors import InputError, run_command
 
@@ -178,7 +179,7 @@ def _join_negative(arguments: list[str]) -> list[str]:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m data.prepare", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="demo | map | area | preview")
+    commands = parser.add_subparsers(required=True, metavar="demo | map | area | preview | streetlearn | check | export")
 
     def command(name: str, run, text: str, example: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text, epilog=f"example: python -m data.prepare {example}")
@@ -230,6 +231,7 @@ def _parse() -> argparse.Namespace:
     sub.add_argument("--name", required=True, help="of the area")
     sub.add_argument("--places", type=int, nargs="+", default=[0], metavar="ROW", help="rows of the area's locations")
     sub.add_argument("--out", type=Path, required=True, metavar="PNG")
+    published_layout.register(commands, _count, _area_name)
     args = parser.parse_args(_join_negative(sys.argv[1:]))
     if getattr(args, "bbox", None):
         if not getattr(args, "every", True):

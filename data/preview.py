@@ -10,7 +10,7 @@ from data.area import Area
 from data.city import CityMap
 from data.georeference import EXTENT_M
 from data.osm.classes import CLASSES
-from data.views import TileCutter, cut_clouds
+from data.views import TileCutter, TileImageCutter, cut_clouds
 from utils.atomic import atomic_file
 from utils.errors import InputError
 
@@ -21,17 +21,22 @@ def save_preview(city: CityMap, area: Area, rows: list[int], path: Path) -> None
     """Writes one PNG with a line for each of the area's places.
 
     Raises:
-        InputError: a row does not exist.
+        InputError: a row does not exist, or there is no tile of it.
     """
     bad = [r for r in rows if not 0 <= r < len(area)]
     if bad:
         raise InputError(f"{area.path}: no place {bad[0]}; the area has rows 0 to {len(area) - 1}")
-    cut_tile = TileCutter(city, SIDE, SIDE, polar=False)
+    cut_tile = TileCutter(city, SIDE, SIDE, polar=False) if area.tiles is None else None
+    cut_image = TileImageCutter(SIDE, SIDE, polar=False)
     lines = []
     for row in rows:
         centre = torch.tensor(area.locations.xy[row : row + 1])
         heading = torch.tensor(area.locations.heading_deg[row : row + 1])
-        tile = (cut_tile(centre, heading)[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+        if cut_tile:
+            tile = cut_tile(centre, heading)
+        else:
+            tile = cut_image(torch.from_numpy(np.array(area.tiles[row : row + 1])), heading, torch.zeros_like(centre), heading)
+        tile = (tile[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
         index = torch.from_numpy(np.array(area.cloud_index[row : row + 1]))
         around = city.points[np.array(area.cloud_index[row])]
         cloud = cut_clouds(torch.from_numpy(np.array(around)), torch.arange(index.shape[1])[None], centre, heading)[0].numpy()

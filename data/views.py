@@ -1,4 +1,4 @@
-"""Map views of places, batched on the device: heading-up tiles cut from the raster, heading-up clouds cut from the points.
+"""Map views of places, batched on the device: heading-up tiles cut from the raster or from tile images, heading-up clouds.
 
 Frame of a view: metres right of and ahead of a viewer at the place who looks along the heading.
 """
@@ -7,6 +7,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from data.city import CityMap
 from data.georeference import EXTENT_M
@@ -84,6 +85,40 @@ class TileCutter:
         top = torch.lerp(self.raster[first].float(), self.raster[first + 1].float(), u)
         bottom = torch.lerp(self.raster[below].float(), self.raster[below + 1].float(), u)
         return torch.lerp(top, bottom, v).permute(0, 3, 1, 2) / 255.0  # B,3,H,W
+
+
+class TileImageCutter:
+    """Cuts tiles out of images that places bring with them, each 152 m × 152 m around its place and heading up.
+
+    The images are reduced by whole factors like the raster of `TileCutter`. What lies beyond an image's edge shows the edge.
+
+    Args:
+        height, width: pixels of a tile.
+        polar: polar or Cartesian (see tile_grid).
+        device: where tiles are cut.
+    """
+
+    def __init__(self, height: int, width: int, polar: bool, device: torch.device | str = "cpu"):
+        self.grid = tile_grid(height, width, polar).to(device)
+        self.pixel_m = EXTENT_M / 2 / height if polar else EXTENT_M / height
+
+    def __call__(self, images: Tensor, image_heading_deg: Tensor, offset: Tensor, heading_deg: Tensor) -> Tensor:
+        """Tiles cut from images (B, S, S, 3) uint8 → (B, 3, height, width) float32 in 0..1.
+
+        Args:
+            image_heading_deg: (B,) what is up in the images.
+            offset: (B, 2) metres east and north from the images' centres to the tiles'.
+            heading_deg: (B,) what is up in the tiles.
+        """
+        image = images.permute(0, 3, 1, 2).float() / 255.0
+        factor = max(1, int(self.pixel_m * image.shape[3] / EXTENT_M))
+        edge = image.shape[3] // factor * factor * (EXTENT_M / image.shape[3])  # metres that whole squares of pixels cover
+        image = functional.avg_pool2d(image, factor)
+        moved = to_view(offset[:, None], image_heading_deg)[:, None].float()  # B,1,1,2
+        right, ahead = (to_world(self.grid[None], (heading_deg - image_heading_deg).float()) + moved).unbind(-1)
+        corner = EXTENT_M / 2  # the image's upper left corner lies this far left and ahead of its centre
+        place = torch.stack([(right + corner) / edge, (corner - ahead) / edge], dim=-1) * 2 - 1  # B,h,w,2 in -1..1
+        return functional.grid_sample(image, place, mode="bilinear", padding_mode="border", align_corners=False)
 
 
 def _reduce(raster, factor: int) -> Tensor:

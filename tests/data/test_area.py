@@ -111,6 +111,10 @@ def test_areas_that_cannot_be_read(write, places, tmp_path):
     places[:5].to_csv(tmp_path / "city/short/locations.csv")
     with pytest.raises(InputError, match="5 locations"):
         Area(tmp_path, "city/short")
+    shutil.copytree(area.path, tmp_path / "city/tiles")
+    np.save(tmp_path / "city/tiles/tiles.npy", np.zeros((3, 256, 256, 3), np.uint8))
+    with pytest.raises(InputError, match="arrays of 3"):
+        Area(tmp_path, "city/tiles")
     places[:0].to_csv(tmp_path / "city/short/locations.csv")
     with pytest.raises(InputError, match="holds no places"):
         Area(tmp_path, "city/short")

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from config.schema import AugmentationConfig, CloudConfig, ModelConfig, PanoramaConfig, TileConfig
-from data.area import write_area
+from data.area import Area, write_area
 from data.batches import Batch, PlaceBatches, prefetch
 from data.cloud_index import cloud_index
 from data.locations import Locations
 from data.osm.build import build_map
+from data.views import TileCutter
 from utils.errors import InputError
 
 CPU = torch.device("cpu")
@@ -176,6 +177,26 @@ def test_areas_come_back_in_the_order_asked_for(root):
         single = places.batch(np.array([place]))
         for name, value in vars(batch).items():
             assert torch.allclose(value[i], getattr(single, name)[0], atol=1e-6), name
+
+
+@pytest.mark.parametrize("polar", [False, True])
+def test_tile_images_stand_for_the_raster(root, tower_city, tmp_path, polar):
+    """The same places with tile images of their own: the same batches, also turned, shifted and mirrored, beside an area without."""
+    shutil.copytree(root / "tower", tmp_path / "tower")
+    one = Area(root, "tower/one")
+    tiles = TileCutter(tower_city, 256, 256, False)(torch.tensor(one.locations.xy), torch.tensor(one.locations.heading_deg))
+    tiles = (tiles * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    write_area(tmp_path / "tower/images", tower_city, one.locations, one.panoramas.__getitem__, one.cloud_index.__getitem__, 32, 160, {},
+               1, tiles.__getitem__)  # fmt: skip
+    assert np.array_equal(Area(tmp_path, "tower/images").tiles, tiles) and one.tiles is None
+    random = AugmentationConfig(**{**OFF, "mirror": True, "turn": True, "heading_deg": 30.0, "shift_m": 5.0})
+    for augmentation in (None, random):
+        batches = [PlaceBatches(tmp_path, [name], model(polar), CPU, augmentation).batch(np.arange(12), torch.Generator().manual_seed(3))
+                   for name in ("tower/one", "tower/images")]  # fmt: skip
+        assert (batches[0].tile - batches[1].tile).abs().mean() < 0.002 and batches[0].tile.std() > 0.015
+        assert torch.equal(batches[0].cloud, batches[1].cloud)
+    mixed = PlaceBatches(tmp_path, ["tower/one", "tower/images"], model(polar), CPU).batch(np.array([13, 1]))
+    assert (mixed.tile[0] - mixed.tile[1]).abs().mean() < 0.004
 
 
 def test_modalities_that_the_model_does_not_want(root):

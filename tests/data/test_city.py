@@ -64,6 +64,22 @@ def test_map_of_another_version(small_city, tmp_path):
         CityMap(tmp_path / "city")
 
 
+@pytest.mark.parametrize(("file", "remedy"), [
+    ("raster.npy", "no drawn raster.*model.tile=null"), ("ground.npy", "no ground cover.*--locations and --panoramas"),
+    ("triangles.npy", "no surfaces to render.*--panoramas"), ("streets.npz", "no streets.*--locations"),
+])  # fmt: skip
+def test_optional_files_missing_or_damaged(small_city, tmp_path, file, remedy):
+    shutil.copytree(small_city.path, tmp_path / "city/map")
+    path, name = tmp_path / "city/map" / file, file.partition(".")[0]
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match=f"{file}: missing or damaged"):
+        getattr(CityMap(tmp_path / "city"), name)
+    path.unlink()
+    assert not CityMap(tmp_path / "city").holds(file)
+    with pytest.raises(InputError, match=f"{remedy}.*OpenStreetMap extract"):
+        getattr(CityMap(tmp_path / "city"), name)
+
+
 def test_streets_are_the_drivable_lines(small_city):
     streets = small_city.streets
     lines = [streets.xy[a:b] for a, b in zip(streets.start, streets.start[1:], strict=False)]
