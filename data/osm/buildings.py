@@ -7,6 +7,7 @@ import shapely
 
 from data.osm.draws import stream_keys, uniforms
 from data.osm.heights import BY_HEIGHT, default_height_m
+from data.osm.overlay import overlay, union_of
 from data.osm.roofs import FLAT, default_roof_height_m
 
 FULLY_COVERED = 0.9  # an outline whose parts cover this share of it is described by its parts alone
@@ -57,8 +58,8 @@ def build_volumes(polygons: np.ndarray, records: np.ndarray, bounds, seed: int) 
     records = _complete(polygons, records, outlines, parts, seed)
     remaining = polygons.copy()
     for i in np.unique(outlines):
-        remaining[i] = _rest(polygons[i], shapely.unary_union(polygons[parts[outlines == i]]))
-    remaining = shapely.intersection(remaining, shapely.box(*bounds))
+        remaining[i] = _rest(polygons[i], union_of(polygons[parts[outlines == i]]))
+    remaining = overlay(shapely.intersection, remaining, shapely.box(*bounds))
     pieces, owner = shapely.get_parts(remaining, return_index=True)
     keep = (shapely.get_type_id(pieces) == shapely.GeometryType.POLYGON) & (shapely.area(pieces) > 0.5)
     pieces, owner = pieces[keep], owner[keep]
@@ -71,11 +72,12 @@ def build_volumes(polygons: np.ndarray, records: np.ndarray, bounds, seed: int) 
 
 def _rest(outline: shapely.Geometry, cover: shapely.Geometry) -> shapely.Geometry:
     """What parts leave of an outline."""
-    rest = outline.difference(cover)
+    rest = overlay(shapely.difference, outline, cover)
     if rest.area < (1 - FULLY_COVERED) * outline.area:
         return shapely.Polygon()
     if rest.area < outline.area:
-        rest = rest.buffer(-SLIVER_M, join_style="mitre").buffer(SLIVER_M, join_style="mitre").intersection(rest)
+        opened = rest.buffer(-SLIVER_M, join_style="mitre").buffer(SLIVER_M, join_style="mitre")
+        rest = overlay(shapely.intersection, opened, rest)
     return rest
 
 

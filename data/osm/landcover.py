@@ -4,6 +4,7 @@ import numpy as np
 import shapely
 
 from data.osm.classes import CLASSES
+from data.osm.overlay import overlay, union_of
 
 LAYER = np.array([c.layer for c in CLASSES])
 
@@ -19,12 +20,12 @@ def land_cover(cell: shapely.Polygon, surfaces: np.ndarray, classes: np.ndarray,
     Returns:
         polygons (object array) and their classes (uint8), in a fixed order.
     """
-    covered = shapely.unary_union(shapely.intersection(footprints, cell))
+    covered = union_of(overlay(shapely.intersection, footprints, cell))
     pieces, piece_classes = [np.array([], object)], []
     for semantic in sorted(np.unique(classes), key=lambda c: -LAYER[c]):  # from the top layer down
-        union = shapely.unary_union(shapely.intersection(surfaces[classes == semantic], cell))
-        parts = shapely.get_parts(shapely.difference(union, covered))
-        covered = shapely.union(covered, union)
+        union = union_of(overlay(shapely.intersection, surfaces[classes == semantic], cell))
+        parts = shapely.get_parts(overlay(shapely.difference, union, covered))
+        covered = overlay(shapely.union, covered, union)
         pieces.append(parts[(shapely.get_type_id(parts) == shapely.GeometryType.POLYGON) & (shapely.area(parts) > 1e-3)])
         piece_classes += [semantic] * len(pieces[-1])
     return np.concatenate(pieces), np.array(piece_classes, np.uint8)

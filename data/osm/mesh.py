@@ -8,6 +8,7 @@ import shapely
 from data.osm.buildings import GROUND_M, Volumes
 from data.osm.classes import INDEX
 from data.osm.draws import stream_keys, uniforms
+from data.osm.overlay import overlay, union_of
 from data.osm.roofs import FLAT, build_roof
 
 WALL, ROOF, TRUNK, CROWN, GROUND, DECK, UNDERSIDE = range(7)
@@ -103,7 +104,7 @@ def flat_triangles(polygons: np.ndarray, z: np.ndarray | float) -> tuple[np.ndar
 
 def deck_sides(polygons: np.ndarray, cell: shapely.Polygon, z: float) -> Mesh:
     """What is seen of decks from the side: strips below their edges at height z, but not where a cell cuts them."""
-    edges = shapely.difference(shapely.boundary(shapely.unary_union(polygons)), cell.exterior)
+    edges = overlay(shapely.difference, shapely.boundary(union_of(polygons)), cell.exterior)
     lines = [shapely.get_coordinates(line) for line in shapely.get_parts(edges)]
     if not lines:
         return NO_MESH

@@ -6,6 +6,7 @@ import shapely
 
 from data.georeference import Georeference
 from data.osm.classes import BARE, BARE_RGB, CLASSES, INDEX
+from data.osm.overlay import overlay, union_of
 
 # Everything is drawn as whole samples, FINE × FINE to a pixel, and averaged at the end. Blending edge by edge instead would let the
 # ground shine through where surfaces meet, and its rounding would depend on their order. Odd, so that a pixel has a central sample.
@@ -100,10 +101,10 @@ def _casings(edges: np.ndarray, surfaces: np.ndarray, classes: np.ndarray, level
     if len(bridges):
         bridge, road = shapely.STRtree(surfaces[lower]).query(surfaces[bridges], "intersects")
         bridge, road = bridges[bridge], lower[road]
-        rest = shapely.difference(surfaces[road], surfaces[bridge])
+        rest = overlay(shapely.difference, surfaces[road], surfaces[bridge])
         goes_on = (levels[road] < levels[bridge]) & (shapely.get_num_geometries(rest) <= shapely.get_num_geometries(surfaces[road]))
         for i in np.unique(bridge[goes_on]):
-            lines[i] = shapely.difference(lines[i], shapely.union_all(surfaces[road[goes_on & (bridge == i)]]))
+            lines[i] = overlay(shapely.difference, lines[i], union_of(surfaces[road[goes_on & (bridge == i)]]))
     return lines
 
 
