@@ -11,6 +11,7 @@ from data.city import CityMap
 from data.cloud_index import cloud_index
 from data.georeference import EXTENT_M
 from data.locations import Locations, read_locations
+from utils.arguments import count
 from utils.errors import run_command
 from utils.parallel import in_order
 from utils.progress import progress
@@ -107,21 +108,15 @@ def _cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
-    return int(text)
-
-
 def _parse() -> argparse.Namespace:
     example = "python -m benchmarks.crops --city datasets/manhattan --locations wallstreet5kU.csv"
     parser = argparse.ArgumentParser(prog="python -m benchmarks.crops", description=__doc__, epilog=f"example: {example}")
     parser.add_argument("--city", type=Path, required=True, help="the city's folder, e.g. datasets/manhattan")
     parser.add_argument("--locations", type=Path, required=True, metavar="CSV", help="id, latitude, longitude, heading[, city]")
-    parser.add_argument("--places", type=_count, metavar="N", help="only the first N places (default: all)")
-    parser.add_argument("--points", type=_count, default=4096, help="points of a place (default 4096)")
-    parser.add_argument("--baseline-places", type=_count, default=20, metavar="N", help="for the straightforward way (default 20)")
-    parser.add_argument("--processes", type=_count, help="worker processes (default: one for each core)")
+    parser.add_argument("--places", type=count, metavar="N", help="only the first N places (default: all)")
+    parser.add_argument("--points", type=count, default=4096, help="points of a place (default 4096)")
+    parser.add_argument("--baseline-places", type=count, default=20, metavar="N", help="for the straightforward way (default 20)")
+    parser.add_argument("--processes", type=count, help="worker processes (default: one for each core)")
     return parser.parse_args()
 
 

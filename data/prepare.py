@@ -1,4 +1,4 @@
-"""Builds maps and areas: `python -m data.prepare demo | map | area | preview | streetlearn | check | export`; each has --help."""
+"""Builds maps and areas: `python -m data.prepare demo | map | area | preview | picture | streetlearn | check | export`; each has --help."""
 
 import argparse
 import sys
@@ -17,6 +17,7 @@ from data.render.floors import Floors
 from data.render.panorama import Conditions, Renderer
 from data.sources import commands as published_layout
 from data.town import write_town
+from utils.arguments import area_name, count, join_negative, length, numbers, positive, seed
 from utils.errors import InputError, run_command
 
 # The demo town: places along its streets in three strips from west to east, no tile of one touching a tile of another.
@@ -121,109 +122,60 @@ def make_preview(args) -> None:
     print(f"{args.out}: panorama, tile and cloud of {len(args.places)} places of {area.path}")
 
 
-def _numbers(count: int, names: str):
-    def parse(text: str) -> tuple[float, ...]:
-        try:
-            values = tuple(float(v) for v in text.split(","))
-        except ValueError:
-            values = ()
-        if len(values) != count:
-            raise argparse.ArgumentTypeError(f"{text!r} is not {names}")
-        return values
+def make_picture(args) -> None:
+    from data.picture import save_picture  # here because torch takes seconds to import
 
-    return parse
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above zero")
-    return value
-
-
-def _length(text: str) -> float:
-    return 0.0 if text.strip("0.") == "" else _positive(text)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from zero on")
-    return int(text)
-
-
-def _area_name(text: str) -> str:
-    if not text or "/" in text or text.startswith(".") or text == "map":
-        raise argparse.ArgumentTypeError(f"{text!r} is not a folder's name that an area can take (`map` holds the city's map)")
-    return text
-
-
-def _join_negative(arguments: list[str]) -> list[str]:
-    """`--bbox -33.9,…` as `--bbox=-33.9,…`: argparse would take a southern latitude for an option."""
-    joined = []
-    for argument in arguments:
-        if joined and joined[-1] in ("--bbox", "--origin"):
-            joined[-1] += f"={argument}"
-        else:
-            joined.append(argument)
-    return joined
+    save_picture(CityMap(args.city), args.at, args.heading, args.extent, args.above, args.out)
+    print(f"{args.out}: {args.city} around {'its middle' if args.at is None else f'{args.at[0]}, {args.at[1]}'}")
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m data.prepare", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="demo | map | area | preview | streetlearn | check | export")
+    commands = parser.add_subparsers(required=True, metavar="demo | map | area | preview | picture | streetlearn | check | export")
 
     def command(name: str, run, text: str, example: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text, epilog=f"example: python -m data.prepare {example}")
         sub.set_defaults(run=run)
-        sub.add_argument("--seed", type=_seed, default=0, help="of everything drawn at random (default 0)")
+        sub.add_argument("--seed", type=seed, default=0, help="of everything drawn at random (default 0)")
         return sub
 
     sub = command("demo", make_demo, "Generate a town as an OpenStreetMap file and build its map and three areas.", "demo")
     sub.add_argument("--out", type=Path, default=Path("datasets/demo"), help="the city's folder (default datasets/demo)")
-    sub.add_argument("--every", type=_positive, default=12.0, metavar="METRES", help="step between places along the streets")
-    sub.add_argument("--height", type=_count, default=64, help="rows of a panorama (default 64)")
-    sub.add_argument("--apart", type=_positive, default=215.0, metavar="METRES", help="distance between the areas (default 215)")
+    sub.add_argument("--every", type=positive, default=12.0, metavar="METRES", help="step between places along the streets")
+    sub.add_argument("--height", type=count, default=64, help="rows of a panorama (default 64)")
+    sub.add_argument("--apart", type=positive, default=215.0, metavar="METRES", help="distance between the areas (default 215)")
 
     sub = command("map", make_map, "Build a city's 2.5D map from an OpenStreetMap extract.",
                   "map --osm manhattan.osm.pbf --out datasets/manhattan")  # fmt: skip
     sub.add_argument("--osm", type=Path, required=True, metavar="FILE", help=".osm, .osm.gz, .osm.bz2 or .osm.pbf")
     sub.add_argument("--out", type=Path, required=True, metavar="CITY", help="the city's folder, e.g. datasets/manhattan")
-    sub.add_argument("--density", type=_positive, default=0.2, help="points per square metre of surface (default 0.2)")
-    sub.add_argument("--resolution", type=_positive, default=0.45, help="metres per pixel of the drawn map (default 0.45)")
-    sub.add_argument("--origin", type=_numbers(2, "LAT,LON"), metavar="LAT,LON", help="of the local metres (default: map's centre)")
-    sub.add_argument("--bbox", type=_numbers(4, "SOUTH,WEST,NORTH,EAST"), metavar="S,W,N,E", help="only this part of the extract, degrees")
-    sub.add_argument("--tile", type=_positive, default=TILE_M, metavar="METRES",
+    sub.add_argument("--density", type=positive, default=0.2, help="points per square metre of surface (default 0.2)")
+    sub.add_argument("--resolution", type=positive, default=0.45, help="metres per pixel of the drawn map (default 0.45)")
+    sub.add_argument("--origin", type=numbers(2, "LAT,LON"), metavar="LAT,LON", help="of the local metres (default: map's centre)")
+    sub.add_argument("--bbox", type=numbers(4, "SOUTH,WEST,NORTH,EAST"), metavar="S,W,N,E", help="only this part of the extract, degrees")
+    sub.add_argument("--tile", type=positive, default=TILE_M, metavar="METRES",
                      help=f"edge of the tiles worked on at a time; less takes less memory, same map (default {TILE_M:.0f})")  # fmt: skip
-    sub.add_argument("--processes", type=_count, help="worker processes (default: one for each core)")
+    sub.add_argument("--processes", type=count, help="worker processes (default: one for each core)")
 
     sub = command("area", make_area, "Build an area: places with panoramas and clouds.",
                   "area --city datasets/manhattan --name wallstreet --locations wallstreet5kU.csv --render")  # fmt: skip
     sub.add_argument("--city", type=Path, required=True, help="the city's folder, e.g. datasets/manhattan")
-    sub.add_argument("--name", type=_area_name, required=True, help="of the area; it is written to CITY/NAME")
+    sub.add_argument("--name", type=area_name, required=True, help="of the area; it is written to CITY/NAME")
     where = sub.add_mutually_exclusive_group(required=True)
     where.add_argument("--locations", type=Path, metavar="CSV", help="id, latitude, longitude, heading[, city]; with or without header")
-    where.add_argument("--every", type=_positive, metavar="METRES", help="sample places along the streets at this step")
-    sub.add_argument("--bbox", type=_numbers(4, "SOUTH,WEST,NORTH,EAST"), metavar="S,W,N,E", help="with --every: only in this box, degrees")
-    sub.add_argument("--scatter", type=_length, default=4.0, metavar="METRES",
+    where.add_argument("--every", type=positive, metavar="METRES", help="sample places along the streets at this step")
+    sub.add_argument("--bbox", type=numbers(4, "SOUTH,WEST,NORTH,EAST"), metavar="S,W,N,E", help="with --every: only in this box, degrees")
+    sub.add_argument("--scatter", type=length, default=4.0, metavar="METRES",
                      help="with --every: move places sideways by up to this (default 4)")  # fmt: skip
     sub.add_argument("--apart-from", action="append", metavar="AREA|CSV", help="drop places near those of another area of the city")
-    sub.add_argument("--apart", type=_positive, default=215.0, metavar="METRES", help="how near (default 215: no tiles overlap)")
-    sub.add_argument("--sample", type=_count, metavar="N", help="keep a random subset of N places")
+    sub.add_argument("--apart", type=positive, default=215.0, metavar="METRES", help="how near (default 215: no tiles overlap)")
+    sub.add_argument("--sample", type=count, metavar="N", help="keep a random subset of N places")
     what = sub.add_mutually_exclusive_group(required=True)
     what.add_argument("--panoramas", type=Path, metavar="DIR", help="equirectangular photographs named by id")
     what.add_argument("--render", action="store_true", help="render the panoramas from the map")
-    sub.add_argument("--height", type=_count, default=128, help="rows of a stored panorama; it has twice as many columns (default 128)")
-    sub.add_argument("--points", type=_count, default=1024, help="points of a place's cloud (default 1024)")
-    sub.add_argument("--processes", type=_count, help="worker processes (default: one for each core)")
+    sub.add_argument("--height", type=count, default=128, help="rows of a stored panorama; it has twice as many columns (default 128)")
+    sub.add_argument("--points", type=count, default=1024, help="points of a place's cloud (default 1024)")
+    sub.add_argument("--processes", type=count, help="worker processes (default: one for each core)")
 
     sub = command("preview", make_preview, "Draw panorama, tile and cloud of places side by side.",
                   "preview --city datasets/demo --name test --places 0 50 100 --out preview.png")  # fmt: skip
@@ -231,8 +183,17 @@ def _parse() -> argparse.Namespace:
     sub.add_argument("--name", required=True, help="of the area")
     sub.add_argument("--places", type=int, nargs="+", default=[0], metavar="ROW", help="rows of the area's locations")
     sub.add_argument("--out", type=Path, required=True, metavar="PNG")
-    published_layout.register(commands, _count, _area_name)
-    args = parser.parse_args(_join_negative(sys.argv[1:]))
+
+    sub = command("picture", make_picture, "Draw a city map around a spot, and the view from above it.",
+                  "picture --city datasets/manhattan --at 40.7095,-74.0175 --heading 40 --above 140 --out manhattan.png")  # fmt: skip
+    sub.add_argument("--city", type=Path, required=True)
+    sub.add_argument("--at", type=numbers(2, "LAT,LON"), metavar="LAT,LON", help="default: the middle of the map")
+    sub.add_argument("--heading", type=float, default=0.0, metavar="DEGREES", help="clockwise from north (default 0)")
+    sub.add_argument("--extent", type=positive, default=800.0, metavar="METRES", help="edge of the drawn square (default 800)")
+    sub.add_argument("--above", type=length, default=80.0, metavar="METRES", help="height of the camera above the ground (default 80)")
+    sub.add_argument("--out", type=Path, required=True, metavar="PNG")
+    published_layout.register(commands)
+    args = parser.parse_args(join_negative(sys.argv[1:], {"--bbox", "--origin", "--at", "--heading"}))
     if getattr(args, "bbox", None):
         if not getattr(args, "every", True):
             parser.error("--bbox goes with --every")

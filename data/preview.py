@@ -44,7 +44,8 @@ def save_preview(city: CityMap, area: Area, rows: list[int], path: Path) -> None
         panorama = np.array(Image.fromarray(area.panoramas[row]).resize((2 * SIDE, SIDE), Image.Resampling.BICUBIC))
         lines.append(np.concatenate([panorama, tile, _draw_cloud(cloud, classes)], axis=1))
     picture = Image.fromarray(np.concatenate(lines))
-    _annotate(picture, area, rows, city.info["attribution"])
+    _annotate(picture, area, rows)
+    attribute(picture, city.info["attribution"])
     with atomic_file(path) as temporary:
         picture.save(temporary, "PNG", optimize=True)
 
@@ -62,7 +63,12 @@ def _draw_cloud(cloud: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return np.asarray(image)
 
 
-def _annotate(picture: Image.Image, area: Area, rows: list[int], attribution: str) -> None:
+def attribute(picture: Image.Image, attribution: str) -> None:
+    """Writes into a picture whose data it is made from."""
+    _write(ImageDraw.Draw(picture), picture.height - 14, attribution)
+
+
+def _annotate(picture: Image.Image, area: Area, rows: list[int]) -> None:
     draw = ImageDraw.Draw(picture)
     for line, row in enumerate(rows):
         heading = area.locations.heading_deg[row]
@@ -71,7 +77,6 @@ def _annotate(picture: Image.Image, area: Area, rows: list[int], attribution: st
         for centre in (2.5 * SIDE, 3.5 * SIDE):  # the place, and the way it looks
             x, y = centre, (line + 0.5) * SIDE
             draw.polygon([(x, y - 9), (x - 5, y + 5), (x + 5, y + 5)], fill=(220, 30, 30))
-    _write(draw, picture.height - 14, attribution)
 
 
 def _write(draw: ImageDraw.ImageDraw, y: int, text: str) -> None:

@@ -14,18 +14,18 @@ from data.georeference import EXTENT_M
 from data.osm.classes import BARE_RGB
 
 
-def tile_grid(height: int, width: int, polar: bool) -> Tensor:
+def tile_grid(height: int, width: int, polar: bool, extent_m: float = EXTENT_M) -> Tensor:
     """Where a tile's pixels look: (height, width, 2) metres right and ahead.
 
-    Cartesian: ahead is up, the square of 152 m. Polar: the bottom row is the centre and the top row 76 m away; column 0 looks back, a
-    quarter of the width left, half ahead, three quarters right, so that columns agree with those of a panorama.
+    Cartesian: ahead is up, a square of extent_m. Polar: the bottom row is the centre and the top row half as far away; column 0 looks
+    back, a quarter of the width left, half ahead, three quarters right, so that columns agree with those of a panorama.
     """
     row, column = (torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width
     if polar:
         azimuth = (column - 0.5) * 2 * math.pi  # clockwise from ahead
-        radius = (1 - row)[:, None] * EXTENT_M / 2
+        radius = (1 - row)[:, None] * extent_m / 2
         return torch.stack([radius * azimuth.sin(), radius * azimuth.cos()], dim=-1)
-    right, ahead = (column - 0.5) * EXTENT_M, (0.5 - row) * EXTENT_M
+    right, ahead = (column - 0.5) * extent_m, (0.5 - row) * extent_m
     return torch.stack([right.expand(height, width), ahead[:, None].expand(height, width)], dim=-1)
 
 
@@ -54,12 +54,14 @@ class TileCutter:
         height, width: pixels of a tile.
         polar: polar or Cartesian (see tile_grid).
         device: where the raster is kept and tiles are cut.
+        extent_m: edge of the square that a Cartesian tile shows, twice the radius of a polar one.
     """
 
-    def __init__(self, city: CityMap, height: int, width: int, polar: bool, device: torch.device | str = "cpu"):
+    def __init__(self, city: CityMap, height: int, width: int, polar: bool, device: torch.device | str = "cpu",
+                 extent_m: float = EXTENT_M):  # fmt: skip
         geo = city.georeference
-        self.grid = tile_grid(height, width, polar).to(device)
-        pixel_m = EXTENT_M / 2 / height if polar else EXTENT_M / height
+        self.grid = tile_grid(height, width, polar, extent_m).to(device)
+        pixel_m = extent_m / 2 / height if polar else extent_m / height
         factor = max(1, int(pixel_m / geo.metres_per_pixel))
         raster = _reduce(city.raster, factor)
         self.rows, self.columns = raster.shape[:2]

@@ -1,18 +1,18 @@
 """The published layout on the command line: `python -m data.prepare streetlearn | check | export`."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 from data.sources.check import examine
 from data.sources.layout import Layout
 from data.sources.streetlearn import import_area
 from data.sources.tables import read_tables
+from utils.arguments import area_name, count
 from utils.errors import InputError
 
 
-def register(commands, count: Callable[[str], int], area_name: Callable[[str], str]) -> None:
-    """Adds the three commands to argparse's `commands`; `count` and `area_name` parse a number above zero and an area's name."""
+def register(commands) -> None:
+    """Adds the three commands to argparse's `commands`."""
 
     def command(name: str, run, text: str, example: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text, epilog=f"example: python -m data.prepare {name} {example}")
