@@ -23,6 +23,7 @@ from utils.progress import progress
 # Only objects with one of these keys are handed to Python: an extract is mostly untagged nodes.
 KEYS = ("building", "building:part", "highway", "area:highway", "railway", "natural", "landuse", "leisure", "waterway",
         "amenity", "place", "man_made")  # fmt: skip
+AREA_RELATIONS = ("multipolygon", "boundary")
 LANE_WIDTH_M = 3.3
 WIDEST_M = 60.0  # a wider road, or crown of a tree, is a slip of the pen
 HIGHEST_TREE_M = 120.0
@@ -139,13 +140,15 @@ class _Reader:
         self.wkb = osmium.geom.WKBFactory()
         self.rows: dict[str, list[tuple]] = {kind: [] for kind in KINDS}
         self.broken: list[Broken] = []
+        self.relations: dict[int, dict[str, str]] = {}  # tags of multipolygons; libosmium keeps silent about those that lack members
+        self.assembled: set[int] = set()
         self.coastlines: list[np.ndarray] = []
         self.built: list[np.ndarray] = []  # where buildings stand: tells land from water
 
     def take(self, element) -> None:
         tags = dict(element.tags)
         if is_underground(tags):
-            self.summary.dropped["underground"] += not element.is_node()
+            self.summary.dropped["underground"] += _stands_for_itself(element, tags)
         elif element.is_node():
             if tags.get("natural") == "tree":
                 self._put("tree", shapely.Point(element.location.lon, element.location.lat), (element.id, 0, *_tree_size_m(tags)))
@@ -153,8 +156,12 @@ class _Reader:
             self._area(element, tags)
         elif element.is_way():
             self._way(element, tags)
+        elif tags.get("type") in AREA_RELATIONS:
+            self.relations[element.id] = tags
 
     def _area(self, area, tags) -> None:
+        if not area.from_way():
+            self.assembled.add(area.orig_id())
         put = self._placer(area.orig_id() if area.from_way() else -area.orig_id(), area.from_way(), tags)
         if put is None:
             return
@@ -256,10 +263,13 @@ class _Reader:
 
     def finish(self, path: Path) -> None:
         """Mends what is broken, closes the water against the map's edge, and hands the rest to the store."""
+        for osm_id, tags in self.relations.items():
+            if osm_id not in self.assembled and (put := self._placer(-osm_id, False, tags)):
+                self.broken.append(Broken(osm_id, False, class_of_area(tags) == INDEX["water"], put))
         shores: list[ClippedShore] = []
         for broken, geometry, outlines in mend(path, self.broken):
             if geometry is not None:
-                self.summary.repaired += 1
+                self.summary.repaired += bool(geometry.is_valid)  # what is not is repaired, and counted, on its way to the store
                 broken.put(geometry)
             elif broken.water and len(outlines):
                 shores.append(ClippedShore(broken.osm_id, self._to_metres(outlines)))
@@ -285,6 +295,13 @@ class _Reader:
 def _touch(geometries: np.ndarray, bounds) -> np.ndarray:
     x0, y0, x1, y1 = shapely.bounds(geometries).T
     return (x0 < bounds[2]) & (x1 > bounds[0]) & (y0 < bounds[3]) & (y1 > bounds[1])
+
+
+def _stands_for_itself(element, tags: dict[str, str]) -> bool:
+    """Whether an element is not handed over a second time: closed ways and relations come as areas, too."""
+    if element.is_way():
+        return not element.is_closed()
+    return element.from_way() if element.is_area() else element.is_relation() and tags.get("type") in AREA_RELATIONS
 
 
 def _tree_size_m(tags: dict[str, str]) -> tuple[float, float]:
