@@ -1,5 +1,6 @@
 """Reads an OpenStreetMap extract (pbf, xml, gz, bz2) into features in local metres, which go to a store on disk."""
 
+import math
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -107,7 +108,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _in_order(path: Path) -> Iterator[Path]:
-    """The extract itself where nodes come before ways and ways before relations, else a sorted copy for the time being."""
+    """The extract itself where nodes come before ways and ways before relations, each by id, else a sorted copy for the time being."""
     header = osmium.io.Reader(str(path)).header()
     if header.get("sorting") == "Type_then_ID" or _is_in_order(path):
         yield path
@@ -122,12 +123,12 @@ def _in_order(path: Path) -> Iterator[Path]:
 
 
 def _is_in_order(path: Path) -> bool:
-    latest = 0
+    latest = (0, -math.inf)
     for element in progress(osmium.FileProcessor(str(path)), desc="order of the elements", unit=" elements"):
-        kind = 0 if element.is_node() else 1 if element.is_way() else 2
-        if kind < latest:
+        place = (0 if element.is_node() else 1 if element.is_way() else 2, element.id)
+        if place < latest:
             return False
-        latest = kind
+        latest = place
     return True
 
 
