@@ -201,7 +201,7 @@ def _parse() -> argparse.Namespace:
     sub.add_argument("--origin", type=_numbers(2, "LAT,LON"), metavar="LAT,LON", help="of the local metres (default: map's centre)")
     sub.add_argument("--bbox", type=_numbers(4, "SOUTH,WEST,NORTH,EAST"), metavar="S,W,N,E", help="only this part of the extract, degrees")
     sub.add_argument("--tile", type=_positive, default=TILE_M, metavar="METRES",
-                     help=f"edge of the tiles worked on at a time: less takes less memory, the map is the same (default {TILE_M:.0f})")  # fmt: skip
+                     help=f"edge of the tiles worked on at a time: less takes less memory, same map (default {TILE_M:.0f})")  # fmt: skip
     sub.add_argument("--processes", type=_count, help="worker processes (default: one for each core)")
 
     sub = command("area", make_area, "Build an area: places with panoramas and clouds.",

@@ -15,7 +15,7 @@ import shapely
 from data.osm.classes import CLASSES, INDEX, bridge_level, class_of_area, class_of_way, is_underground
 from data.osm.heights import LOW_BUILDINGS, building_extent, parse_length_m
 from data.osm.mend import Broken, mend
-from data.osm.store import KINDS, SURFACE, FeatureStore
+from data.osm.store import KINDS, MARGIN_PIXELS, SURFACE, FeatureStore
 from data.osm.water import ClippedShore, coastal_water, water_of_relations
 from data.projection import Projection
 from utils.errors import InputError
@@ -138,6 +138,7 @@ class _Reader:
     def __init__(self, projection: Projection, store: FeatureStore):
         self.projection, self.store, self.summary = projection, store, Summary()
         self.frame = shapely.box(*store.blocks.geo.bounds)
+        self.reach_m = max(REACH_M, (MARGIN_PIXELS + 1) * store.blocks.geo.metres_per_pixel)
         self.wkb = osmium.geom.WKBFactory()
         self.rows: dict[str, list[tuple]] = {kind: [] for kind in KINDS}
         self.broken: list[Broken] = []
@@ -243,7 +244,7 @@ class _Reader:
         self._count(kind, geometries, records)
         if len(records):
             reach = records["width_m"] / 2 if kind == "way" else WIDEST_M / 2 if kind == "tree" else 0.0
-            self.store.add(kind, geometries, records, reach + REACH_M)
+            self.store.add(kind, geometries, records, reach + self.reach_m)
 
     def _count(self, kind: str, geometries: np.ndarray, records: np.ndarray) -> None:
         elements = self.summary.elements
@@ -289,7 +290,7 @@ class _Reader:
         if len(water):
             records = np.zeros(len(water), SURFACE)
             records["id"], records["semantic"] = np.iinfo(np.int64).min + np.arange(len(water)), INDEX["water"]
-            self.store.add("surface", water, records, REACH_M)
+            self.store.add("surface", water, records, self.reach_m)
         self.store.close()
 
 

@@ -10,6 +10,7 @@ import shapely
 from data.georeference import Georeference
 
 BLOCK_CELLS = 8  # storage cells along the edge of a block
+MARGIN_PIXELS = 8  # a block is drawn a little larger than it is, so that lines do not end at its edge
 
 _ID = ("id", np.int64)  # of the OpenStreetMap way or node, or minus that of the relation
 BUILDING = np.dtype([_ID, ("bottom_m", "f8"), ("top_m", "f8"), ("roof_m", "f8"), ("roof", "u1"), ("across", "?"), ("source", "u1"),

@@ -24,10 +24,9 @@ from data.osm.mesh import (
 )
 from data.osm.raster import draw_map
 from data.osm.sampling import sample_surface
-from data.osm.store import BLOCK_CELLS, FeatureStore, Window
+from data.osm.store import BLOCK_CELLS, MARGIN_PIXELS, FeatureStore, Window
 
 ANYWHERE = -1
-MARGIN_PIXELS = 8  # a block is drawn a little larger than it is, so that lines do not end at its edge
 
 
 @dataclass
