@@ -276,6 +276,22 @@ def test_the_order_of_the_elements_does_not_matter(read, tmp_path, new_extract, 
     assert +ordered.summary.elements == +shuffled.summary.elements and +ordered.summary.dropped == +shuffled.summary.dropped
 
 
+def test_a_header_that_claims_an_order_is_not_believed(read, tmp_path, new_extract):
+    """The real west-village extract says that it is sorted and has its relations before its ways."""
+    extract = new_extract(200, 200)
+    mixed(extract)
+    ordered, shuffled = (extract.write(tmp_path / f"{s}.osm", s) for s in (None, "mixed"))
+    header = osmium.io.Reader(str(shuffled)).header()
+    header.set("sorting", "Type_then_ID")
+    with osmium.SimpleWriter(str(tmp_path / "claims.osm.pbf"), header=header) as writer:
+        for element in osmium.FileProcessor(str(shuffled)):
+            writer.add(element)
+    assert osmium.io.Reader(str(tmp_path / "claims.osm.pbf")).header().get("sorting") == "Type_then_ID"
+    ordered, claimed = read(ordered), read(tmp_path / "claims.osm.pbf")
+    for kind in ("building", "way"):
+        assert ordered.all(kind)[1].tobytes() == claimed.all(kind)[1].tobytes()
+
+
 def test_compressed_files_hold_the_same(read, tmp_path, small_extract):
     text = small_extract.read_bytes()
     plain = read(small_extract)
