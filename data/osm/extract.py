@@ -18,7 +18,7 @@ from data.osm.mend import Broken, mend
 from data.osm.store import KINDS, MARGIN_PIXELS, SURFACE, FeatureStore
 from data.osm.water import ClippedShore, coastal_water, water_of_relations
 from data.projection import Projection
-from utils.errors import InputError
+from utils.errors import NO_SPACE, InputError
 from utils.progress import progress
 
 # Only objects with one of these keys are handed to Python: an extract is mostly untagged nodes.
@@ -101,6 +101,8 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in NO_SPACE:  # for what is written while reading
+            raise
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: cannot be read as an OpenStreetMap extract ({reason}); "
                          "download it again, it may be truncated") from None
