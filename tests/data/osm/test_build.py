@@ -182,11 +182,13 @@ def bridges(new_extract, tmp_path_factory):
     """A river from south to north; bridges of layer 1 and 2 over it, with the second over the first; a tunnel below it."""
     extract = new_extract(300, 300)
     extract.box(-290, -290, -270, -270, {"building": "yes"})
+    extract.box(-150, -8, -120, 8, {"building": "yes", "height": "4"})  # under the lower bridge
     extract.box(-50, -300, 50, 300, {"natural": "water"})
     bridge = {"bridge": "yes", "width": "20"}
     extract.way([(-200, 0), (200, 0)], {"highway": "primary", "layer": "1", **bridge})
     extract.way([(-200, 0), (-300, 0)], {"highway": "primary", "width": "20"})
     extract.way([(0, -150), (0, 150)], {"highway": "secondary", "layer": "2", **bridge})
+    extract.way([(-250, 100), (-200, 100)], {"highway": "footway"})
     extract.way([(-200, 200), (200, 200)], {"highway": "tertiary", "tunnel": "yes", "layer": "-1", "width": "20"})
     extract.way([(-200, -200), (200, -200)], {"highway": "trunk", "layer": "-2", "width": "20"})
     city = tmp_path_factory.mktemp("bridges")
@@ -226,7 +228,7 @@ def test_decks_are_there_to_be_rendered(bridges):
                                                            INDEX["roads_secondary"])).all()  # fmt: skip
     sides = triangles[kind == UNDERSIDE][..., 2]
     assert sides.min() == pytest.approx(5 - DECK_THICKNESS_M) and sides.max() == 10
-    assert bridges.streets.level.tolist() == [1, 0, 2]
+    assert bridges.streets.level.tolist() == [1, 0, 2]  # what cars drive on, by id
 
 
 def test_trees_are_sampled_as_trunk_and_crown(new_extract, tmp_path):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from data.osm.buildings import GROUND_M, Volumes
 from data.osm.classes import INDEX
+from data.osm.draws import uniforms
 from data.osm.heights import BY_HEIGHT
 from data.osm.mesh import (
     CROWN,
@@ -223,6 +224,13 @@ def test_trees_that_state_nothing_are_completed():
     assert (half[:, 2] == 20).all() and np.array_equal(half[:, 3], made[:3, 3])
     bush, _ = complete_trees(spots[:1], records(1, height_m=2.0, crown_m=30.0), 0)
     assert bush[0, 3] == 3  # no crown of 30 m on a bush
+
+
+def test_a_trees_size_says_nothing_of_where_its_points_lie():
+    made, key = complete_trees(shapely.points(np.arange(50.0), np.zeros(50)), records(50), 0)
+    for column, (low, high) in ((2, TREE_HEIGHT_M), (3, CROWN_M)):
+        share = (made[:, column] - low) / (high - low)
+        assert np.abs(uniforms(key[:, None], np.arange(2000)) - share[:, None]).min() > 1e-9  # other numbers than sampling uses
 
 
 def test_what_a_tree_lacks_belongs_to_the_tree():

@@ -115,6 +115,24 @@ def test_the_seed_decides():
     assert not len({tuple(p) for p in first.tolist()} & {tuple(p) for p in other.tolist()})
 
 
+def test_every_number_is_used_once():
+    """Neighbours in the order of drawing tell nothing of each other's place in a triangle."""
+    points, _ = sample_surface(Mesh.of(np.array([[(0, 0, 0), (1, 0, 0), (0, 1, 0)]]), GROUND, 0, np.uint64(77)), 20_000.0)
+    u, v = points[:, 0].astype(float), points[:, 1].astype(float)
+    assert len(points) == 10_000
+    for a, b in ((u, u), (v, v), (u, v), (v, u)):
+        assert abs(np.corrcoef(a[:-1], b[1:])[0, 1]) < 4 / 100
+
+
+def test_the_smallest_features_keep_to_themselves():
+    """Of a few units of area each: points at the very start of one do not fall to the one before it."""
+    n, side = 2000, 2.0**-9
+    corners = np.array([(0, 0, 0), (side, 0, 0), (0, side, 0)])  # 2 units
+    mesh = Mesh.of(np.broadcast_to(corners, (n, 3, 3)), GROUND, 0, stream_keys(0, np.arange(n)))
+    _, face = sample_surface(mesh, 2.0**19)
+    assert face.tolist() == list(range(n))
+
+
 def test_alike_features_get_unlike_points():
     boxes = [shapely.box(10 * i, 0, 10 * i + 5, 5) for i in range(200)]
     points, face = sample_surface(ground(*boxes), 1.0)

@@ -36,6 +36,8 @@ def crossing_blocks(extract):
     for _ in range(60):
         extract.node(rng.uniform(-1, 1, 2) * HALF, {"natural": "tree"})
     extract.way([(-8, 420 - 256), (264, 420 - 256)], {"highway": "secondary"})  # along the border between two rows of blocks
+    extract.way([(-500, 420 - 256 - 19), (500, 420 - 256 - 19)], {"highway": "service", "width": "44"})  # reaches over it by 3 m
+    extract.node((300, 420 - 512 - 10), {"natural": "tree", "height": "30", "diameter_crown": "36"})
     extract.way([(-400, -500), (-250, -150), (-300, 100), (-256, 500)], {"natural": "coastline"})
     for _ in range(6):
         extract.polygon(star(rng, rng.uniform(-450, -350, 2), 30, 8), {"natural": "coastline"})
@@ -64,6 +66,13 @@ def test_any_tiling_gives_the_same_map(scene, in_one_tile, tmp_path, tile_m, pro
 def test_at_any_resolution(scene, tmp_path, metres_per_pixel):
     for tile_m in (200, 5000):
         build_map(scene, tmp_path / str(tile_m), density=0.01, metres_per_pixel=metres_per_pixel, tile_m=tile_m, processes=1)
+    assert_same_map(tmp_path / "200", tmp_path / "5000")
+
+
+def test_far_from_the_origin(scene, tmp_path):
+    """There float32 counts in steps of 12 cm, and many points of the ground come to lie in the block beside theirs."""
+    for tile_m in (200, 5000):
+        build_map(scene, tmp_path / str(tile_m), density=0.1, metres_per_pixel=2.0, origin=(-20.0, 151.2), tile_m=tile_m, processes=1)
     assert_same_map(tmp_path / "200", tmp_path / "5000")
 
 

@@ -110,9 +110,12 @@ def test_banks_cut_a_little_inside_the_map():
 
 
 def test_a_few_buildings_on_piers_do_not_move_the_shore():
-    built = grid(0, -500, 500, 500, 20)
-    few = grid(-400, -400, -390, 400, 100)[: int(DRY_SHARE * len(built))]
-    assert same(rivers([[[(0, -500), (0, 500)]]], np.concatenate([built, few]))[0], shapely.box(-500, -500, 0, 500))
+    built, piers = grid(0, -500, 500, 500, 20), grid(-400, -500, -300, 500, 20)
+    few = int(DRY_SHARE * len(built))
+    assert DRY_SHARE == 0.02 and few == 25
+    bank = [[(0, -500), (0, 500)]]
+    assert same(rivers([bank], np.concatenate([built, piers[:few]]))[0], shapely.box(-500, -500, 0, 500))
+    assert rivers([bank], np.concatenate([built, piers[: few + 1]]))[1] == 1
 
 
 @pytest.mark.parametrize(
@@ -190,6 +193,15 @@ def test_the_same_bank_with_the_houses_in_the_west(read, new_extract, tmp_path):
     river.relation(BANK, [(900, 400), (900, -400)])
     water = water_of(read(river.extract.write(tmp_path / "river.osm")))
     assert water.symmetric_difference(EAST_PART.intersection(shapely.box(-300, -300, 300, 300))).area < 30
+
+
+def test_a_pond_that_closes_does_not_stand_for_the_river_of_its_relation(read, new_extract, tmp_path):
+    river = River(new_extract(300, 300))
+    pond = [(25, -290), (50, -290), (50, -200), (25, -200), (25, -290)]
+    river.relation(BANK, pond)
+    water = water_of(read(river.extract.write(tmp_path / "river.osm")))
+    expected = shapely.box(-300, -300, 300, 300).difference(EAST_PART).union(shapely.Polygon(pond))
+    assert water.symmetric_difference(expected).area < 30
 
 
 def test_undecidable_rivers_are_counted_and_leave_land(read, new_extract, tmp_path):
