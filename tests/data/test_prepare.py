@@ -1,5 +1,6 @@
 """`python -m data.prepare` as it is called: bad input and a full disk end it with one line, and nothing half-written stays."""
 
+import inspect
 import os
 import resource
 import shutil
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import data.osm.build
 from data.area import Area
 from data.city import CityMap
 from data.locations import sample_streets
@@ -86,6 +88,23 @@ def test_a_map_of_a_box(prepare_here, small_extract, small_city, tmp_path):
     prepare_here("map", "--osm", small_extract, "--out", tmp_path / "city", "--density", 0.1, "--resolution", 1, "--bbox", box)
     x0, y0, x1, y1 = CityMap(tmp_path / "city").info["bounds"]
     assert (x1 - x0, y1 - y0) == pytest.approx((220, 220), abs=1)
+
+
+def test_every_option_of_a_map_arrives(prepare_here, monkeypatch, small_extract, tmp_path):
+    taken = {}
+
+    def build_map(*arguments):
+        names = inspect.signature(data.osm.build.build_map).parameters
+        taken.update(zip(names, arguments, strict=False))
+        raise InputError("enough")
+
+    monkeypatch.setattr("data.prepare.build_map", build_map)
+    options = {"--density": 0.3, "--resolution": 0.7, "--seed": 5, "--origin": "-33.9,151", "--bbox": "-34,150,-33,152", "--tile": 333,
+               "--processes": 3}  # fmt: skip
+    with pytest.raises(InputError, match="enough"):
+        prepare_here("map", "--osm", small_extract, "--out", tmp_path / "city", *(v for pair in options.items() for v in pair))
+    assert taken == {"extract": small_extract, "city": tmp_path / "city", "density": 0.3, "metres_per_pixel": 0.7, "seed": 5,
+                     "origin": (-33.9, 151.0), "bbox": (-34.0, 150.0, -33.0, 152.0), "tile_m": 333.0, "processes": 3}  # fmt: skip
 
 
 @pytest.mark.parametrize("box", ["-33.5,151.1,-33.4,151.3", "50,10,51,11"])

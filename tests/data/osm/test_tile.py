@@ -127,6 +127,20 @@ def test_nothing_is_made_twice_where_blocks_meet(in_one_tile):
     assert above + below < 1.02 * expected
 
 
+def test_no_block_repeats_another(new_extract, tmp_path):
+    """The ground of four blocks that are covered alike."""
+    extract = new_extract(256, 256)
+    extract.box(-400, -400, 400, 400, {"natural": "water"})
+    extract.box(0, 0, 4, 4, {"building": "yes"})
+    build_map(extract.write(tmp_path / "sea.osm"), tmp_path, density=0.1, metres_per_pixel=0.5)
+    city = CityMap(tmp_path)
+    x0, _, _, y1 = city.georeference.bounds
+    sea = np.asarray(city.points, np.float64)[city.classes == INDEX["water"]]
+    within = np.column_stack([sea[:, 0] - x0, y1 - sea[:, 1]]) % 256
+    repeated = shapely.STRtree(shapely.points(within)).query(shapely.points(within), "dwithin", 0.001).shape[1] - len(within)
+    assert len(sea) > 20_000 and repeated < 10
+
+
 def test_the_edge_of_the_map_cuts_everything_but_crowns(in_one_tile):
     city = CityMap(in_one_tile)
     x0, y0, x1, y1 = city.georeference.bounds
