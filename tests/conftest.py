@@ -1,7 +1,9 @@
 """Fixtures shared by all tests: real data, hand-written extracts, and a small city built from one."""
 
+import bz2
 import gzip
 import os
+import random
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
@@ -36,10 +38,13 @@ def one_thread():
 
 
 class Extract:
-    """An OpenStreetMap XML file in the making; coordinates in metres about ORIGIN, which is the centre of its bounds."""
+    """An OpenStreetMap XML file in the making; coordinates in metres about ORIGIN, which is the centre of its bounds.
+
+    Ways and relations are numbered together from 1 on, in the order in which they are made; nodes are numbered by themselves.
+    """
 
     def __init__(self, half_width_m: float, half_height_m: float):
-        self.projection, self.nodes, self.body = Projection(*ORIGIN), {}, []
+        self.projection, self.nodes, self.body = Projection(*ORIGIN), {}, {}
         (south, north), (west, east) = self.projection.inverse([-half_width_m, half_width_m], [-half_height_m, half_height_m])
         self.bounds = f'<bounds minlat="{south:.7f}" minlon="{west:.7f}" maxlat="{north:.7f}" maxlon="{east:.7f}"/>'
         self.count = 0
@@ -54,29 +59,57 @@ class Extract:
         """A way through places; closed where the last is the first."""
         refs = "".join(f'<nd ref="{self.node(p)}"/>' for p in xy)
         self.count += 1
-        self.body.append(f'<way id="{self.count}" version="1">{refs}{_tags(tags or {})}</way>')
+        self.body[self.count] = f'<way id="{self.count}" version="1">{refs}{_tags(tags or {})}</way>'
         return self.count
 
     def box(self, x0: float, y0: float, x1: float, y1: float, tags: dict[str, str] | None = None) -> int:
         """A closed way around an upright rectangle."""
         return self.way([(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)], tags)
 
+    def polygon(self, polygon, tags: dict[str, str]) -> int:
+        """A shapely polygon, as a closed way, or as a relation where it has holes; returns its id, minus that of a relation."""
+        if not polygon.interiors:
+            return self.way(polygon.exterior.coords, tags)
+        outer, *inner = (self.way(ring.coords) for ring in (polygon.exterior, *polygon.interiors))
+        return -self.relation([(outer, "outer"), *((i, "inner") for i in inner)], tags)
+
     def multipolygon(self, outer: int, inner: int, tags: dict[str, str]) -> int:
         """A relation of two closed ways."""
+        return self.relation([(outer, "outer"), (inner, "inner")], tags)
+
+    def relation(self, members: list[tuple[int, str]], tags: dict[str, str]) -> int:
+        """A multipolygon of any ways (id, role); also of ways that the file does not hold."""
         self.count += 1
-        members = f'<member type="way" ref="{outer}" role="outer"/><member type="way" ref="{inner}" role="inner"/>'
-        self.body.append(f'<relation id="{self.count}" version="1">{members}{_tags({"type": "multipolygon", **tags})}</relation>')
+        refs = "".join(f'<member type="way" ref="{ref}" role="{role}"/>' for ref, role in members)
+        self.body[self.count] = f'<relation id="{self.count}" version="1">{refs}{_tags({"type": "multipolygon", **tags})}</relation>'
         return self.count
 
-    def write(self, path: Path) -> Path:
-        """Writes the file, compressed where its name ends in .gz."""
-        lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<osm version="0.6">', self.bounds]
+    def drop(self, number: int) -> None:
+        """Takes a way out again, as an extract does that cuts the members of a relation off."""
+        del self.body[number]
+
+    def write(self, path: Path, shuffle: str | None = None, seed: int = 0, bounds: bool = True) -> Path:
+        """Writes the file, compressed where its name ends in .gz or .bz2.
+
+        Args:
+            shuffle: None for nodes, ways, relations in the order of their ids; "within" shuffles each of the three, "mixed" all.
+            seed: of the shuffling.
+            bounds: whether the file states its box.
+        """
+        nodes = []
         for (x, y), (number, tags) in self.nodes.items():
             lat, lon = self.projection.inverse(x, y)
-            lines.append(f'<node id="{number}" version="1" lat="{lat:.9f}" lon="{lon:.9f}">{_tags(tags)}</node>')
-        ordered = sorted(self.body, key=lambda line: line.startswith("<relation"))
-        text = "\n".join([*lines, *ordered, "</osm>", ""]).encode()
-        path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
+            nodes.append(f'<node id="{number}" version="1" lat="{lat:.9f}" lon="{lon:.9f}">{_tags(tags)}</node>')
+        kinds = [nodes, *([line for line in self.body.values() if line.startswith(kind)] for kind in ("<way", "<relation"))]
+        rng = random.Random(seed)
+        if shuffle == "within":
+            kinds = [rng.sample(lines, len(lines)) for lines in kinds]
+        elements = [line for lines in kinds for line in lines]
+        if shuffle == "mixed":
+            rng.shuffle(elements)
+        head = ['<?xml version="1.0" encoding="UTF-8"?>', '<osm version="0.6">', *[self.bounds] * bounds]
+        text = "\n".join([*head, *elements, "</osm>", ""]).encode()
+        path.write_bytes({".gz": gzip.compress, ".bz2": bz2.compress}.get(path.suffix, bytes)(text))
         return path
 
 
@@ -145,8 +178,8 @@ def west_village(shared_data, tmp_path_factory) -> CityMap:
 
 
 @pytest.fixture(scope="session")
-def lower_manhattan(shared_data):
-    """What the reader takes from a large real extract; not to be changed."""
-    from data.osm.extract import read_extract
-
-    return read_extract(shared_data / "osm/lower-manhattan.osm.pbf")
+def lower_manhattan(shared_data, tmp_path_factory) -> CityMap:
+    """The map of a large real extract, with few points and large pixels; not to be changed."""
+    path = tmp_path_factory.mktemp("real") / "lower-manhattan"
+    build_map(shared_data / "osm/lower-manhattan.osm.pbf", path, density=0.02, metres_per_pixel=2.0)
+    return CityMap(path)

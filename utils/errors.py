@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from tqdm import tqdm
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 class InputError(Exception):
     """Something the user gave cannot be used. The message is one line: what, where, and what to do."""
@@ -22,7 +24,7 @@ def run_command(main: Callable[[], None]) -> None:
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
             sys.exit(_fail(f"{error.filename}: {error.strerror}; give a folder that can be written"))
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno not in NO_SPACE:
             raise
         sys.exit(_fail(f"no space left while writing{f' {error.filename}' if error.filename else ''}; "
                        "nothing half-written was left behind: free some space and run the command again"))

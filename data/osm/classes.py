@@ -108,7 +108,7 @@ def bridge_level(tags: dict[str, str]) -> int:
     """How many levels above the ground a way or area runs: the `layer` of a bridge (1 where it states none), otherwise 0."""
     if tags.get("bridge", "no") == "no":
         return 0
-    return int(min(max(_layer(tags), 1), HIGHEST_LEVEL))
+    return int(min(max(1, _layer(tags)), HIGHEST_LEVEL))
 
 
 def _layer(tags: dict[str, str]) -> float:

@@ -1,5 +1,6 @@
 """Reads an OpenStreetMap extract (pbf, xml, gz, bz2) into features in local metres, which go to a store on disk."""
 
+import math
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,12 +19,13 @@ from data.osm.raster import MARGIN
 from data.osm.store import KINDS, SURFACE, FeatureStore
 from data.osm.water import ClippedShore, coastal_water, water_of_relations
 from data.projection import Projection
-from utils.errors import InputError
+from utils.errors import NO_SPACE, InputError
 from utils.progress import progress
 
 # Only objects with one of these keys are handed to Python: an extract is mostly untagged nodes.
 KEYS = ("building", "building:part", "highway", "area:highway", "railway", "natural", "landuse", "leisure", "waterway",
         "amenity", "place", "man_made")  # fmt: skip
+AREA_RELATIONS = ("multipolygon", "boundary")
 LANE_WIDTH_M = 3.3
 WIDEST_M = 60.0  # a wider road, or crown of a tree, is a slip of the pen
 HIGHEST_TREE_M = 120.0
@@ -99,6 +101,8 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in NO_SPACE:  # for what is written while reading
+            raise
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: cannot be read as an OpenStreetMap extract ({reason}); "
                          "download it again, it may be truncated") from None
@@ -106,9 +110,8 @@ def _reading(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _in_order(path: Path) -> Iterator[Path]:
-    """The extract itself where nodes come before ways and ways before relations, else a sorted copy for the time being."""
-    header = osmium.io.Reader(str(path)).header()
-    if header.get("sorting") == "Type_then_ID" or _is_in_order(path):
+    """The extract itself where nodes come before ways and ways before relations, each by id, else a sorted copy for the time being."""
+    if _is_in_order(path):  # headers claim it of files that are not
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -121,12 +124,12 @@ def _in_order(path: Path) -> Iterator[Path]:
 
 
 def _is_in_order(path: Path) -> bool:
-    latest = 0
+    latest = (0, -math.inf)
     for element in progress(osmium.FileProcessor(str(path)), desc="order of the elements", unit=" elements"):
-        kind = 0 if element.is_node() else 1 if element.is_way() else 2
-        if kind < latest:
+        place = (0 if element.is_node() else 1 if element.is_way() else 2, element.id)
+        if place < latest:
             return False
-        latest = kind
+        latest = place
     return True
 
 
@@ -136,17 +139,19 @@ class _Reader:
     def __init__(self, projection: Projection, store: FeatureStore):
         self.projection, self.store, self.summary = projection, store, Summary()
         self.frame = shapely.box(*store.blocks.geo.bounds)
-        self.reach_m = MARGIN * store.blocks.geo.metres_per_pixel  # what lies so near to a block may show in it
+        self.reach_m = (MARGIN + 1) * store.blocks.geo.metres_per_pixel  # what lies so near to a block may show in it
         self.wkb = osmium.geom.WKBFactory()
         self.rows: dict[str, list[tuple]] = {kind: [] for kind in KINDS}
         self.broken: list[Broken] = []
+        self.relations: dict[int, dict[str, str]] = {}  # tags of multipolygons; libosmium keeps silent about those that lack members
+        self.assembled: set[int] = set()
         self.coastlines: list[np.ndarray] = []
         self.built: list[np.ndarray] = []  # where buildings stand: tells land from water
 
     def take(self, element) -> None:
         tags = dict(element.tags)
         if is_underground(tags):
-            self.summary.dropped["underground"] += not element.is_node()
+            self.summary.dropped["underground"] += _stands_for_itself(element, tags)
         elif element.is_node():
             if tags.get("natural") == "tree":
                 self._put("tree", shapely.Point(element.location.lon, element.location.lat), (element.id, 0, *_tree_size_m(tags)))
@@ -154,8 +159,12 @@ class _Reader:
             self._area(element, tags)
         elif element.is_way():
             self._way(element, tags)
+        elif tags.get("type") in AREA_RELATIONS:
+            self.relations[element.id] = tags
 
     def _area(self, area, tags) -> None:
+        if not area.from_way():
+            self.assembled.add(area.orig_id())
         put = self._placer(area.orig_id() if area.from_way() else -area.orig_id(), area.from_way(), tags)
         if put is None:
             return
@@ -257,10 +266,13 @@ class _Reader:
 
     def finish(self, path: Path) -> None:
         """Mends what is broken, closes the water against the map's edge, and hands the rest to the store."""
+        for osm_id, tags in self.relations.items():
+            if osm_id not in self.assembled and (put := self._placer(-osm_id, False, tags)):
+                self.broken.append(Broken(osm_id, False, class_of_area(tags) == INDEX["water"], put))
         shores: list[ClippedShore] = []
         for broken, geometry, outlines in mend(path, self.broken):
             if geometry is not None:
-                self.summary.repaired += 1
+                self.summary.repaired += bool(geometry.is_valid)  # what is not is repaired, and counted, on its way to the store
                 broken.put(geometry)
             elif broken.water and len(outlines):
                 shores.append(ClippedShore(broken.osm_id, self._to_metres(outlines)))
@@ -286,6 +298,13 @@ class _Reader:
 def _touch(geometries: np.ndarray, bounds) -> np.ndarray:
     x0, y0, x1, y1 = shapely.bounds(geometries).T
     return (x0 < bounds[2]) & (x1 > bounds[0]) & (y0 < bounds[3]) & (y1 > bounds[1])
+
+
+def _stands_for_itself(element, tags: dict[str, str]) -> bool:
+    """Whether an element is not handed over a second time: closed ways and relations come as areas, too."""
+    if element.is_way():
+        return not element.is_closed()
+    return element.from_way() if element.is_area() else element.is_relation() and tags.get("type") in AREA_RELATIONS
 
 
 def _tree_size_m(tags: dict[str, str]) -> tuple[float, float]:

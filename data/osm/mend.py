@@ -1,4 +1,5 @@
-"""Areas that libosmium cannot assemble because their rings cross themselves or do not close: their lines, read again, may still do."""
+"""Areas that libosmium cannot assemble because their rings cross themselves or do not close, or because the extract lacks members:
+their lines, read again, may still do."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import shapely
 
 @dataclass
 class Broken:
-    """An area without rings."""
+    """An area without rings, as libosmium sees it."""
 
     osm_id: int  # of the way or relation
     from_way: bool
@@ -26,26 +27,28 @@ def mend(path: Path, broken: list[Broken]) -> Iterator[tuple[Broken, shapely.Geo
         path: the extract, in order.
 
     Yields:
-        each area with its polygon in degrees (perhaps invalid), or None; and the lines of its relation in degrees.
+        each area with its polygon in degrees (perhaps invalid), or None; and the lines of its relation in degrees, none where they are no
+        shores.
     """
     members = _members(path, {b.osm_id for b in broken if not b.from_way})
     wanted = {b.osm_id for b in broken if b.from_way} | {ref for m in members.values() for ref, _ in m}
-    lines = _lines(path, wanted)
+    found = _lines(path, wanted)
     for area in sorted(broken, key=lambda b: (b.from_way, b.osm_id)):
         if area.from_way:
-            ring = lines.get(area.osm_id)
+            ring = found.get(area.osm_id)
             closed = ring is not None and len(ring.coords) > 3 and ring.is_closed
             yield area, shapely.Polygon(ring) if closed else None, np.array([], object)
             continue
         by_role = {True: [], False: []}
         for ref, role in members.get(area.osm_id, ()):
-            if ref in lines:
-                by_role[role == "inner"].append(lines[ref])
+            if ref in found:
+                by_role[role == "inner"].append(found[ref])
         outer = shapely.union_all(_faces(by_role[False]))
         polygon = outer.difference(shapely.union_all(_faces(by_role[True])))
         dangling = shapely.length(shapely.union_all(by_role[False])) > 1.01 * shapely.length(shapely.boundary(outer))
         whole = not polygon.is_empty and not (area.water and dangling)
-        yield area, polygon if whole else None, np.array([*by_role[False], *by_role[True]], object)
+        lines = [*by_role[False], *by_role[True]] if by_role[False] else []  # islands alone tell nothing of the shores
+        yield area, polygon if whole else None, np.array(lines, object)
 
 
 def _faces(lines: list[shapely.LineString]) -> np.ndarray:

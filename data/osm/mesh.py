@@ -105,7 +105,7 @@ def flat_triangles(polygons: np.ndarray, z: np.ndarray | float) -> tuple[np.ndar
 def deck_sides(polygons: np.ndarray, cell: shapely.Polygon, z: float) -> Mesh:
     """What is seen of decks from the side: strips below their edges at height z, but not where a cell cuts them."""
     edges = overlay(shapely.difference, shapely.boundary(union_of(polygons)), cell.exterior)
-    lines = [shapely.get_coordinates(line) for line in shapely.get_parts(edges)]
+    lines = [shapely.get_coordinates(line) for line in shapely.get_parts(edges) if not line.is_empty]
     if not lines:
         return NO_MESH
     a, b = (np.concatenate([np.column_stack([xy[i], np.full(len(xy) - 1, z)]) for xy in lines]) for i in (slice(None, -1), slice(1, None)))

@@ -8,6 +8,7 @@ import numpy as np
 import shapely
 
 from data.georeference import Georeference
+from utils.atomic import save_array
 
 BLOCK_CELLS = 8  # storage cells along the edge of a block
 
@@ -91,7 +92,7 @@ class FeatureStore:
         wkb = shapely.to_wkb(geometries)
         end = np.cumsum([len(w) for w in wkb])
         path = self.folder / f"{kind}-{number}.npy"
-        np.save(path, np.frombuffer(b"".join(wkb), np.uint8))
+        save_array(path, [np.frombuffer(w, np.uint8) for w in wkb], (int(end[-1]),), np.uint8)
         self.chunks[kind].append((records, end, np.load(path, mmap_mode="r")))
         low, high = shapely.bounds(geometries).reshape(-1, 2, 2).transpose(1, 0, 2)
         reach = np.broadcast_to(np.asarray(reach_m, np.float64), len(records))[:, None]

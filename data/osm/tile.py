@@ -26,6 +26,7 @@ from data.osm.mesh import (
 from data.osm.raster import MARGIN, draw_map
 from data.osm.sampling import sample_surface
 from data.osm.store import BLOCK_CELLS, FeatureStore, Window
+from utils.atomic import save_array
 
 ANYWHERE = -1
 
@@ -88,7 +89,7 @@ class TileMaker:
         arrays["triangles"], arrays["kind"], arrays["owner"], triangles = self._above(window, mesh, homes)
         path = self.folder / f"{window.r0}-{window.c0}"
         for name, array in arrays.items():
-            np.save(f"{path}-{name}.npy", array)
+            save_array(Path(f"{path}-{name}.npy"), [array], array.shape, array.dtype)
         return Tile(window, path, cells, triangles, np.bincount(arrays["classes"], minlength=256), self._buildings(window, volumes))
 
     def _volumes(self, window: Window) -> Volumes:

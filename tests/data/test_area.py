@@ -79,14 +79,14 @@ def test_photographs_become_an_area(small_city, shared_data, tmp_path):
 def test_a_failing_place_leaves_nothing_behind(write, tmp_path, fail, processes):
     with pytest.raises(type(fail), match=str(fail.args[-1])):
         write(fail, processes)
-    assert list((tmp_path / "city").iterdir()) == []
+    assert not (tmp_path / "city").exists()
 
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_place_without_points_is_named(write, places, tmp_path, processes):
     with pytest.raises(InputError, match=str(places.ids[7])):
         write(cloud_of=lambda i: np.zeros(0 if i == 7 else POINTS, np.int32), processes=processes)
-    assert list((tmp_path / "city").iterdir()) == []
+    assert not (tmp_path / "city").exists()
 
 
 def test_a_failure_keeps_the_area_that_was_there(write):

@@ -1,5 +1,6 @@
 """`python -m data.prepare` as it is called: bad input and a full disk end it with one line, and nothing half-written stays."""
 
+import inspect
 import os
 import resource
 import shutil
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import data.osm.build
 from data.area import Area
+from data.city import CityMap
 from data.locations import sample_streets
 from data.prepare import main
 from utils.errors import InputError
@@ -61,7 +64,8 @@ def test_map_and_area(prepare_here, small_extract, tmp_path, capsys):
     city = tmp_path / "city"
     prepare_here("map", "--osm", small_extract, "--out", city, "--density", 0.1, "--resolution", 1)
     out = capsys.readouterr().out
-    assert "79 building volumes" in out and "OpenStreetMap" in out
+    assert "78 buildings and 2 parts make 79 volumes; 100.0 % have a real height" in out and "OpenStreetMap" in out
+    assert "12 trees" in out and "repaired: 0 polygons; dropped: 1 underground" in out and f"{city / 'map'}: 0.8 × 0.6 km" in out
     common = ("--city", city, "--render", "--height", 8, "--points", 32, "--processes", 1)
     prepare_here("area", *common, "--name", "one", "--every", 50, "--sample", 20)
     prepare_here("area", *common, "--name", "two", "--every", 20, "--apart-from", "one", "--apart", 60)
@@ -70,11 +74,61 @@ def test_map_and_area(prepare_here, small_extract, tmp_path, capsys):
     assert min(((a - one.xy) ** 2).sum(1).min() for a in two.xy) >= 60**2
 
 
+def test_a_map_in_tiles_and_processes(prepare_here, small_extract, small_city, tmp_path, capsys):
+    prepare_here("map", "--osm", small_extract, "--out", tmp_path / "city", "--density", 0.1, "--resolution", 0.5, "--tile", 200,
+                 "--processes", 2)  # fmt: skip
+    for path in small_city.path.iterdir():
+        assert (tmp_path / "city/map" / path.name).read_bytes() == path.read_bytes()
+    assert f"{len(small_city.points):,} points" in capsys.readouterr().out
+
+
+def test_a_map_of_a_box(prepare_here, small_extract, small_city, tmp_path):
+    (south, north), (west, east) = small_city.projection.inverse([-100.0, 120.0], [-50.0, 170.0])
+    box = f"{south:.6f},{west:.6f},{north:.6f},{east:.6f}"  # begins with a minus
+    prepare_here("map", "--osm", small_extract, "--out", tmp_path / "city", "--density", 0.1, "--resolution", 1, "--bbox", box)
+    x0, y0, x1, y1 = CityMap(tmp_path / "city").info["bounds"]
+    assert (x1 - x0, y1 - y0) == pytest.approx((220, 220), abs=1)
+
+
+def test_every_option_of_a_map_arrives(prepare_here, monkeypatch, small_extract, tmp_path):
+    taken = {}
+
+    def build_map(*arguments):
+        names = inspect.signature(data.osm.build.build_map).parameters
+        taken.update(zip(names, arguments, strict=False))
+        raise InputError("enough")
+
+    monkeypatch.setattr("data.prepare.build_map", build_map)
+    options = {"--density": 0.3, "--resolution": 0.7, "--seed": 5, "--origin": "-33.9,151", "--bbox": "-34,150,-33,152", "--tile": 333,
+               "--processes": 3}  # fmt: skip
+    with pytest.raises(InputError, match="enough"):
+        prepare_here("map", "--osm", small_extract, "--out", tmp_path / "city", *(v for pair in options.items() for v in pair))
+    assert taken == {"extract": small_extract, "city": tmp_path / "city", "density": 0.3, "metres_per_pixel": 0.7, "seed": 5,
+                     "origin": (-33.9, 151.0), "bbox": (-34.0, 150.0, -33.0, 152.0), "tile_m": 333.0, "processes": 3}  # fmt: skip
+
+
+@pytest.mark.parametrize("box", ["-33.5,151.1,-33.4,151.3", "50,10,51,11"])
+def test_a_box_beside_the_extract(small_extract, tmp_path, box):
+    result = prepare("map", "--osm", small_extract, "--out", tmp_path / "city", "--bbox", box)
+    assert_one_line(result, "small.osm", "nothing of it lies in --bbox")
+    assert not (tmp_path / "city").exists()
+
+
+@pytest.mark.parametrize(
+    "options", [("--tile", "0"), ("--tile", "wide"), ("--processes", "0"), ("--processes", "1.5"), ("--bbox", "1,2,3"),
+                ("--bbox", "40.7,-73.9,40.6,-73.8"), ("--density", "0"), ("--resolution", "-1"), ("--seed", "-1")]
+)  # fmt: skip
+def test_map_options_that_are_none(prepare_here, small_extract, tmp_path, capsys, options):
+    with pytest.raises(SystemExit) as caught:
+        prepare_here("map", "--osm", small_extract, "--out", tmp_path / "city", *options)
+    assert caught.value.code == 2 and options[0] in capsys.readouterr().err and not (tmp_path / "city").exists()
+
+
 def test_unusable_extract(tmp_path, small_extract):
     whole = small_extract.read_bytes()
     (tmp_path / "half.osm").write_bytes(whole[: len(whole) // 2])
     assert_one_line(prepare("map", "--osm", tmp_path / "half.osm", "--out", tmp_path / "city"), "half.osm")
-    assert not (tmp_path / "city").exists()
+    assert not list((tmp_path / "city").rglob("*"))
 
 
 def test_missing_map(tmp_path):
@@ -120,11 +174,13 @@ def test_disk_full_while_an_area_is_written(city, small_city, tmp_path):
 
 
 def test_disk_full_while_a_map_is_written(small_extract, tmp_path):
-    for largest_file in (100_000, 600_000):  # the points, or what follows them
-        result = prepare("map", "--osm", small_extract, "--out", tmp_path / "city", "--density", 0.1, largest_file=largest_file)
+    # The features read, a tile, in this process or in a worker, or the whole city's raster.
+    for largest_file, tile_m in ((8_000, 1024), (100_000, 1024), (2_000_000, 1024), (500_000, 512), (2_000_000, 200)):
+        what = ("--osm", small_extract, "--out", tmp_path / "city", "--density", 0.1, "--tile", tile_m, "--processes", 2)
+        result = prepare("map", *what, largest_file=largest_file)
         assert_one_line(result)
         assert result.stderr.splitlines()[-1].startswith("error: no space left")
-        assert list((tmp_path / "city").iterdir()) == []
+        assert not (tmp_path / "city").exists()
 
 
 def test_nothing_left_apart_from_another_area(prepare_here, city, capsys):

@@ -72,3 +72,12 @@ def test_blocks_that_are_not_contiguous(tmp_path):
 def test_blocks_that_do_not_fit(tmp_path, blocks):
     with pytest.raises(ValueError, match="a.npy"):
         save_array(tmp_path / "a.npy", blocks, (4, 3), np.float32)
+
+
+def test_folders_made_for_a_failed_one_go_with_it(tmp_path):
+    (tmp_path / "kept").mkdir()
+    for parent in (tmp_path / "new/deeper", tmp_path / "kept/new"):
+        with pytest.raises(ValueError), atomic_folder(parent / "folder") as temporary:
+            (temporary / "file").write_text("half")
+            raise ValueError
+    assert [p.name for p in tmp_path.rglob("*")] == ["kept"]

@@ -1,85 +1,238 @@
-"""Prisms: parts replace the outline where they stand."""
+"""Volumes: parts replace the outline where they stand, and what tags leave open is drawn from the stated distribution."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 
-from data.osm.buildings import build_prisms
-from data.osm.extract import read_extract
+from data.osm.buildings import GROUND_M, build_volumes
+from data.osm.heights import (
+    BY_HEIGHT,
+    BY_LEVELS,
+    LOW_HEIGHT_M,
+    METRES_PER_LEVEL,
+    NO_HEIGHT,
+    SHARE_UP_TO_LEVEL,
+)
+from data.osm.roofs import DOME, FLAT, GABLED, HIPPED, PITCH, PYRAMIDAL
+from data.osm.store import BUILDING
 
 OUTLINE = (-20, -20, 20, 20)
+BOUNDS = (-100.0, -100.0, 100.0, 100.0)
 AREA_ERROR = 2.0  # m²: coordinates in a file are rounded to a centimetre
 
 
 @pytest.fixture
-def prisms_of(tmp_path, new_extract):
-    """Prisms of an outline 40 m × 40 m and 10 m high with the given parts (rectangle, tags)."""
+def volumes_of(read, tmp_path, new_extract):
+    """Volumes of an outline 40 m × 40 m, 10 m high unless its tags say otherwise, with the given parts (rectangle, tags)."""
 
-    def build(*parts):
+    def build(*parts, outline=None, seed=0):
         extract = new_extract(100, 100)
-        extract.box(*OUTLINE, {"building": "yes", "height": "10"})
+        extract.box(*OUTLINE, {"building": "yes", **({"height": "10"} if outline is None else outline)})
         for rectangle, tags in parts:
             extract.box(*rectangle, {"building:part": "yes", **tags})
-        return build_prisms(read_extract(extract.write(tmp_path / "parts.osm")))
+        return build_volumes(*read(extract.write(tmp_path / "parts.osm")).all("building"), BOUNDS, seed)
 
     return build
 
 
-def by_top(prisms):
-    return {float(top): p.area for p, top in zip(prisms.polygons, prisms.top_m, strict=True)}
+def record(**fields):
+    """One building, 10 m high unless told otherwise."""
+    row = np.zeros(1, BUILDING)
+    row["id"], row["top_m"], row["source"], row["roof_m"] = 1, 10.0, BY_HEIGHT, np.nan
+    for name, value in fields.items():
+        row[name] = value
+    return row
 
 
-def test_outline_without_parts(prisms_of):
-    prisms = prisms_of()
-    assert by_top(prisms) == pytest.approx({10: 1600}, abs=AREA_ERROR)
-    assert prisms.tagged.tolist() == [True]
+def volumes(polygons, *records, seed=0, bounds=BOUNDS):
+    return build_volumes(np.array(polygons, object), np.concatenate(records), bounds, seed)
 
 
-def test_full_cover_replaces_the_outline(prisms_of):
-    prisms = prisms_of(((-20, -20, 0, 20), {"height": "30"}), ((0, -20, 20, 20), {"height": "50"}))
-    assert by_top(prisms) == pytest.approx({30: 800, 50: 800}, abs=AREA_ERROR)
+def by_top(volumes):
+    return {float(top): p.area for p, top in zip(volumes.polygons, volumes.top_m, strict=True)}
 
 
-def test_nearly_full_cover_replaces_the_outline(prisms_of):
-    assert by_top(prisms_of(((-20, -20, 18, 20), {"height": "30"}))) == pytest.approx({30: 1520}, abs=AREA_ERROR)
+def test_outline_without_parts(volumes_of):
+    made = volumes_of()
+    assert by_top(made) == pytest.approx({10: 1600}, abs=AREA_ERROR)
+    assert made.source.tolist() == [BY_HEIGHT] and made.part.tolist() == [False] and made.eaves_m.tolist() == [10]
 
 
-def test_partial_cover_leaves_the_rest(prisms_of):
-    prisms = prisms_of(((-20, -20, 0, 20), {"height": "30"}))
-    assert by_top(prisms) == pytest.approx({30: 800, 10: 800}, abs=AREA_ERROR)
-    assert prisms.polygons[0].intersection(prisms.polygons[1]).area < 1e-6
+def test_full_cover_replaces_the_outline(volumes_of):
+    made = volumes_of(((-20, -20, 0, 20), {"height": "30"}), ((0, -20, 20, 20), {"height": "50"}))
+    assert by_top(made) == pytest.approx({30: 800, 50: 800}, abs=AREA_ERROR) and made.part.all()
 
 
-def test_part_inside_leaves_a_ring(prisms_of):
-    prisms = prisms_of(((-5, -5, 5, 5), {"height": "30"}))
-    assert by_top(prisms) == pytest.approx({30: 100, 10: 1500}, abs=AREA_ERROR)
-    assert len(prisms.polygons[prisms.top_m == 10][0].interiors) == 1
+def test_nearly_full_cover_replaces_the_outline(volumes_of):
+    assert by_top(volumes_of(((-20, -20, 17, 20), {"height": "30"}))) == pytest.approx({30: 1480}, abs=AREA_ERROR)
+    assert by_top(volumes_of(((-20, -20, 14, 20), {"height": "30"}))) == pytest.approx({30: 1360, 10: 240}, abs=AREA_ERROR)
 
 
-def test_slivers_between_part_and_outline_vanish(prisms_of):
-    prisms = prisms_of(((-19.8, -20, 0, 20), {"height": "30"}))  # leaves a strip of 0.2 m beside the part
-    rest = prisms.polygons[prisms.top_m == 10]
-    assert [p.area for p in rest] == pytest.approx([800], abs=AREA_ERROR)
+def test_partial_cover_leaves_the_rest(volumes_of):
+    made = volumes_of(((-20, -20, 0, 20), {"height": "30"}))
+    assert by_top(made) == pytest.approx({30: 800, 10: 800}, abs=AREA_ERROR)
+    assert made.polygons[0].intersection(made.polygons[1]).area < 1e-6
 
 
-def test_raised_part_does_not_touch_the_ground(prisms_of):
-    prisms = prisms_of(((-20, -20, 0, 20), {"height": "30", "min_height": "6"}))
-    assert sorted(prisms.bottom_m) == [0, 6]
-    assert [p.area for p in prisms.on_ground] == pytest.approx([800], abs=AREA_ERROR)
+def test_parts_may_overlap_and_reach_beyond(volumes_of):
+    made = volumes_of(((-40, -20, 0, 20), {"height": "30"}), ((-10, -5, 5, 5), {"height": "40", "min_height": "30"}))
+    assert by_top(made) == pytest.approx({30: 1600, 40: 150, 10: 800 - 50}, abs=AREA_ERROR)
 
 
-def test_prisms_are_clipped_to_the_extract(tmp_path, new_extract):
+def test_part_inside_leaves_a_ring(volumes_of):
+    made = volumes_of(((-5, -5, 5, 5), {"height": "30"}))
+    assert by_top(made) == pytest.approx({30: 100, 10: 1500}, abs=AREA_ERROR)
+    assert len(made.polygons[made.top_m == 10][0].interiors) == 1
+
+
+def test_slivers_between_part_and_outline_vanish(volumes_of):
+    made = volumes_of(((-19.8, -20, 0, 20), {"height": "30"}))  # leaves a strip of 0.2 m beside the part
+    assert shapely.area(made.polygons[made.top_m == 10]) == pytest.approx([800], abs=AREA_ERROR)
+
+
+def test_what_parts_leave_in_two_pieces_is_two_volumes_of_one_building(volumes_of):
+    made = volumes_of(((-5, -20, 5, 20), {"height": "30"}))
+    assert shapely.area(made.polygons[made.top_m == 10]) == pytest.approx([600, 600], abs=AREA_ERROR)
+    assert len(set(made.ids[made.top_m == 10].tolist())) == 1
+
+
+def test_raised_part_does_not_touch_the_ground(volumes_of):
+    made = volumes_of(((-20, -20, 0, 20), {"height": "30", "min_height": "6"}))
+    assert sorted(made.bottom_m) == [0, 6]
+    assert shapely.area(made.on_ground) == pytest.approx([800], abs=AREA_ERROR)
+
+
+def test_what_begins_a_step_above_the_ground_stands_on_it():
+    polygons = [shapely.box(0, 0, 10, 10), shapely.box(20, 0, 30, 10)]
+    made = volumes(polygons, record(bottom_m=GROUND_M - 0.1), record(id=2, bottom_m=GROUND_M))
+    assert [p.bounds[0] for p in made.on_ground] == [0]
+
+
+def test_a_part_without_a_height_is_as_high_as_its_outline(volumes_of):
+    inside, beside = ((-20, -20, 0, 20), {}), ((50, 50, 60, 60), {})
+    made = volumes_of(inside, beside, outline={"building:levels": "9"})
+    within = made.part & (shapely.area(made.polygons) > 400)
+    assert made.top_m[within].tolist() == [27] and made.source[within].tolist() == [BY_LEVELS]
+    alone = made.part & (shapely.area(made.polygons) < 400)
+    assert made.source[alone].tolist() == [NO_HEIGHT] and made.top_m[alone][0] <= 15
+
+
+def test_a_part_that_only_touches_an_outline_does_not_take_its_height(volumes_of):
+    made = volumes_of(((20, -20, 40, 20), {}), outline={"height": "77"})
+    assert made.source[made.part].tolist() == [NO_HEIGHT] and made.top_m[made.part][0] <= 15
+
+
+def test_a_part_without_a_height_takes_what_its_outline_draws(volumes_of):
+    made = volumes_of(((-20, -20, 0, 20), {}), outline={})
+    assert len(made.top_m) == 2 and made.top_m[0] == made.top_m[1] and made.source.tolist() == [NO_HEIGHT] * 2
+
+
+def test_a_part_that_begins_above_its_outlines_top_gets_a_default_height(volumes_of):
+    made = volumes_of(((-20, -20, 0, 20), {"min_height": "12"}))
+    assert made.bottom_m.tolist() == [0, 12] and made.top_m[0] == 10 and made.top_m[1] in 12 + METRES_PER_LEVEL * np.arange(1, 6)
+
+
+def drawn(n, seed, **fields):
+    boxes = shapely.box(np.arange(n) % 100, np.arange(n) // 100, np.arange(n) % 100 + 0.8, np.arange(n) // 100 + 0.8)
+    records = [record(id=i, top_m=np.nan, source=NO_HEIGHT, **fields) for i in range(-n // 2, n - n // 2)]
+    return volumes(boxes, *records, seed=seed)
+
+
+def test_default_heights_follow_the_stated_distribution():
+    levels = drawn(4000, seed=0).top_m / METRES_PER_LEVEL
+    shares = np.diff([0, *SHARE_UP_TO_LEVEL, 1])
+    counts = np.array([(levels == k).sum() for k in range(1, 6)])
+    assert counts.sum() == 4000
+    assert ((counts - 4000 * shares) ** 2 / (4000 * shares)).sum() < 18.5  # chi-square, 4 degrees of freedom: 0.1 % lie above
+    assert (drawn(50, seed=0, low=True).top_m == LOW_HEIGHT_M).all()
+
+
+def test_default_heights_belong_to_the_building():
+    first, again, other = drawn(400, 0), drawn(400, 0), drawn(400, 1)
+    assert np.array_equal(first.top_m, again.top_m)
+    assert 0.1 < (first.top_m == other.top_m).mean() < 0.4  # by chance: 24 %
+    fewer = volumes(first.polygons[::7], *(record(id=i, top_m=np.nan, source=NO_HEIGHT) for i in first.ids[::7]))
+    assert np.array_equal(fewer.top_m, first.top_m[::7])
+
+
+HOUSE = shapely.box(0, 0, 20, 10)
+
+
+@pytest.mark.parametrize(
+    ("fields", "eaves", "top"),
+    [
+        (dict(roof=GABLED, roof_m=4.0), 6, 10),  # `height` includes the roof
+        (dict(roof=GABLED), 10 - 5 * PITCH, 10),  # 35° over half the width
+        (dict(roof=DOME), 5, 10),  # half the width
+        (dict(roof=PYRAMIDAL, top_m=6.0), 3, 6),  # a roof by default fills at most half of the building
+        (dict(roof=GABLED, top_m=6.0, bottom_m=4.0), 5, 6),
+        (dict(roof=GABLED, roof_m=10.0), 0, 10),
+        (dict(roof=GABLED, source=BY_LEVELS), 10, 10 + 5 * PITCH),  # levels do not count the roof
+        (dict(roof=HIPPED, source=BY_LEVELS, roof_m=3.0), 7, 10),  # but a stated one is in the top already
+        (dict(roof=GABLED, roof_m=0.0), 10, 10),
+        (dict(roof=FLAT, source=BY_LEVELS), 10, 10),
+    ],
+)  # fmt: skip
+def test_where_walls_end_and_roofs_begin(fields, eaves, top):
+    made = volumes([HOUSE], record(**fields))
+    assert (made.eaves_m[0], made.top_m[0]) == pytest.approx((eaves, top))
+    assert made.roof.tolist() == [fields["roof"]]
+
+
+def test_a_shaped_roof_needs_a_whole_piece():
+    part = shapely.box(0, 0, 5, 10)
+    made = volumes([HOUSE, part], record(roof=GABLED), record(id=2, part=True, top_m=20.0, roof=PYRAMIDAL))
+    assert dict(zip(made.ids.tolist(), made.roof.tolist(), strict=True)) == {1: FLAT, 2: PYRAMIDAL}
+    assert made.eaves_m[made.ids == 1].tolist() == [10]
+    cut = volumes([HOUSE], record(roof=GABLED), bounds=(3.0, -50.0, 50.0, 50.0))
+    assert cut.roof.tolist() == [FLAT] and cut.polygons[0].area == pytest.approx(170)
+
+
+def test_volumes_are_cut_at_the_edge_of_the_map(read, tmp_path, new_extract):
     extract = new_extract(100, 100)
     number = extract.box(80, -10, 120, 10, {"building": "yes"})
-    prisms = build_prisms(read_extract(extract.write(tmp_path / "edge.osm")))
-    assert prisms.ids.tolist() == [number] and not prisms.tagged[0]
-    assert np.allclose(prisms.polygons[0].bounds, (80, -10, 100, 10), atol=0.05)
+    made = build_volumes(*read(extract.write(tmp_path / "edge.osm")).all("building"), BOUNDS, 0)
+    assert made.ids.tolist() == [number] and made.source.tolist() == [NO_HEIGHT]
+    assert np.allclose(made.polygons[0].bounds, (80, -10, 100, 10), atol=0.05)
 
 
-def test_real_prisms_are_plain_polygons_of_positive_height(lower_manhattan):
-    prisms = build_prisms(lower_manhattan)
-    assert len(prisms.polygons) > 12_000
-    assert (shapely.get_type_id(prisms.polygons) == shapely.GeometryType.POLYGON).all()
-    assert (prisms.top_m > prisms.bottom_m).all() and (prisms.bottom_m >= 0).all()
-    assert set(prisms.ids.tolist()) <= set(lower_manhattan.building_ids.tolist())
-    assert 380 < prisms.top_m.max() < 600  # One World Trade Center
+def test_what_lies_beyond_the_map_is_no_volume():
+    made = volumes([shapely.box(100, 0, 120, 10), HOUSE], record(), record(id=2))
+    assert made.ids.tolist() == [2]
+
+
+def test_volumes_do_not_depend_on_what_stands_elsewhere(read, small_extract):
+    polygons, records = read(small_extract).all("building")
+    bounds = (-400.0, -300.0, 400.0, 300.0)
+    whole = build_volumes(polygons, records, bounds, 0)
+    near = shapely.get_x(shapely.centroid(polygons)) > -30
+    part = build_volumes(polygons[near], records[near], bounds, 0)
+    same = whole[np.isin(whole.ids, part.ids)]
+    assert shapely.to_wkb(same.polygons).tolist() == shapely.to_wkb(part.polygons).tolist()
+    assert np.array_equal(same.top_m, part.top_m) and np.array_equal(same.ids, part.ids)
+
+
+def test_no_buildings():
+    made = build_volumes(np.array([], object), np.zeros(0, BUILDING), BOUNDS, 0)
+    assert len(made) == 0 and len(made.on_ground) == 0
+
+
+def test_real_volumes_are_plain_polygons_of_positive_height(read, shared_data):
+    reading = read(shared_data / "osm/west-village.osm.pbf")
+    polygons, records = reading.all("building")
+    made = build_volumes(polygons, records, reading.store.blocks.geo.bounds, 0)
+    assert len(made) > 1_500
+    assert (shapely.get_type_id(made.polygons) == shapely.GeometryType.POLYGON).all() and shapely.is_valid(made.polygons).all()
+    assert (made.top_m > made.bottom_m).all() and (made.bottom_m >= 0).all()
+    assert (made.bottom_m <= made.eaves_m).all() and (made.eaves_m <= made.top_m).all()
+    assert set(made.ids.tolist()) <= set(records["id"].tolist())
+
+
+def test_real_towers(lower_manhattan):
+    table = pd.read_csv(lower_manhattan.path / "buildings.csv")
+    assert (table.top_m > table.bottom_m).all() and (table.bottom_m >= 0).all() and (table.area_m2 > 0.5).all()
+    x, y = lower_manhattan.projection.forward(40.7130, -74.0132)
+    highest = table.loc[table.top_m.idxmax()]
+    assert highest.top_m == 541.0 and np.hypot(highest.x - x, highest.y - y) < 30  # One World Trade Center with its spire
+    assert table.id[table.part == 0].nunique() >= 9_500

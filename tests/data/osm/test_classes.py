@@ -2,7 +2,18 @@
 
 import pytest
 
-from data.osm.classes import CLASSES, DRIVABLE, INDEX, RAILS, ROADS, class_of_area, class_of_way, is_underground
+from data.osm.classes import (
+    CLASSES,
+    DRIVABLE,
+    HIGHEST_LEVEL,
+    INDEX,
+    RAILS,
+    ROADS,
+    bridge_level,
+    class_of_area,
+    class_of_way,
+    is_underground,
+)
 
 
 def test_numbers_follow_the_published_dataset():
@@ -14,6 +25,10 @@ def test_numbers_follow_the_published_dataset():
 
 def test_no_two_classes_share_a_layer():
     assert len({c.layer for c in CLASSES}) == len(CLASSES) == 25
+
+
+def test_no_two_classes_share_a_colour():
+    assert len({c.rgb for c in CLASSES}) == 25
 
 
 def test_every_line_class_has_a_width():
@@ -31,7 +46,8 @@ def test_every_line_class_has_a_width():
         ({"highway": "pedestrian"}, "roads_pedestrian"), ({"highway": "track"}, "roads_track"), ({"highway": "road"}, "roads_other"),
         ({"highway": "footway"}, "paths_footway"), ({"highway": "path"}, "paths_footway"), ({"highway": "steps"}, "paths_steps"),
         ({"highway": "cycleway"}, "paths_cycleway"), ({"highway": "bridleway"}, "paths_bridleway"),
-        *(({"railway": kind}, "railways") for kind in sorted(RAILS)),
+        *(({"railway": kind}, "railways") for kind in sorted(RAILS)), ({"natural": "coastline"}, "coastlines"),
+        ({"highway": "primary", "railway": "tram"}, "roads_primary"), ({"highway": "busway"}, "roads_other"),
     ],
 )  # fmt: skip
 def test_class_of_way(tags, name):
@@ -80,3 +96,17 @@ def test_areas_without_a_class(tags):
 )  # fmt: skip
 def test_is_underground(tags, below):
     assert is_underground({"building": "yes", **tags}) is below
+
+
+@pytest.mark.parametrize(
+    ("tags", "level"),
+    [
+        ({}, 0), ({"layer": "3"}, 0), ({"bridge": "no", "layer": "2"}, 0),
+        ({"bridge": "yes"}, 1), ({"bridge": "viaduct"}, 1), ({"bridge": "yes", "layer": "1"}, 1), ({"bridge": "yes", "layer": "3"}, 3),
+        ({"bridge": "yes", "layer": "0"}, 1), ({"bridge": "yes", "layer": "2.0"}, 2), ({"bridge": "yes", "layer": "up"}, 1),
+        ({"bridge": "yes", "layer": "40"}, HIGHEST_LEVEL), ({"bridge": "yes", "layer": "inf"}, 1),
+        ({"bridge": "yes", "layer": "nan"}, 1),
+    ],
+)  # fmt: skip
+def test_bridges_are_raised_by_their_layer(tags, level):
+    assert bridge_level({"highway": "primary", **tags}) == level

@@ -1,185 +1,344 @@
-"""Reading extracts: what is refused and how, what becomes what, and a real one against its own tags."""
+"""Reading extracts: what is refused and how, what becomes what, what is counted, and a real one against its own tags."""
+
+import bz2
+import gzip
 
 import numpy as np
 import osmium
 import pytest
 import shapely
 
-from data.osm.classes import INDEX
-from data.osm.extract import LANE_WIDTH_M, read_extract
-from data.osm.heights import DEFAULT_HEIGHT_M
+from data.osm.classes import CLASSES, INDEX
+from data.osm.extract import HIGHEST_TREE_M, LANE_WIDTH_M, TREE_SPACING_M, WIDEST_M, read_frame
+from data.osm.heights import BY_HEIGHT, BY_LEVELS, NO_HEIGHT
+from data.osm.roofs import FLAT, GABLED
 from utils.errors import InputError
 
 
-def assert_refused(path, *words):
+def assert_refused(read, path, *words):
     with pytest.raises(InputError) as caught:
-        read_extract(path)
+        read(path)
     message = str(caught.value)
     assert str(path) in message and "\n" not in message
     assert all(word in message for word in words)
 
 
-def test_missing_file(tmp_path):
-    assert_refused(tmp_path / "no.osm.pbf", "no such extract")
+def test_missing_file(read, tmp_path):
+    assert_refused(read, tmp_path / "no.osm.pbf", "no such extract")
 
 
-def test_a_folder(tmp_path):
-    assert_refused(tmp_path, "no such extract")
+def test_a_folder(read, tmp_path):
+    assert_refused(read, tmp_path, "no such extract")
 
 
-def test_truncated_pbf(tmp_path, shared_data):
+def test_truncated_pbf(read, tmp_path, shared_data):
     whole = (shared_data / "osm/west-village.osm.pbf").read_bytes()
     (tmp_path / "half.osm.pbf").write_bytes(whole[: len(whole) // 2])
-    assert_refused(tmp_path / "half.osm.pbf", "truncated")
+    assert_refused(read, tmp_path / "half.osm.pbf", "truncated")
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_truncated_xml(tmp_path, small_extract, share):
+def test_truncated_xml(read, tmp_path, small_extract, share):
     whole = small_extract.read_bytes()
     (tmp_path / "part.osm").write_bytes(whole[: int(share * len(whole))])
-    assert_refused(tmp_path / "part.osm", "truncated")
+    assert_refused(read, tmp_path / "part.osm", "truncated")
 
 
-def test_truncated_gzip(tmp_path, new_extract):
+@pytest.mark.parametrize("suffix", ["gz", "bz2"])
+def test_truncated_compressed(read, tmp_path, new_extract, suffix):
     extract = new_extract(100, 100)
     for x in range(-90, 90, 5):
         extract.box(x, 0, x + 4, 10, {"building": "yes"})
-    path = extract.write(tmp_path / "part.osm.gz")
+    path = extract.write(tmp_path / f"part.osm.{suffix}")
     path.write_bytes(path.read_bytes()[:-200])
-    assert_refused(path, "truncated")
+    assert_refused(read, path, "truncated")
 
 
 @pytest.mark.parametrize("name", ["text.osm", "text.osm.pbf", "text.osm.gz", "text.osm.bz2", "text.txt"])
-def test_a_text_file_is_no_extract(tmp_path, name):
+def test_a_text_file_is_no_extract(read, tmp_path, name):
     (tmp_path / name).write_text("id,lat,lon\n1,2,3\n")
-    assert_refused(tmp_path / name)
+    assert_refused(read, tmp_path / name)
 
 
-def test_empty_file(tmp_path):
+def test_empty_file(read, tmp_path):
     (tmp_path / "empty.osm").touch()
-    assert_refused(tmp_path / "empty.osm")
+    assert_refused(read, tmp_path / "empty.osm")
 
 
-def test_no_building_above_ground(tmp_path, new_extract):
+@pytest.mark.parametrize("bounds", [True, False])
+def test_no_building_above_ground(read, tmp_path, new_extract, bounds):
     extract = new_extract(100, 100)
     extract.way([(-90, 0), (90, 0)], {"highway": "residential"})
     extract.box(0, 0, 10, 10, {"building": "no"})
     extract.box(20, 0, 30, 10, {"building": "yes", "layer": "-1"})
-    assert_refused(extract.write(tmp_path / "bare.osm"), "no building")
+    assert_refused(read, extract.write(tmp_path / "bare.osm", bounds=bounds), "no building above ground")
 
 
-def test_courtyard_stays_open(tmp_path, new_extract):
+def test_the_frame_is_the_extracts_own_box(tmp_path, new_extract):
+    extract = new_extract(200, 100)
+    extract.box(0, 0, 10, 10, {"building": "yes"})
+    west, south, east, north = read_frame(extract.write(tmp_path / "box.osm"))
+    x, y = extract.projection.forward([south, north], [west, east])
+    assert np.allclose([x, y], [(-200, 200), (-100, 100)], atol=0.02)
+
+
+def test_without_a_box_the_buildings_span_the_frame(tmp_path, new_extract):
+    extract = new_extract(200, 100)
+    extract.box(-50, -20, -30, 0, {"building": "yes"})
+    extract.box(60, 10, 70, 35, {"building": "house"})
+    extract.way([(-190, 0), (190, 0)], {"highway": "residential"})
+    west, south, east, north = read_frame(extract.write(tmp_path / "no-box.osm", bounds=False))
+    x, y = extract.projection.forward([south, north], [west, east])
+    assert np.allclose([x, y], [(-50, 70), (-20, 35)], atol=0.02)
+
+
+def degrees(extract, x0, y0, x1, y1):
+    (south, north), (west, east) = extract.projection.inverse([x0, x1], [y0, y1])
+    return float(south), float(west), float(north), float(east)
+
+
+def test_a_box_cuts_the_frame_and_never_widens_it(tmp_path, new_extract):
+    extract = new_extract(200, 100)
+    extract.box(0, 0, 10, 10, {"building": "yes"})
+    path = extract.write(tmp_path / "box.osm")
+    for box, expected in (((-60, -40, 50, 30), (-60, -40, 50, 30)), ((-900, -40, 50, 900), (-200, -40, 50, 100)),
+                          ((-900, -900, 900, 900), (-200, -100, 200, 100))):  # fmt: skip
+        west, south, east, north = read_frame(path, degrees(extract, *box))
+        (x0, x1), (y0, y1) = extract.projection.forward([south, north], [west, east])
+        assert np.allclose((x0, y0, x1, y1), expected, atol=0.1)  # meridians converge
+
+
+@pytest.mark.parametrize("box", [(300, -50, 400, 50), (-400, -50, -300, 50), (-50, 150, 50, 200), (-50, -200, 50, -150)])
+def test_a_box_beside_the_extract_is_refused(tmp_path, new_extract, box):
+    extract = new_extract(200, 100)
+    extract.box(0, 0, 10, 10, {"building": "yes"})
+    path = extract.write(tmp_path / "box.osm")
+    assert_refused(lambda p: read_frame(p, degrees(extract, *box)), path, "nothing of it lies in --bbox; it covers -33.90")
+
+
+def test_only_what_lies_in_the_box_is_read(read, tmp_path, new_extract):
+    extract = new_extract(200, 200)
+    inside, across = extract.box(0, 0, 10, 10, {"building": "yes"}), extract.box(45, 0, 55, 10, {"building": "yes"})
+    extract.box(60, 0, 70, 10, {"building": "yes"})
+    road = extract.way([(-150, 20), (150, 20)], {"highway": "primary"})
+    extract.way([(-150, 80), (150, 80)], {"highway": "primary"})
+    near, _ = extract.node((49, 0), {"natural": "tree"}), extract.node((51, 0), {"natural": "tree"})
+    reading = read(extract.write(tmp_path / "part.osm"), degrees(extract, -50, -50, 50, 50))
+    assert reading.all("building")[1]["id"].tolist() == [inside, across]
+    assert reading.all("way")[1]["id"].tolist() == [road] and reading.all("tree")[1]["id"].tolist() == [near]
+    assert reading.summary.dropped["outside the map"] == 3
+    assert reading.summary.elements["buildings"] == 2 and reading.summary.elements["trees"] == 1
+
+
+def test_a_box_without_a_building(read, tmp_path, new_extract):
+    extract = new_extract(200, 200)
+    extract.box(0, 0, 10, 10, {"building": "yes"})
+    path = extract.write(tmp_path / "part.osm")
+    assert_refused(lambda p: read(p, degrees(extract, -90, -90, -50, -50)), path, "no building above ground within the map")
+
+
+def test_courtyard_stays_open(read, tmp_path, new_extract):
     extract = new_extract(100, 100)
     ring, hole = extract.box(-20, -20, 20, 20), extract.box(-10, -10, 10, 10)
     relation = extract.multipolygon(ring, hole, {"building": "yes", "height": "12"})
-    features = read_extract(extract.write(tmp_path / "court.osm"))
-    assert features.building_ids.tolist() == [-relation]
+    polygons, records = read(extract.write(tmp_path / "court.osm")).all("building")
+    assert records["id"].tolist() == [-relation]
     expected = shapely.box(-20, -20, 20, 20).difference(shapely.box(-10, -10, 10, 10))
-    assert features.buildings[0].symmetric_difference(expected).area < 2
-    assert features.building_extent_m.tolist() == [[0, 12]]
+    assert polygons[0].symmetric_difference(expected).area < 2
+    assert (records["bottom_m"][0], records["top_m"][0]) == (0, 12)
 
 
-def test_elements_become_what_their_tags_say(tmp_path, new_extract):
+def test_several_members_make_one_polygon(read, tmp_path, new_extract):
+    """Two outer rings, one of them of three ways in any direction, and an island in the courtyard of the other."""
+    extract = new_extract(100, 100)
+    pieces = [extract.way(xy) for xy in ([(0, 0), (40, 0), (40, 20)], [(0, 40), (40, 40), (40, 20)], [(0, 40), (0, 0)])]
+    court, island, apart = extract.box(10, 10, 30, 30), extract.box(15, 15, 25, 25), extract.box(60, 0, 80, 20)
+    members = [(p, "outer") for p in (*pieces, island, apart)] + [(court, "inner")]
+    extract.relation(members, {"leisure": "park"})
+    extract.box(-50, -50, -40, -40, {"building": "yes"})
+    polygons, records = read(extract.write(tmp_path / "members.osm")).all("surface")
+    assert records["semantic"].tolist() == [INDEX["vegetation"]]
+    assert polygons[0].area == pytest.approx(40 * 40 - 20 * 20 + 10 * 10 + 20 * 20, abs=2)
+
+
+def mixed(extract):
+    """One of everything; returns the ids by name."""
+    across = {"roof:shape": "gabled", "roof:orientation": "across"}
+    return {
+        "house": extract.box(0, 0, 10, 10, {"building": "house"}),
+        "shed": extract.box(20, 0, 24, 4, {"building": "shed"}),
+        "tower": extract.box(30, 0, 40, 10, {"building": "yes", "building:levels": "4", **across}),
+        "part": extract.box(0, 0, 5, 10, {"building:part": "yes", "height": "9", "min_height": "3"}),
+        "both": extract.box(45, 0, 49, 10, {"building": "yes", "building:part": "yes", "height": "9"}),
+        "cellar": extract.box(50, 0, 60, 10, {"building": "yes", "layer": "-2"}),
+        "loop": extract.box(-50, -50, -20, -20, {"highway": "pedestrian"}),
+        "plaza": extract.box(-50, 20, -20, 50, {"highway": "pedestrian", "area": "yes"}),
+        "wide": extract.way([(-100, 100), (100, 100)], {"highway": "primary", "width": "20"}),
+        "lanes": extract.way([(-100, 120), (100, 120)], {"highway": "residential", "lanes": "3"}),
+        "both widths": extract.way([(-100, 125), (100, 125)], {"highway": "residential", "lanes": "3", "width": "5 m"}),
+        "absurd": extract.way([(-100, 130), (100, 130)], {"highway": "residential", "width": "600"}),
+        "refused": extract.way([(-100, 135), (100, 135)], {"highway": "residential", "width": "wide", "lanes": "2;3"}),
+        "path": extract.way([(-100, 140), (100, 140)], {"highway": "footway"}),
+        "tunnel": extract.way([(-100, 160), (100, 160)], {"highway": "footway", "tunnel": "yes"}),
+        "below": extract.way([(-100, 165), (100, 165)], {"highway": "primary", "layer": "-1"}),
+        "bridge": extract.way([(-100, 170), (100, 170)], {"highway": "primary", "bridge": "yes", "layer": "2"}),
+        "viaduct": extract.way([(-100, 175), (100, 175)], {"railway": "subway", "bridge": "viaduct"}),
+        "tram": extract.way([(-100, 180), (100, 180)], {"railway": "tram", "lanes": "4"}),
+        "coast": extract.way([(-100, -100), (100, -100)], {"natural": "coastline"}),
+        "stream": extract.way([(-100, -150), (100, -150)], {"waterway": "stream"}),
+    }
+
+
+def test_elements_become_what_their_tags_say(read, tmp_path, new_extract):
     extract = new_extract(200, 200)
-    house = extract.box(0, 0, 10, 10, {"building": "house"})
-    part = extract.box(0, 0, 5, 10, {"building:part": "yes", "height": "9", "min_height": "3"})
-    extract.box(50, 0, 60, 10, {"building": "yes", "layer": "-2"})
-    extract.box(-50, -50, -20, -20, {"highway": "pedestrian"})  # a loop of road, no plaza
-    extract.box(-50, 20, -20, 50, {"highway": "pedestrian", "area": "yes"})
-    extract.way([(-100, 100), (100, 100)], {"highway": "primary", "width": "20"})
-    extract.way([(-100, 120), (100, 120)], {"highway": "residential", "lanes": "3"})
-    extract.way([(-100, 140), (100, 140)], {"highway": "footway"})
-    extract.way([(-100, 160), (100, 160)], {"highway": "footway", "tunnel": "yes"})
-    extract.way([(-100, -100), (100, -100)], {"natural": "coastline"})
-    extract.way([(-100, -150), (100, -150)], {"waterway": "stream"})
-    extract.node((30, 30), {"natural": "tree", "height": "14 m", "diameter_crown": "6"})
-    extract.node((40, 30), {"natural": "tree"})
-    features = read_extract(extract.write(tmp_path / "mixed.osm.gz"))
-    assert dict(zip(features.building_ids.tolist(), features.building_is_part.tolist(), strict=True)) == {house: False, part: True}
-    order = np.argsort(features.building_ids)
-    assert features.building_extent_m[order].tolist() == [[0, DEFAULT_HEIGHT_M], [3, 9]]
-    assert features.building_tagged[order].tolist() == [False, True]
-    assert features.surface_classes.tolist() == [INDEX["areas_pedestrian"]]
-    assert shapely.box(-50, 20, -20, 50).symmetric_difference(features.surfaces[0]).area < 1.5
-    ways = sorted(zip(features.way_classes.tolist(), features.way_widths_m.tolist(), strict=True))
-    assert ways == sorted([(INDEX["roads_primary"], 20.0), (INDEX["roads_residential"], 3 * LANE_WIDTH_M),
-                           (INDEX["paths_footway"], 0.0), (INDEX["roads_pedestrian"], 0.0)])  # fmt: skip
-    assert len(features.coastlines) == 1
-    assert np.allclose(shapely.get_coordinates(features.coastlines), [(-100, -100), (100, -100)], atol=0.02)
-    assert np.allclose(features.trees, [(30, 30, 14, 6), (40, 30, 0, 0)], atol=0.02)
-    assert features.dropped["underground"] == 3  # the tunnel, and the building as a way and as an area
-    assert np.allclose(features.bounds, (-200, -200, 200, 200), atol=0.05)
+    ids = mixed(extract)
+    tree = extract.node((30, 30), {"natural": "tree", "height": "14 m", "diameter_crown": "6"})
+    bare = extract.node((40, 30), {"natural": "tree"})
+    odd = extract.node((50, 30), {"natural": "tree", "height": str(HIGHEST_TREE_M), "diameter_crown": str(WIDEST_M)})
+    reading = read(extract.write(tmp_path / "mixed.osm.gz"))
+
+    _, buildings = reading.all("building")
+    by_id = {int(r["id"]): r for r in buildings}
+    assert list(by_id) == sorted(ids[name] for name in ("house", "shed", "tower", "part", "both"))
+    assert {name for name, i in ids.items() if i in by_id and by_id[i]["part"]} == {"part"}
+    assert {name for name, i in ids.items() if i in by_id and by_id[i]["low"]} == {"shed"}
+    assert {ids[name]: by_id[ids[name]]["source"] for name in ("house", "tower", "part")} == {
+        ids["house"]: NO_HEIGHT, ids["tower"]: BY_LEVELS, ids["part"]: BY_HEIGHT}  # fmt: skip
+    assert (by_id[ids["part"]]["bottom_m"], by_id[ids["part"]]["top_m"]) == (3, 9)
+    assert np.isnan(by_id[ids["house"]]["top_m"]) and by_id[ids["tower"]]["top_m"] == 12
+    assert (by_id[ids["tower"]]["roof"], by_id[ids["tower"]]["across"]) == (GABLED, True)
+    assert (by_id[ids["house"]]["roof"], by_id[ids["house"]]["across"]) == (FLAT, False)
+
+    polygons, surfaces = reading.all("surface")
+    plaza = surfaces["semantic"] == INDEX["areas_pedestrian"]
+    assert surfaces["id"][plaza].tolist() == [ids["plaza"]]
+    assert shapely.box(-50, 20, -20, 50).symmetric_difference(polygons[plaza][0]).area < 1.5
+    assert surfaces["semantic"][~plaza].tolist() == [INDEX["water"]]  # what the coastline closes
+
+    lines, ways = reading.all("way")
+    widths = {name: ways["width_m"][ways["id"] == i].tolist() for name, i in ids.items()}
+    assert {name: w[0] for name, w in widths.items() if w} == pytest.approx({
+        "loop": CLASSES[INDEX["roads_pedestrian"]].width_m, "wide": 20, "lanes": 3 * LANE_WIDTH_M, "both widths": 5, "absurd": WIDEST_M,
+        "refused": CLASSES[INDEX["roads_residential"]].width_m, "path": CLASSES[INDEX["paths_footway"]].width_m,
+        "bridge": CLASSES[INDEX["roads_primary"]].width_m, "viaduct": CLASSES[INDEX["railways"]].width_m,
+        "tram": CLASSES[INDEX["railways"]].width_m, "coast": CLASSES[INDEX["coastlines"]].width_m,
+    })  # fmt: skip
+    assert {int(r["id"]): int(r["level"]) for r in ways if r["level"]} == {ids["bridge"]: 2, ids["viaduct"]: 1}
+    assert np.allclose(shapely.get_coordinates(lines[ways["id"] == ids["coast"]]), [(-100, -100), (100, -100)], atol=0.02)
+
+    spots, trees = reading.all("tree")
+    assert trees["id"].tolist() == [tree, bare, odd] and not trees["index"].any()
+    assert np.allclose(shapely.get_coordinates(spots), [(30, 30), (40, 30), (50, 30)], atol=0.02)
+    assert trees["height_m"].tolist() == [14, 0, 0] and trees["crown_m"].tolist() == [6, 0, 0]
 
 
-def test_tree_rows_become_trees_along_the_line(tmp_path, new_extract):
+def test_the_summary_counts_every_element_once(read, tmp_path, new_extract):
+    extract = new_extract(200, 200)
+    mixed(extract)
+    extract.box(-90, -90, -80, -80, {"building": "yes", "height": "tall", "building:levels": "4;5"})
+    extract.box(-70, -90, -60, -80, {"building": "yes", "height": "about 10"})
+    extract.multipolygon(extract.box(-90, 60, -60, 90), extract.box(-80, 70, -70, 80), {"building": "yes", "location": "underground"})
+    extract.box(300, 300, 310, 310, {"building": "yes"})
+    extract.box(-90, 0, -80, 10, {"highway": "footway", "tunnel": "yes"})  # a closed way
+    summary = read(extract.write(tmp_path / "mixed.osm")).summary
+    assert {k: n for k, n in summary.elements.items() if n} == {
+        "buildings": 6, "building parts": 1, "areas_pedestrian": 1, "roads_primary": 2, "roads_residential": 4, "paths_footway": 1,
+        "roads_pedestrian": 1, "railways": 2, "coastlines": 1, "bridges": 2}  # fmt: skip
+    # Of a house that is tagged as a part, too, the outline counts.
+    assert {k: n for k, n in summary.dropped.items() if n} == {"underground": 5, "outside the map": 1}
+    assert dict(summary.refused) == {"height": 2, "building:levels": 1, "width": 1, "lanes": 1}
+    assert summary.repaired == 0
+
+
+def test_tree_rows_become_a_tree_every_eight_metres(read, tmp_path, new_extract):
     extract = new_extract(100, 100)
     extract.box(0, 0, 10, 10, {"building": "yes"})
-    extract.way([(-60, 20), (60, 20)], {"natural": "tree_row"})
-    trees = read_extract(extract.write(tmp_path / "row.osm")).trees
-    assert 12 <= len(trees) <= 20
-    assert np.allclose(trees[:, 1], 20, atol=0.05)
-    assert trees[:, 0].min() < -50 and trees[:, 0].max() > 45
+    row = extract.way([(-60, 20), (20, 20), (20, 81)], {"natural": "tree_row", "height": "9"})
+    spots, trees = read(extract.write(tmp_path / "row.osm")).all("tree")
+    line = shapely.LineString([(-60, 20), (20, 20), (20, 81)])
+    expected = [line.interpolate(TREE_SPACING_M * i).coords[0] for i in range(18)]  # 0 to 136 m of 141 m
+    assert np.allclose(shapely.get_coordinates(spots), expected, atol=0.03)
+    assert trees["id"].tolist() == [row] * 18 and len(set(trees["index"].tolist())) == 18 and (trees["height_m"] == 9).all()
 
 
-def test_given_origin_moves_the_coordinates(small_extract):
-    centre = read_extract(small_extract)
-    lat, lon = centre.projection.inverse(100.0, -50.0)
-    moved = read_extract(small_extract, (float(lat), float(lon)))
-    shift = shapely.get_coordinates(moved.buildings) - shapely.get_coordinates(centre.buildings)
-    assert np.allclose(shift, (-100, 50), atol=0.01)
-    assert np.allclose(np.subtract(moved.bounds, centre.bounds), (-100, 50, -100, 50), atol=0.05)
+@pytest.mark.parametrize("shuffle", ["within", "mixed"])
+@pytest.mark.parametrize("suffix", ["osm", "osm.gz", "osm.bz2"])
+def test_the_order_of_the_elements_does_not_matter(read, tmp_path, new_extract, shuffle, suffix):
+    extract = new_extract(200, 200)
+    mixed(extract)
+    extract.way([(0, 50), (30, 80), (30, 50), (0, 80), (0, 50)], {"building": "yes"})  # crosses itself
+    extract.multipolygon(extract.box(-90, 60, -60, 90), extract.box(-80, 70, -70, 80), {"building": "yes"})
+    ordered, shuffled = (read(extract.write(tmp_path / f"{s}.{suffix}", s, seed=3)) for s in (None, shuffle))
+    for kind in ("building", "surface", "way", "tree"):
+        (geometries, records), (others, other_records) = ordered.all(kind), shuffled.all(kind)
+        assert records.tobytes() == other_records.tobytes()
+        assert shapely.to_wkb(geometries).tolist() == shapely.to_wkb(others).tolist()
+    assert +ordered.summary.elements == +shuffled.summary.elements and +ordered.summary.dropped == +shuffled.summary.dropped
+
+
+def test_a_header_that_claims_an_order_is_not_believed(read, tmp_path, new_extract):
+    """The real west-village extract says that it is sorted and has its relations before its ways."""
+    extract = new_extract(200, 200)
+    mixed(extract)
+    ordered, shuffled = (extract.write(tmp_path / f"{s}.osm", s) for s in (None, "mixed"))
+    header = osmium.io.Reader(str(shuffled)).header()
+    header.set("sorting", "Type_then_ID")
+    with osmium.SimpleWriter(str(tmp_path / "claims.osm.pbf"), header=header) as writer:
+        for element in osmium.FileProcessor(str(shuffled)):
+            writer.add(element)
+    assert osmium.io.Reader(str(tmp_path / "claims.osm.pbf")).header().get("sorting") == "Type_then_ID"
+    ordered, claimed = read(ordered), read(tmp_path / "claims.osm.pbf")
+    for kind in ("building", "way"):
+        assert ordered.all(kind)[1].tobytes() == claimed.all(kind)[1].tobytes()
+
+
+def test_compressed_files_hold_the_same(read, tmp_path, small_extract):
+    text = small_extract.read_bytes()
+    plain = read(small_extract)
+    for suffix, compress in (("gz", gzip.compress), ("bz2", bz2.compress)):
+        (tmp_path / f"small.osm.{suffix}").write_bytes(compress(text))
+        packed = read(tmp_path / f"small.osm.{suffix}")
+        assert plain.all("building")[1].tobytes() == packed.all("building")[1].tobytes()
 
 
 class RealTags:
-    """Tags of every building and tree of an extract, read without the code under test."""
+    """Tags of every building of an extract, read without the code under test."""
 
     def __init__(self, path):
-        keys = osmium.filter.KeyFilter("building", "building:part", "natural")
-        self.buildings, self.trees = {}, 0
-        for element in osmium.FileProcessor(str(path)).with_filter(keys):
-            tags = dict(element.tags)
-            if element.is_node():
-                self.trees += tags.get("natural") == "tree"
-            elif "building" in tags or "building:part" in tags:
-                self.buildings[element.id if element.is_way() else -element.id] = tags
+        self.buildings = {}
+        for element in osmium.FileProcessor(str(path)).with_filter(osmium.filter.KeyFilter("building", "building:part")):
+            self.buildings[element.id if element.is_way() else -element.id] = dict(element.tags)
 
 
 @pytest.fixture(scope="module")
-def real_tags(shared_data):
-    return RealTags(shared_data / "osm/lower-manhattan.osm.pbf")
+def real(read, shared_data):
+    path = shared_data / "osm/west-village.osm.pbf"
+    return read(path), RealTags(path).buildings
 
 
-def test_heights_of_real_buildings_are_those_of_their_tags(lower_manhattan, real_tags):
-    extent = dict(zip(lower_manhattan.building_ids.tolist(), lower_manhattan.building_extent_m.tolist(), strict=True))
-    plain = {i: t for i, t in real_tags.buildings.items() if i in extent and t.get("height", "").replace(".", "", 1).isdigit()}
-    plain = {i: t for i, t in plain.items() if float(t["height"]) > 0 and "min_height" not in t and "building:min_level" not in t}
-    assert len(plain) > 11_000
-    assert all(extent[i] == [0, float(t["height"])] for i, t in plain.items())
-    raised = {i: t for i, t in real_tags.buildings.items() if i in extent and {"height", "min_height"} <= t.keys()}
-    raised = {i: (float(t["min_height"]), float(t["height"])) for i, t in raised.items() if t["min_height"].replace(".", "", 1).isdigit()}
-    raised = {i: (low, high) for i, (low, high) in raised.items() if low < high}
-    assert len(raised) > 100
-    assert all(tuple(extent[i]) == edges for i, edges in raised.items())
+def test_heights_of_real_buildings_are_those_of_their_tags(real):
+    reading, tags = real
+    _, records = reading.all("building")
+    plain = 0
+    for record in records:
+        height = tags[int(record["id"])].get("height", "")
+        if height.replace(".", "", 1).isdigit() and float(height) > 0:
+            assert record["top_m"] == float(height) and record["source"] == BY_HEIGHT
+            plain += 1
+    assert plain > 1_500
 
 
-def test_real_relations_are_read_too(lower_manhattan, real_tags):
-    multipolygons = {i for i, t in real_tags.buildings.items() if i < 0 and t.get("type") == "multipolygon"}
-    assert len(multipolygons & set(lower_manhattan.building_ids.tolist())) > 0.9 * len(multipolygons) > 50
-    assert sum(len(p.interiors) for p in shapely.get_parts(lower_manhattan.buildings)) > 50
+def test_real_buildings_are_valid_and_within_reach_of_the_map(real):
+    reading, tags = real
+    polygons, records = reading.all("building")
+    assert set(records["id"].tolist()) <= tags.keys() and len(records) > 1_500
+    assert shapely.is_valid(polygons).all()
+    assert shapely.intersects(shapely.box(*reading.store.blocks.geo.bounds), shapely.envelope(polygons)).all()
 
 
-def test_no_underground_building_gets_through(lower_manhattan, real_tags):
-    below = {i for i, t in real_tags.buildings.items() if t.get("layer", "0").startswith("-") or t.get("location") == "underground"}
-    assert len(below) >= 4
-    assert not below & set(lower_manhattan.building_ids.tolist())
-
-
-def test_real_trees(lower_manhattan, real_tags):
-    assert real_tags.trees > 11_000
-    assert real_tags.trees <= len(lower_manhattan.trees) < 1.1 * real_tags.trees
-
-
-def test_real_buildings_are_valid_and_inside(lower_manhattan):
-    assert shapely.is_valid(lower_manhattan.buildings).all()
-    x0, y0, x1, y1 = shapely.total_bounds(lower_manhattan.buildings)
-    assert x1 - x0 < 6500 and y1 - y0 < 5000
+def test_real_trees_and_relations_of_a_large_extract(lower_manhattan):
+    elements = lower_manhattan.info["elements"]
+    assert 11_000 < elements["trees"] < 12_500
+    assert elements["buildings"] >= 9_500 and elements["building parts"] > 3_000
+    buildings = np.loadtxt(lower_manhattan.path / "buildings.csv", delimiter=",", skiprows=1, usecols=0, dtype=np.int64)
+    assert len(np.unique(buildings[buildings < 0])) > 50
