@@ -37,9 +37,9 @@ def save_picture(city: CityMap, spot: tuple[float, float] | None, heading_deg: f
     cut = TileCutter(city, SIDE, SIDE, polar=False, extent_m=extent_m)
     drawn = cut(torch.tensor([[x, y]], dtype=torch.float64), torch.tensor([heading_deg]))[0].permute(1, 2, 0).numpy() * 255
     rows = round(SIDE * 180 / (UP_DEG + DOWN_DEG))
-    view = Renderer(city, rows).render(x, y, heading_deg, Conditions(SUN, 0.9, 1.05, 0.2, 0.2, 5), above_m)
     top, left = round(rows * (90 - UP_DEG) / 180), round(rows * (180 - ASIDE_DEG) / 180)
-    view = view[top : top + SIDE, left : 2 * rows - left]
+    renderer = Renderer(city, rows, slice(top, top + SIDE), slice(left, 2 * rows - left))
+    view = renderer.render(x, y, heading_deg, Conditions(SUN, 0.9, 1.05, 0.2, 0.2, 5), above_m)
     picture = Image.fromarray(np.concatenate([drawn.round().astype(np.uint8), view], axis=1))
     attribute(picture, city.info["attribution"])
     with atomic_file(path) as temporary:

@@ -44,31 +44,33 @@ class Renderer:
     Args:
         city: the map.
         height: rows of a panorama; it has twice as many columns and covers the full sphere.
+        rows, columns: render this part of it only.
 
     Raises:
         InputError: Embree's Python binding is not installed.
     """
 
-    def __init__(self, city: CityMap, height: int):
+    def __init__(self, city: CityMap, height: int, rows: slice = slice(None), columns: slice = slice(None)):
         try:
             from embreex.mesh_construction import TriangleMesh
             from embreex.rtcore_scene import EmbreeScene
         except ImportError:
             raise InputError("rendering needs Embree; install it with `pip install embreex`") from None
-        self.city, self.height, self.width = city, height, 2 * height
+        self.city, self.height = city, height
         self.kind, self.owner = np.array(city.mesh["kind"]), np.array(city.mesh["owner"])
         self.ground = np.asarray(city.ground)  # in memory: rays read it at random
         self.scene = EmbreeScene()
         TriangleMesh(self.scene, np.array(city.mesh["triangles"]))
-        azimuth = ((np.arange(self.width) + 0.5) / self.width - 0.5) * 2 * np.pi
-        elevation = np.pi / 2 - (np.arange(height) + 0.5) / height * np.pi
+        azimuth = (((np.arange(2 * height) + 0.5) / (2 * height) - 0.5) * 2 * np.pi)[columns]
+        elevation = (np.pi / 2 - (np.arange(height) + 0.5) / height * np.pi)[rows]
+        self.shape = len(elevation), len(azimuth), 3
         self.azimuth, self.elevation = (a.ravel() for a in np.meshgrid(azimuth, elevation))
 
     def render(self, x: float, y: float, heading_deg: float, conditions: Conditions, floor_m: float = 0.0) -> np.ndarray:
         """One panorama from a camera 2.5 m above the floor at (x, y), which is floor_m above the ground.
 
         Returns:
-            (height, 2·height, 3) uint8 RGB.
+            (height, 2·height, 3) uint8 RGB, or the part of it.
         """
         azimuth = self.azimuth + np.radians(heading_deg)
         rays = np.column_stack([np.cos(self.elevation) * np.sin(azimuth), np.cos(self.elevation) * np.cos(azimuth), np.sin(self.elevation)])
@@ -84,7 +86,7 @@ class Renderer:
         x0, _, _, y1 = self.city.georeference.bounds
         pixels = _shade(eye, rays, kind, owner, distance, normal, lit, self.ground, x0, y1, self.city.georeference.metres_per_pixel,
                         np.pi / self.height, *conditions)  # fmt: skip
-        return pixels.reshape(self.height, self.width, 3)
+        return pixels.reshape(self.shape)
 
     def free_spot(self, x: float, y: float, reach_m: float = 40.0) -> tuple[float, float]:
         """The nearest spot to (x, y) outside buildings, within reach: positions on maps and in files err by a few metres."""

@@ -115,3 +115,14 @@ def test_a_batch_as_large_as_a_tile_is_high(small_city, polar):
     batch = cut(centre, heading)
     for i in range(8):
         assert torch.equal(batch[i], cut(centre[i : i + 1], heading[i : i + 1])[0])
+
+
+@pytest.mark.parametrize("polar", [False, True])
+def test_a_tile_of_another_extent(small_city, polar):
+    """A tile of twice the extent holds the smaller one: its middle, or its lower half of radii."""
+    where = tensors([(10.0, 20.0, 33.0), (-90.0, 40.0, 250.0)])
+    small = TileCutter(small_city, 64, 128 if polar else 64, polar)(*where)
+    wide = TileCutter(small_city, 128, 128, polar, extent_m=304.0)(*where)
+    middle = wide[:, :, 64:] if polar else wide[:, :, 32:96, 32:96]
+    assert (middle - small).abs().mean() < 1e-5 and small.std() > 0.03
+    assert torch.equal(tile_grid(8, 8, polar, 304.0), 2 * tile_grid(8, 8, polar))
