@@ -15,10 +15,11 @@ from data.city import FORMAT
 from data.georeference import Georeference
 from data.osm.buildings import Volumes
 from data.osm.classes import CLASSES, DRIVABLE
-from data.osm.extract import Summary, read_extract, read_frame
+from data.osm.extract import Summary, read_extract
 from data.osm.heights import BY_HEIGHT, BY_LEVELS, NO_HEIGHT
 from data.osm.merge import write_mesh, write_points, write_rasters
 from data.osm.roofs import CONE, DOME, FLAT, GABLED, HIPPED, PYRAMIDAL
+from data.osm.source import read_frame
 from data.osm.store import Blocks, FeatureStore, Window
 from data.osm.tile import Tile, TileMaker
 from data.projection import Projection

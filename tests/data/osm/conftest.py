@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from data.georeference import Georeference
-from data.osm.extract import Summary, read_extract, read_frame
+from data.osm.extract import Summary, read_extract
+from data.osm.source import read_frame
 from data.osm.store import KINDS, Blocks, FeatureStore
 from data.projection import Projection
 

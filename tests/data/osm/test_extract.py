@@ -9,9 +9,10 @@ import pytest
 import shapely
 
 from data.osm.classes import CLASSES, INDEX
-from data.osm.extract import HIGHEST_TREE_M, LANE_WIDTH_M, TREE_SPACING_M, WIDEST_M, read_frame
+from data.osm.extract import HIGHEST_TREE_M, LANE_WIDTH_M, TREE_SPACING_M, WIDEST_M
 from data.osm.heights import BY_HEIGHT, BY_LEVELS, NO_HEIGHT
 from data.osm.roofs import FLAT, GABLED
+from data.osm.source import read_frame
 from utils.errors import InputError
 
 
@@ -82,12 +83,13 @@ def test_the_frame_is_the_extracts_own_box(tmp_path, new_extract):
     assert np.allclose([x, y], [(-200, 200), (-100, 100)], atol=0.02)
 
 
-def test_without_a_box_the_buildings_span_the_frame(tmp_path, new_extract):
+@pytest.mark.parametrize("shuffle", [None, "mixed"])
+def test_without_a_box_the_buildings_span_the_frame(tmp_path, new_extract, shuffle):
     extract = new_extract(200, 100)
     extract.box(-50, -20, -30, 0, {"building": "yes"})
     extract.box(60, 10, 70, 35, {"building": "house"})
     extract.way([(-190, 0), (190, 0)], {"highway": "residential"})
-    west, south, east, north = read_frame(extract.write(tmp_path / "no-box.osm", bounds=False))
+    west, south, east, north = read_frame(extract.write(tmp_path / "no-box.osm", shuffle, bounds=False))
     x, y = extract.projection.forward([south, north], [west, east])
     assert np.allclose([x, y], [(-50, 70), (-20, 35)], atol=0.02)
 
