@@ -11,6 +11,10 @@ from utils.errors import InputError
 MAX_PATHS = 20_000_000  # in memory at a time: 8 bytes each, and 8 bytes of scores for each core
 
 
+class TooManyPaths(InputError):
+    """A graph has more paths than can be held."""
+
+
 @dataclass(frozen=True)
 class PathTree:
     """Simple paths of 1 to L places. Level t holds those of t + 1 places, as their last place and the path that they extend.
@@ -27,7 +31,7 @@ def path_tree(graph: RouteGraph, length: int) -> PathTree:
     """The simple paths of 1 to `length` places.
 
     Raises:
-        InputError: there are none of that length, or too many to hold.
+        InputError: there are none of that length; TooManyPaths: too many to hold.
     """
     n = len(graph)
     place, parent = np.arange(n, dtype=np.int32), np.full(n, -1, np.int32)
@@ -35,8 +39,8 @@ def path_tree(graph: RouteGraph, length: int) -> PathTree:
     for t in range(1, length):
         bound = int(np.diff(graph.start)[place[level[-2] :]].sum())
         if level[-1] + bound > MAX_PATHS:
-            raise InputError(f"more than {MAX_PATHS:,} simple paths of up to {t + 1} places in this graph; "
-                             "cull candidates (--keep 50) or use shorter routes")
+            raise TooManyPaths(f"more than {MAX_PATHS:,} simple paths of up to {t + 1} places in this graph; "
+                               "cull candidates (--keep 50) or use shorter routes")
         more = _extended(place, parent, level[-2], level[-1], graph.start, graph.neighbor, bound)
         if not len(more[0]):
             raise InputError(f"routes of {length} places are longer than any path of the graph: its longest simple path has {t} places")
@@ -45,7 +49,7 @@ def path_tree(graph: RouteGraph, length: int) -> PathTree:
     return PathTree(place, parent, np.array(level))
 
 
-@njit(cache=True)
+@njit
 def _extended(place, parent, first, last, start, neighbor, bound):
     """Last places and parents of the simple paths that extend paths first to last − 1; there are at most `bound`."""
     new_place, new_parent, n = np.empty(bound, np.int32), np.empty(bound, np.int32), 0
@@ -57,7 +61,7 @@ def _extended(place, parent, first, last, start, neighbor, bound):
     return new_place[:n].copy(), new_parent[:n].copy()
 
 
-@njit(cache=True)
+@njit
 def on_path(place, parent, path, candidate):
     """Whether a path passes a place."""
     while path >= 0:

@@ -113,7 +113,7 @@ def _in_threads(work: Callable[[int], np.ndarray], n: int) -> list[np.ndarray]:
         return list(progress(pool.map(work, range(n)), total=n, desc="routes", unit=" routes"))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _distances(query, by_dimension):
     """(N,) Euclidean distances of one query (D,) from references (D, N)."""
     squared = np.zeros(by_dimension.shape[1])
@@ -123,7 +123,7 @@ def _distances(query, by_dimension):
     return np.sqrt(squared)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _best_in_tree(query, by_dimension, place, parent, level, path_turn, observed):
     """(L, TAIL) the best paths of one drive among all of a tree."""
     length = len(query)
@@ -146,7 +146,7 @@ def _best_in_tree(query, by_dimension, place, parent, level, path_turn, observed
     return tails
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _precedes(a, b, parent, score):
     """Whether path a comes before path b of the same score: stable sorting leaves them as their parents were, those as theirs, …"""
     while parent[a] != parent[b]:
@@ -156,7 +156,7 @@ def _precedes(a, b, parent, score):
     return a < b
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _search(query, by_dimension, start, neighbor, edge_turn, observed, keep_percent):
     """The candidates of one drive: place, parent, score, step as in `Candidates`; the last of `step` is −1 where they grew too many."""
     length, n = len(query), by_dimension.shape[1]
@@ -198,7 +198,7 @@ def _search(query, by_dimension, start, neighbor, edge_turn, observed, keep_perc
     return place[:end].copy(), parent[:end].copy(), score[:end].copy(), step
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _tails(place, parent, step):
     """(L, TAIL) last places of the first candidate of each step."""
     tails = np.full((len(step) - 1, TAIL), -1, np.int32)
@@ -208,7 +208,7 @@ def _tails(place, parent, step):
     return tails
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _write_tail(tail, place, parent, path):
     for k in range(TAIL - 1, -1, -1):
         if path < 0:
