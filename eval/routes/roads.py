@@ -44,7 +44,7 @@ def graph_along_roads(xy: np.ndarray, streets: Streets, snap_m: float = SNAP_M, 
 
 
 def _segments(streets: Streets) -> tuple[np.ndarray, np.ndarray]:
-    """Straight pieces between corners: corners (C, 2) metres and segments (S, 2) of two corners, lines of a level split where they cross."""
+    """Straight pieces of streets, those of a level split where they cross: corners (C, 2) metres, and segments (S, 2) of two corners."""
     import shapely  # the map was made with it; nothing else of the evaluation needs it
 
     pieces = [np.zeros((0, 2, 2))]
