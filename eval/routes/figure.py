@@ -37,7 +37,8 @@ def draw_accuracy(path: Path, accuracy: dict[str, np.ndarray], published: Path |
         axes.plot(np.arange(1, len(values) + 1), values, "--" if dashed else "-", color="0.2" if name == "published" else None, label=label)
     for name, curve in curves.items():
         axes.plot(curve["route_length"], curve["top1_accuracy_percent"], "--", linewidth=1.2, label=f"published: {name}")
-    axes.set(xlabel="route length (panoramas)", ylabel="last five places right (%)", xlim=(1, None), ylim=(None, 100))
+    axes.set(xlabel="route length (panoramas)", ylabel="last five places right (%)", ylim=(None, 100))
+    axes.set_xlim(1, max(2, *map(len, accuracy.values())))
     axes.set_title(f"{embeddings.stem}, {keep_percent:g} % of candidates kept", fontsize=10)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="lower right")
