@@ -17,7 +17,7 @@ from utils.progress import progress
 
 MAP_PX, SIDE_PX, CAPTION_PX, FRAME_MS = 640, 480, 44, 500
 ZOOM_M = 300.0  # edge of the close view around the true position
-ROADS, TRUE, PALE, STRONG = (120, 128, 136), (0, 140, 60), np.array([255, 214, 150]), np.array([200, 0, 30])
+ROADS, TRUE, PALE, STRONG = (120, 128, 136), (0, 140, 60), np.array([255, 190, 90]), np.array([200, 0, 30])
 
 PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title>
 <style>body{{font:15px sans-serif;margin:1em}}img{{max-width:100%;display:block}}input{{width:60%}}</style>
