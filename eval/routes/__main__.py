@@ -15,6 +15,8 @@ import pandas as pd
 
 from eval.metrics import METRICS
 from eval.routes.accuracy import top1_accuracy
+from eval.routes.animate import animate, check_animation
+from eval.routes.figure import check_figure, draw_accuracy
 from eval.routes.files import read_routes, read_turns, write_table
 from eval.routes.generate import random_routes
 from eval.routes.inputs import read_inputs
@@ -34,6 +36,7 @@ def main() -> None:
         raise InputError("--generate N needs --length L, the places of a route")
     if args.published and not args.figure:
         raise InputError("--published CSV is drawn into a figure; give --figure FILE.png too")
+    curves = check_figure(args.figure, args.published, args.embeddings, args.keep) if args.figure else {}
     inputs = read_inputs(args.embeddings, args.graph, args.locations, args.metric, args.background)
     graph, heading_deg = inputs.map.graph, inputs.map.heading_deg
     if args.generate:
@@ -45,8 +48,10 @@ def main() -> None:
         if heading_deg is None:
             raise InputError(f"--turns {args.turns}: the places have no headings to compare turns with; give --locations CSV")
         turns = turns_of(routes, heading_deg) if args.turns == "headings" else read_turns(Path(args.turns), *routes.shape)
-    if args.animate and not 1 <= args.animate <= len(routes):
-        raise InputError(f"--animate {args.animate}: routes are counted from 1 to {len(routes)}")
+    if args.animate:
+        check_animation(args.out, inputs)
+        if args.animate > len(routes):
+            raise InputError(f"--animate {args.animate}: routes are counted from 1 to {len(routes)}")
 
     accuracy, seconds = {}, {}
     for name in dict.fromkeys(("published", args.localizer)):
@@ -64,13 +69,9 @@ def main() -> None:
           f"turns {'not used' if turns is None else 'used'}, {args.keep:g} % kept; top-1 accuracy in % by route length")
     print(_table(accuracy, seconds, routes.shape[1]))
     if args.figure:
-        from eval.routes.figure import draw_accuracy
-
-        draw_accuracy(args.figure, accuracy, args.published, args.embeddings, args.keep)
+        draw_accuracy(args.figure, accuracy, curves, f"{args.embeddings.stem}, {args.keep:g} % of candidates kept")
         print(f"figure: {args.figure.resolve()}")
     if args.animate:
-        from eval.routes.animate import animate
-
         row = args.animate - 1
         animate(args.out, inputs, routes[row], None if turns is None else turns[row], args.keep, f"route {args.animate}")
         print(f"animation of route {args.animate}: {args.out.resolve()}")

@@ -73,6 +73,18 @@ def draw_graph(draw: ImageDraw.ImageDraw, at: np.ndarray, graph: RouteGraph) -> 
         draw.line([*a, *b], fill=ROADS)
 
 
+def check_animation(path: Path, inputs: RouteInputs) -> None:
+    """Whether an animation can be made, before the work.
+
+    Raises:
+        InputError: the suffix is neither .gif nor .html, or the places have no positions.
+    """
+    if path.suffix not in (".gif", ".html"):
+        raise InputError(f"{path}: an animation is written as .gif or .html")
+    if inputs.xy is None:
+        raise InputError("an animation needs the positions of the places; give --locations CSV or the area's folder as --graph")
+
+
 def animate(path: Path, inputs: RouteInputs, route: np.ndarray, turns: np.ndarray | None, keep_percent: float, title: str) -> None:
     """Writes a `.gif`, or an `.html` that needs nothing else.
 
@@ -81,12 +93,9 @@ def animate(path: Path, inputs: RouteInputs, route: np.ndarray, turns: np.ndarra
         turns: (L − 1,) bool observed turns, or None.
 
     Raises:
-        InputError: the suffix is another, or the places have no positions.
+        InputError: as `check_animation`.
     """
-    if path.suffix not in (".gif", ".html"):
-        raise InputError(f"{path}: an animation is written as .gif or .html")
-    if inputs.xy is None:
-        raise InputError("an animation needs the positions of the places; give --locations CSV or the area's folder as --graph")
+    check_animation(path, inputs)
     found = PublishedSearch(inputs.map, keep_percent).search(inputs.query[route], turns)
     frames = draw_frames(inputs, route, found, title)
     with atomic_file(path) as temporary:

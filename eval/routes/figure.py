@@ -1,5 +1,6 @@
 """A figure of accuracy against route length."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,35 +12,39 @@ from utils.errors import InputError
 COLUMNS = ("area", "embedding", "kept_percent", "route_length", "top1_accuracy_percent")
 
 
-def draw_accuracy(path: Path, accuracy: dict[str, np.ndarray], published: Path | None, embeddings: Path, keep_percent: float) -> None:
-    """Writes a PNG, SVG or PDF, by the suffix.
-
-    Args:
-        accuracy: percentages by route length (L,) of each localizer; the published search is drawn dashed.
-        published: CSV of published curves; those of the area that the name of `embeddings` contains are drawn dashed too.
-        keep_percent: which of them, where they say with how many candidates kept.
+def check_figure(path: Path, published: Path | None, embeddings: Path, keep_percent: float) -> dict[str, pd.DataFrame]:
+    """Whether a figure can be drawn, before the work; returns the published curves, if a file of them is given.
 
     Raises:
-        InputError: matplotlib is missing, the suffix is unknown, or the CSV has no curve of this area.
+        InputError: matplotlib is missing, the suffix is unknown, or as `published_curves`.
     """
     if path.suffix not in (".png", ".svg", ".pdf"):
         raise InputError(f"{path}: a figure is written as .png, .svg or .pdf")
-    curves = published_curves(published, embeddings, keep_percent) if published else {}
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError("a figure needs matplotlib: pip install -r requirements.txt") from None
+    if find_spec("matplotlib") is None:
+        raise InputError("a figure needs matplotlib: pip install -r requirements.txt")
+    return published_curves(published, embeddings, keep_percent) if published else {}
+
+
+def draw_accuracy(path: Path, accuracy: dict[str, np.ndarray], published: dict[str, pd.DataFrame], title: str) -> None:
+    """Writes a PNG, SVG or PDF, by the suffix.
+
+    Args:
+        accuracy: percentages by route length (L,) of each localizer; the published search is dashed beside another.
+        published: curves of `published_curves`, dashed.
+    """
+    from matplotlib.figure import Figure  # only who draws needs it
+
     figure = Figure(figsize=(7, 4.5), dpi=150, layout="constrained")
     axes = figure.subplots()
     for name, values in accuracy.items():
         dashed = name == "published" and len(accuracy) > 1
         label = "published search" if name == "published" else name
         axes.plot(np.arange(1, len(values) + 1), values, "--" if dashed else "-", color="0.2" if name == "published" else None, label=label)
-    for name, curve in curves.items():
+    for name, curve in published.items():
         axes.plot(curve["route_length"], curve["top1_accuracy_percent"], "--", linewidth=1.2, label=f"published: {name}")
     axes.set(xlabel="route length (panoramas)", ylabel="last five places right (%)", ylim=(None, 100))
     axes.set_xlim(1, max(2, *map(len, accuracy.values())))
-    axes.set_title(f"{embeddings.stem}, {keep_percent:g} % of candidates kept", fontsize=10)
+    axes.set_title(title, fontsize=10)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="lower right")
     with atomic_file(path) as temporary:
@@ -47,7 +52,9 @@ def draw_accuracy(path: Path, accuracy: dict[str, np.ndarray], published: Path |
 
 
 def published_curves(path: Path, embeddings: Path, keep_percent: float) -> dict[str, pd.DataFrame]:
-    """The curves of an area by name of embedding, each with route_length and top1_accuracy_percent.
+    """The published curves of the area that the path of `embeddings` names, by name of embedding.
+
+    Each has the columns route_length and top1_accuracy_percent.
 
     Raises:
         InputError: the file is missing, lacks a column, or has no such curve.

@@ -107,6 +107,18 @@ def test_figure_with_published_curves(call, files, tmp_path):
     assert Image.open(tmp_path / "f.png").size[0] > 500
 
 
+def test_published_curves_that_are_not_there(refusal, files, tmp_path):
+    pytest.importorskip("matplotlib")
+    wanted = options(files, generate=9, length=3, figure=tmp_path / "f.png", published=tmp_path / "p.csv")
+    assert "no such file of published accuracies" in refusal(*wanted)
+    for text, message in (
+        ("area,embedding\n", "column 'kept_percent' is missing"),
+        ("area,embedding,kept_percent,route_length,top1_accuracy_percent\nmars,2d,100,1,40\n", "areas: mars; kept: 100"),
+    ):
+        (tmp_path / "p.csv").write_text(text)
+        assert message in refusal(*wanted)
+
+
 def test_files_that_do_not_fit(refusal, files, tangle, tmp_path):
     some = {"generate": 3, "length": 4}
     edges = tmp_path / "x.csv"
@@ -127,6 +139,11 @@ def test_files_that_do_not_fit(refusal, files, tangle, tmp_path):
     np.savez(tmp_path / "n.npz", query=np.ones((60, 2)), reference=np.ones((60, 2)))
     assert "no headings" in refusal(*options(files, **some, embeddings=tmp_path / "n.npz", turns="headings"))
     assert "dimensions" in refusal(*options(files, **some, background=tmp_path / "n.npz"))
+    wanted = options(files, **some, embeddings=tmp_path / "n.npz", json=tmp_path / "a.json")
+    assert "an animation needs the positions" in refusal(*wanted, "--animate", 1, "--out", tmp_path / "a.gif")
+    assert "written as .gif or .html" in refusal(*options(files, **some), "--animate", 1, "--out", tmp_path / "a.mp4")
+    assert "written as .png" in refusal(*options(files, **some), "--figure", tmp_path / "a.bmp")
+    assert not (tmp_path / "a.json").exists()
 
 
 def test_routes_that_cannot_be(refusal, files, tangle, tmp_path):
