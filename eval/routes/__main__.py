@@ -7,7 +7,6 @@ examples: python -m eval.routes --embeddings MES_hudsonriver5k.mat --routes huds
 
 import argparse
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -53,11 +52,10 @@ def main() -> None:
         if args.animate > len(routes):
             raise InputError(f"--animate {args.animate}: routes are counted from 1 to {len(routes)}")
 
-    accuracy, seconds = {}, {}
+    accuracy = {}
     for name in dict.fromkeys(("published", args.localizer)):
-        localizer, began = build_localizer(name, inputs.map, args.keep), time.perf_counter()
+        localizer = build_localizer(name, inputs.map, args.keep)
         accuracy[name] = top1_accuracy(localizer.locate(inputs.query[routes], turns), routes)
-        seconds[name] = time.perf_counter() - began
     settings = {
         "embeddings": _text(args.embeddings), "graph": _text(args.graph or args.embeddings), "places": len(graph),
         "routes": _text(args.routes), "generated": args.generate, "seed": args.seed if args.generate else None, "count": len(routes),
@@ -67,7 +65,7 @@ def main() -> None:
     _write(args, settings, accuracy, routes)
     print(f"{args.embeddings}: {len(routes)} routes of {routes.shape[1]} places among {len(graph):,}; "
           f"turns {'not used' if turns is None else 'used'}, {args.keep:g} % kept; top-1 accuracy in % by route length")
-    print(_table(accuracy, seconds, routes.shape[1]))
+    print(_table(accuracy, routes.shape[1]))
     if args.figure:
         draw_accuracy(args.figure, accuracy, curves, f"{args.embeddings.stem}, {args.keep:g} % of candidates kept")
         print(f"figure: {args.figure.resolve()}")
@@ -119,13 +117,13 @@ def _positive(text: str) -> int:
     return value
 
 
-def _table(accuracy: dict[str, np.ndarray], seconds: dict[str, float], length: int) -> str:
+def _table(accuracy: dict[str, np.ndarray], length: int) -> str:
     lengths = [n for n in SHOWN if n < length] + [length]
     width = max(map(len, ("localizer", *accuracy)))
-    lines = [f"{'localizer':<{width}}" + "".join(f"{n:>7}" for n in lengths) + "   seconds"]
+    lines = [f"{'localizer':<{width}}" + "".join(f"{n:>7}" for n in lengths)]
     lines.append("─" * len(lines[0]))
     for name, values in accuracy.items():
-        lines.append(f"{name:<{width}}" + "".join(f"{values[n - 1]:7.1f}" for n in lengths) + f"{seconds[name]:10.1f}")
+        lines.append(f"{name:<{width}}" + "".join(f"{values[n - 1]:7.1f}" for n in lengths))
     return "\n".join(lines)
 
 

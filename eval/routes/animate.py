@@ -54,16 +54,14 @@ class View:
             draw_graph(ImageDraw.Draw(picture), self.to_pixels(inputs.xy), inputs.map.graph)
             return picture
         corners = np.array([(self.west, self.north), (self.west + self.pixels[0] / self.scale, self.north - self.pixels[1] / self.scale)])
-        box = np.floor(inputs.city.georeference.to_pixels(corners)).astype(int)
-        (c0, r0), (c1, r1) = box
-        raster, every = inputs.city.raster, max(1, int((c1 - c0) / self.pixels[0]))
-        rows, columns = np.arange(r0, r1, every), np.arange(c0, c1, every)
-        inside = np.ix_((rows >= 0) & (rows < raster.shape[0]), (columns >= 0) & (columns < raster.shape[1]))
-        shown = np.full((len(rows), len(columns), 3), 235, np.uint8)
-        if inside[0].size and inside[1].size:
-            shown[inside] = raster[rows[inside[0].ravel()][0] : rows[inside[0].ravel()][-1] + 1 : every,
-                                   columns[inside[1].ravel()][0] : columns[inside[1].ravel()][-1] + 1 : every]  # fmt: skip
-        picture = Image.fromarray(shown).resize(self.pixels, Image.Resampling.BILINEAR)
+        (c0, r0), (c1, r1) = np.floor(inputs.city.georeference.to_pixels(corners)).astype(int).tolist()
+        raster, every = inputs.city.raster, max(1, (c1 - c0) // (3 * self.pixels[0]))  # what is left is averaged, against speckles
+        picture = Image.new("RGB", (-(-(c1 - c0) // every), -(-(r1 - r0) // every)), (235, 235, 235))
+        left, top = max(0, c0), max(0, r0)
+        shown = raster[top : max(top, r1) : every, left : max(left, c1) : every]
+        if shown.size:
+            picture.paste(Image.fromarray(np.ascontiguousarray(shown)), ((left - c0) // every, (top - r0) // every))
+        picture = picture.resize(self.pixels, Image.Resampling.BILINEAR)
         return Image.blend(picture, Image.new("RGB", self.pixels, "white"), 0.35)  # so that candidates stand out
 
 
@@ -100,7 +98,7 @@ def animate(path: Path, inputs: RouteInputs, route: np.ndarray, turns: np.ndarra
     frames = draw_frames(inputs, route, found, title)
     with atomic_file(path) as temporary:
         if path.suffix == ".gif":
-            first, *others = (frame.quantize(128, dither=Image.Dither.NONE) for frame in frames)
+            first, *others = (_quantized(frame) for frame in frames)
             duration = [FRAME_MS] * len(others) + [4 * FRAME_MS]
             first.save(temporary, "GIF", save_all=True, append_images=others, duration=duration, loop=0)
         else:
@@ -165,6 +163,7 @@ def _caption(frame: Image.Image, inputs: RouteInputs, passed: np.ndarray, found:
     verdict = "no candidate left" if not count else f"best path {'right' if right else 'wrong'}"
     if count and not right:
         verdict += f", {np.hypot(*(inputs.xy[path[0]] - inputs.xy[passed[-1]])):.0f} m away"
+    draw.line([MAP_PX, 0, MAP_PX, MAP_PX], fill="white", width=4)
     draw.text((8, MAP_PX + 4), f"{title}, panorama {t + 1}: {count:,} candidates, {verdict}   (green: true position; red: best candidates)",
               fill="black", font=font)  # fmt: skip
     if inputs.city is not None:
@@ -173,5 +172,14 @@ def _caption(frame: Image.Image, inputs: RouteInputs, passed: np.ndarray, found:
 
 def _png(frame: Image.Image) -> bytes:
     file = io.BytesIO()
-    frame.quantize(128, dither=Image.Dither.NONE).save(file, "PNG")
+    _quantized(frame).save(file, "PNG")
     return file.getvalue()
+
+
+def _quantized(frame: Image.Image) -> Image.Image:
+    """In 128 colours, those of the candidates and of the true position among them however few pixels they have."""
+    drawn = [TRUE, *(PALE + (STRONG - PALE) * np.linspace(0, 1, 15)[:, None]).astype(int).tolist()]
+    palette = Image.new("P", (1, 1))
+    common = frame.quantize(128 - len(drawn)).getpalette()[: 3 * (128 - len(drawn))]
+    palette.putpalette([*common, *np.array(drawn).ravel().tolist()])
+    return frame.quantize(palette=palette, dither=Image.Dither.NONE)
