@@ -16,6 +16,8 @@ TAIL = 5  # places at the end of a path that must be right (arXiv 1911.08797)
 # name: module and class; imported on use. `published` is the baseline of every table.
 LOCALIZERS = {
     "published": ("eval.routes.published", "PublishedSearch"),
+    "likelihood": ("eval.routes.likelihood", "LikelihoodSearch"),
+    "online": ("eval.routes.online", "OnlineFilter"),
 }
 
 
