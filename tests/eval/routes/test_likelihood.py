@@ -20,16 +20,16 @@ LONE = RouteGraph.from_neighbors([[1], [2], [], []], "lone")  # 0 → 1 → 2, o
 
 def plain_search(query, route_map, model, turns):
     """Last five places of the most likely simple path after each step, all paths listed."""
-    reference, paths, tails = route_map.reference.astype(float), {}, []
+    log_p, paths, tails = log_density(model, route_map.reference.astype(float)), {}, []
     for t, y in enumerate(query):
         if t == 0:
-            paths = {(i,): log_density(model, reference, None, i, None, y) for i in range(len(reference))}
+            paths = {(i,): log_p(None, i, None, y) for i in range(len(route_map.graph))}
         else:
             longer = {}
             for path, score in paths.items():
                 for j in map(int, route_map.graph.neighbors(path[-1])):
                     if j not in path:
-                        value = score + log_density(model, reference, path[-1], j, query[t - 1], y)
+                        value = score + log_p(path[-1], j, query[t - 1], y)
                         if turns is not None:
                             change = abs((route_map.heading_deg[j] - route_map.heading_deg[path[-1]] + 180) % 360 - 180) > 30
                             value += np.log(TURN_AGREES if change == turns[t - 1] else 1 - TURN_AGREES)

@@ -36,6 +36,12 @@ def as_dict(localizer: OnlineLocalizer) -> dict:
     return dict(zip(zip(origin, localizer.place.tolist(), strict=True), localizer.probability, strict=True))
 
 
+def everything(graph: RouteGraph, state) -> list:
+    """The moves of a state, each place at which it may be put down among them."""
+    onward, put_down = moves(graph, state, MOTION)
+    return onward + [(put_down / len(graph), (None, i), (None, i)) for i in range(len(graph))]
+
+
 @pytest.mark.parametrize("graph", ["crossing", "tangle"])
 def test_against_dictionaries(graph, request):
     route_map, query = random_map(request.getfixturevalue(graph)), np.random.default_rng(3).normal(size=(6, 3))
@@ -52,15 +58,15 @@ def test_against_dictionaries(graph, request):
 def test_against_all_histories(crossing):
     """Three panoramas: every sequence of moves from every place, its probability as a product, summed by where it ends."""
     route_map, query = random_map(crossing), np.random.default_rng(4).normal(size=(3, 3))
-    reference, expected = route_map.reference.astype(float), {}
+    log_p, expected = log_density(MODEL, route_map.reference.astype(float)), {}
     for start in range(len(crossing)):
-        weight = np.exp(log_density(MODEL, reference, None, start, None, query[0])) / len(crossing)
-        for first in moves(crossing, (None, start), MOTION):
-            for second in moves(crossing, first[2], MOTION):
+        weight = np.exp(log_p(None, start, None, query[0])) / len(crossing)
+        for first in everything(crossing, (None, start)):
+            for second in everything(crossing, first[1]):
                 value = weight
-                for t, (probability, _, _, places) in enumerate((first, second), start=1):
-                    value *= probability * np.exp(log_density(MODEL, reference, *places, query[t - 1], query[t]))
-                expected[second[2]] = expected.get(second[2], 0) + value
+                for t, (probability, _, places) in enumerate((first, second), start=1):
+                    value *= probability * np.exp(log_p(*places, query[t - 1], query[t]))
+                expected[second[1]] = expected.get(second[1], 0) + value
     localizer = OnlineLocalizer(route_map, MODEL, MOTION)
     for y in query:
         localizer.step(y)
@@ -71,7 +77,8 @@ def test_against_all_histories(crossing):
 
 def test_moves_of_every_state_are_a_distribution(crossing):
     for state in [(None, i) for i in range(7)] + list(zip(crossing.origin.tolist(), crossing.neighbor.tolist(), strict=True)):
-        assert sum(p for p, *_ in moves(crossing, state, MOTION)) == pytest.approx(1)
+        assert sum(p for p, *_ in everything(crossing, state)) == pytest.approx(1)
+        assert min(p for p, *_ in everything(crossing, state)) > 0
 
 
 def corridor(n: int = 30, dims: int = 8) -> RouteMap:
