@@ -37,12 +37,13 @@ def embed_places(model: GroundToMap, places: PlaceBatches, precision: str, label
 def evaluate_area(model: GroundToMap, config: Config, name: str, device: torch.device, folder: Path) -> dict[str, float]:
     """Embeds an area, measures it, and writes `folder`: metrics.json, embeddings.npz and embeddings.pkl.
 
-    Both embedding files hold the same arrays: query and reference (N, D) float32 raw embeddings, ids, lat, lon, heading_deg, x, y.
+    Both embedding files hold the same arrays: query and reference (N, D) float32 raw embeddings, ids, lat, lon, heading_deg, x, y;
+    and what the embeddings are compared by, metric.
     """
     places = PlaceBatches(Path(config.data.root), [name], config.model, device)
     query, reference = embed_places(model, places, config.training.precision, name)
     metrics = retrieval_metrics(query, reference, places.xy)
-    arrays = {"query": query.numpy(), "reference": reference.numpy(), **vars(places.areas[0].locations)}
+    arrays = {"query": query.numpy(), "reference": reference.numpy(), **vars(places.areas[0].locations), "metric": "cosine"}
     with atomic_folder(folder) as temporary:
         (temporary / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
         np.savez(temporary / "embeddings.npz", **arrays)

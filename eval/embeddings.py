@@ -1,7 +1,8 @@
-"""Reads files of embeddings."""
+"""Reads files of embeddings: our `.npz`, and the published `.mat`."""
 
 import zipfile
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,29 +11,47 @@ from torch import Tensor
 
 from data.locations import read_table
 from data.projection import Projection
+from eval.matlab import read_published_places
+from eval.metrics import METRICS
+from eval.routes.graph import RouteGraph
 from utils.errors import InputError
 
+OPTIONAL = ("x", "y", "heading_deg")  # (N,) numbers of an .npz
 
-def read_embeddings(path: Path, locations: Path | None = None) -> tuple[Tensor, Tensor, np.ndarray | None]:
-    """Query and reference embeddings and positions of the same N places, from an `.npz` file.
+
+@dataclass
+class EmbeddedPlaces:
+    """Embeddings of N places, and what else a file tells of them; row i of everything is the same place."""
+
+    query: Tensor  # (N, D) float32, of panoramas
+    reference: Tensor  # (N, D) float32, of the map
+    metric: str | None = None  # what the embeddings are compared by, where the file says so: one of METRICS
+    xy: np.ndarray | None = None  # (N, 2) metres, x east, y north
+    heading_deg: np.ndarray | None = None  # (N,) clockwise from north
+    graph: RouteGraph | None = None
+
+    def __len__(self) -> int:
+        return len(self.query)
+
+
+def read_places(path: Path, locations: Path | None = None) -> EmbeddedPlaces:
+    """Reads a file of embeddings.
 
     Args:
-        path: archive with `query` and `reference` (N, D), and x, y (N,) metres where known.
-        locations: CSV of the places in the order of the rows (data/locations.py), for positions that the file does not hold.
-
-    Returns:
-        query (N, D), reference (N, D), and xy (N, 2) in metres or None.
+        path: `.npz` with `query` and `reference` (N, D), and x, y (N,) metres, heading_deg (N,) and metric where known;
+            or a published `.mat`, whose embeddings are compared by Euclidean distance as they are.
+        locations: CSV of the places in the order of the rows (data/locations.py), for positions and headings that the file lacks.
 
     Raises:
         InputError: a file is missing or damaged, or what it holds does not fit together.
     """
-    if not Path(path).is_file():
+    path = Path(path)
+    if not path.is_file():
         raise InputError(f"{path}: no such file of embeddings")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {k: archive[k] for k in ("query", "reference", "x", "y") if k in archive.files}
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError):
-        raise InputError(f"{path}: not an .npz file with arrays `query` and `reference`, or damaged") from None
+    if path.suffix == ".mat":
+        arrays = read_published_places(path) | {"metric": "euclidean"}
+    else:
+        arrays = _read_npz(path)
     for key in ("query", "reference"):
         array = arrays.get(key)
         if array is None or array.ndim != 2 or array.dtype.kind != "f" or not array.size:
@@ -41,18 +60,39 @@ def read_embeddings(path: Path, locations: Path | None = None) -> tuple[Tensor, 
     query, reference = (torch.from_numpy(arrays[key].astype(np.float32)) for key in ("query", "reference"))
     if query.shape != reference.shape:
         raise InputError(f"{path}: query is {tuple(query.shape)} but reference is {tuple(reference.shape)}; rows must be the same places")
+    for key, embedding in (("query", query), ("reference", reference)):
+        bad = (~torch.isfinite(embedding).all(1)).nonzero()
+        if len(bad):
+            raise InputError(f"{path}: {key} embedding {int(bad[0])} is not finite ({len(bad)} such rows); "
+                             "the model has diverged, or the file is damaged")
+    for key in OPTIONAL:
+        array = arrays.get(key)
+        if array is not None and (
+            array.ndim != 1 or array.dtype.kind not in "fiu" or not np.isfinite(array).all() or len(array) != len(query)
+        ):
+            raise InputError(f"{path}: {key} is {array.dtype}{array.shape}; it must hold {len(query)} finite numbers")
+    xy, heading_deg = None, arrays.get("heading_deg")
     if locations is not None:
         table = read_table(locations)
+        if len(table) != len(query):
+            raise InputError(f"{locations}: {len(table)} positions for {len(query)} embeddings; rows must be the same places")
         projection = Projection(table["lat"].mean(), table["lon"].mean())
         xy = np.column_stack(projection.forward(table["lat"], table["lon"]))
+        heading_deg = table["heading_deg"].to_numpy() if heading_deg is None else heading_deg
     elif {"x", "y"} <= arrays.keys():
-        for key in ("x", "y"):
-            array = arrays[key]
-            if array.ndim != 1 or array.dtype.kind not in "fiu" or not np.isfinite(array).all() or len(array) != len(query):
-                raise InputError(f"{path}: {key} is {array.dtype}{array.shape}; it must hold {len(query)} finite numbers")
         xy = np.column_stack([arrays["x"], arrays["y"]])
-    else:
-        return query, reference, None
-    if len(xy) != len(query):
-        raise InputError(f"{locations or path}: {len(xy)} positions for {len(query)} embeddings; rows must be the same places")
-    return query, reference, xy
+    graph = RouteGraph.from_neighbors(arrays["neighbors"], str(path), first=1) if "neighbors" in arrays else None
+    return EmbeddedPlaces(query, reference, arrays.get("metric"), xy, heading_deg, graph)
+
+
+def _read_npz(path: Path) -> dict:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {k: archive[k] for k in ("query", "reference", "metric", *OPTIONAL) if k in archive.files}
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError):
+        raise InputError(f"{path}: not an .npz file with arrays `query` and `reference`, or damaged") from None
+    if "metric" in arrays:
+        arrays["metric"] = str(arrays["metric"])
+        if arrays["metric"] not in METRICS:
+            raise InputError(f"{path}: metric is {arrays['metric']!r}; it must be one of {', '.join(METRICS)}")
+    return arrays

@@ -12,8 +12,8 @@ import torch
 
 from config.schema import Config
 from eval.embed import evaluate_area
-from eval.embeddings import read_embeddings
-from eval.metrics import retrieval_metrics, table
+from eval.embeddings import read_places
+from eval.metrics import METRICS, retrieval_metrics, table
 from models.checkpoint import load_run
 from models.model import GroundToMap
 from utils.atomic import atomic_file
@@ -27,8 +27,11 @@ def main() -> None:
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--run", type=Path, metavar="RUN_DIR", help="folder of a run, e.g. runs/demo")
-    source.add_argument("--embeddings", type=Path, metavar="NPZ", help="file with `query` and `reference` (N, D), and x, y for metres")
+    source.add_argument("--embeddings", type=Path, metavar="FILE",
+                        help=".npz with `query` and `reference` (N, D), and x, y for metres; or a published .mat")
     parser.add_argument("--locations", type=Path, metavar="CSV", help="with --embeddings: the places in the order of the rows, for metres")
+    parser.add_argument("--metric", choices=METRICS, help="with --embeddings: what they are compared by (default: what the file names; "
+                        "else cosine for .npz, euclidean for .mat)")
     parser.add_argument("--areas", nargs="+", metavar="AREA", help="with --run: areas to measure (default: the run's test areas)")
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="with --run (default best on the validation area)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
@@ -40,7 +43,9 @@ def main() -> None:
         metrics = evaluate_run(args.run, config, model, args.areas or config.data.test, device)
         print(f"{args.run}, checkpoint {args.checkpoint} of epoch {epoch}; R and ≤ in %")
     else:
-        metrics = {args.embeddings.stem: retrieval_metrics(*read_embeddings(args.embeddings, args.locations))}
+        places = read_places(args.embeddings, args.locations)
+        metric = args.metric or places.metric or "cosine"
+        metrics = {args.embeddings.stem: retrieval_metrics(places.query, places.reference, places.xy, metric)}
     if args.json:
         with atomic_file(args.json) as temporary:
             temporary.write_text(json.dumps(metrics, indent=2) + "\n")

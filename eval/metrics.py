@@ -7,15 +7,18 @@ from torch.nn import functional
 
 from utils.errors import InputError
 
+METRICS = ("cosine", "euclidean")
 BLOCK = 2048  # queries compared at a time
 ROUNDING = 1e-6  # similarities nearer than this are ties: equal pairs may differ by the rounding of a matrix product
 
 
-def rank_references(query: Tensor, reference: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Exact search by cosine similarity in float32 (on normalised vectors the order is that of the Euclidean distance).
+def rank_references(query: Tensor, reference: Tensor, metric: str = "cosine") -> tuple[np.ndarray, np.ndarray]:
+    """Exact search.
 
     Args:
         query, reference: (N, D); row i of both is the same place.
+        metric: `cosine` similarity in float32 (on normalised vectors the order is that of the Euclidean distance), or `euclidean`
+            distance of the embeddings as they are, in float64.
 
     Returns:
         rank (N,): how many other references are at least as similar to query i as its own (0 is right; ties count against it),
@@ -29,28 +32,37 @@ def rank_references(query: Tensor, reference: Tensor) -> tuple[np.ndarray, np.nd
         if len(bad):
             raise InputError(f"{name} embedding {int(bad[0])} is not finite ({len(bad)} such rows); "
                              "the model has diverged, or the file is damaged")
-    query, reference = functional.normalize(query.float()), functional.normalize(reference.float())
+    if metric == "cosine":
+        query, reference = functional.normalize(query.float()), functional.normalize(reference.float())
+        offset, rounding = torch.zeros(len(reference)), ROUNDING
+    else:
+        # |q − r|² = |q|² − 2 (q·r − |r|²/2): within a query the order of distances is that of q·r − |r|²/2, reversed.
+        query, reference = query.double(), reference.double()
+        offset = reference.square().sum(1) / 2
+        rounding = 1e-12 * max(1.0, float(query.square().sum(1).max()), float(offset.max()))
+    offset = offset.to(reference)
     ranks, nearest = [], []
     for first in range(0, len(query), BLOCK):
-        similarity = query[first : first + BLOCK] @ reference.T
+        similarity = query[first : first + BLOCK] @ reference.T - offset
         own = similarity.diagonal(first)
-        ranks.append((similarity >= own[:, None] - ROUNDING).sum(1) - 1)
+        ranks.append((similarity >= own[:, None] - rounding).sum(1) - 1)
         nearest.append(similarity.argmax(1))
     return torch.cat(ranks).cpu().numpy(), torch.cat(nearest).cpu().numpy()
 
 
-def retrieval_metrics(query: Tensor, reference: Tensor, xy: np.ndarray | None = None) -> dict[str, float]:
+def retrieval_metrics(query: Tensor, reference: Tensor, xy: np.ndarray | None = None, metric: str = "cosine") -> dict[str, float]:
     """Metrics of an area, in percent and metres.
 
     Args:
         query, reference: (N, D) embeddings of the same N places.
         xy: (N, 2) metres; without it the metric entries are left out.
+        metric: what embeddings are compared by (see `rank_references`).
 
     Returns:
         queries, references, recall@1/5/10, recall@1% (the best max(1, ⌊N / 100⌋) references), and from the place found first:
         within_10m/25m/50m, mean_error_m, median_error_m.
     """
-    rank, nearest = rank_references(query, reference)
+    rank, nearest = rank_references(query, reference, metric)
     n = len(rank)
     top_percent = max(1, n // 100)
     result = {"queries": n, "references": len(reference)}

@@ -62,7 +62,7 @@ def test_files_of_an_area(loaded, tmp_path):
     with np.load(tmp_path / "out/embeddings.npz", allow_pickle=False) as archive:
         arrays = dict(archive)
     pickled = pickle.loads((tmp_path / "out/embeddings.pkl").read_bytes())
-    assert arrays.keys() == pickled.keys() == {"query", "reference", "ids", "lat", "lon", "heading_deg", "x", "y"}
+    assert arrays.keys() == pickled.keys() == {"query", "reference", "ids", "lat", "lon", "heading_deg", "x", "y", "metric"}
     assert all(np.array_equal(arrays[k], pickled[k]) for k in arrays)
     assert arrays["query"].dtype == np.float32 and arrays["ids"].tolist() == [f"test-{i}" for i in range(11)]
     xy = np.column_stack([arrays["x"], arrays["y"]])

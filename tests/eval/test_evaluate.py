@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from eval import evaluate
-from eval.embeddings import read_embeddings
+from eval.embeddings import read_places
 from eval.metrics import retrieval_metrics
 from utils.errors import run_command
 
@@ -84,8 +84,10 @@ def test_files_of_embeddings_with_and_without_positions(pair, tmp_path, kind):
     pair = {k: v.astype(kind) for k, v in pair.items()}
     x, y = np.random.default_rng(1).uniform(0, 99, (2, 30))
     tensors = [torch.from_numpy(v) for v in pair.values()]
-    assert retrieval_metrics(*read_embeddings(write(tmp_path / "a.npz", **pair))) == retrieval_metrics(*tensors)
-    with_metres = retrieval_metrics(*read_embeddings(write(tmp_path / "a.npz", **pair, x=x, y=y, more=np.zeros(3))))
+    places = read_places(write(tmp_path / "a.npz", **pair))
+    assert (retrieval_metrics(places.query, places.reference), places.xy) == (retrieval_metrics(*tensors), None)
+    places = read_places(write(tmp_path / "a.npz", **pair, x=x, y=y, more=np.zeros(3)))
+    with_metres = retrieval_metrics(places.query, places.reference, places.xy)
     assert with_metres == retrieval_metrics(*tensors, np.column_stack([x, y]))
 
 

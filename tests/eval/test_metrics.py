@@ -1,13 +1,11 @@
 """Retrieval metrics against naive loops, and against what published embeddings are known to reach."""
 
-import struct
-import zlib
-
 import numpy as np
 import pytest
 import torch
 
 from eval import metrics
+from eval.embeddings import read_places
 from eval.metrics import rank_references, retrieval_metrics, table
 from utils.errors import InputError
 
@@ -106,53 +104,31 @@ def test_published_ranks(shared_data):
     assert rank_references(torch.from_numpy(query), torch.from_numpy(reference))[0].tolist() == outputs["A_rank_of_true"].tolist()
 
 
-TYPES = {1: "i1", 2: "u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4", 7: "<f4", 9: "<f8", 12: "<i8", 13: "<u8", 16: "u1"}
-
-
-def mat_elements(data):
-    """(type, bytes) of the elements of a MATLAB 5 file (MAT-File Format, MathWorks, chapter 1)."""
-    at = 0
-    while at < len(data):
-        kind, size = struct.unpack_from("<II", data, at)
-        if kind >> 16:
-            yield kind & 0xFFFF, data[at + 4 : at + 4 + (kind >> 16)]
-            at += 8
-        else:
-            yield kind, data[at + 8 : at + 8 + size]
-            at += 8 + (size if kind == 15 else -(-size // 8) * 8)
-
-
-def mat_value(data):
-    """An array, or the rows of an array of structs as dictionaries."""
-    flags, _, _, *parts = mat_elements(data)
-    if flags[1][0] != 2:
-        return np.frombuffer(parts[0][1], TYPES[parts[0][0]]).astype(float)
-    width, names = int.from_bytes(parts[0][1], "little"), parts[1][1]
-    names = [names[i : i + width].rstrip(b"\0").decode() for i in range(0, len(names), width)]
-    values = [mat_value(payload) for _, payload in parts[2:]]
-    return [dict(zip(names, values[i : i + len(names)], strict=True)) for i in range(0, len(values), len(names))]
-
-
 @pytest.mark.parametrize(
     ("file", "known"),
     [
+        ("2d/MES_hudsonriver5k", (34.20, 61.86, 71.34, 87.48)),
+        ("2dsafapolar/MES_hudsonriver5k", (38.48, 64.18, 72.42, 88.82)),
         ("dgcnn2to3/MES_hudsonriver5k", (47.54, 72.52, 79.98, 91.88)),
-        ("dgcnn2to3/MES_unionsquare5k", (63.68, 87.82, 92.82, 98.58)),
         ("2d/MES_unionsquare5k", (42.14, 71.90, 81.44, 94.40)),
+        ("2dsafapolar/MES_unionsquare5k", (47.38, 76.22, 84.82, 96.22)),
+        ("dgcnn2to3/MES_unionsquare5k", (63.68, 87.82, 92.82, 98.58)),
     ],
 )
 def test_published_embeddings(shared_data, file, known):
-    """With 5,000 places the best 1 % are the best 50."""
-    (_, compressed), = mat_elements((shared_data / "published-embeddings" / f"{file}.mat").read_bytes()[128:])
-    (_, matrix), = mat_elements(zlib.decompress(compressed))
-    routes = mat_value(matrix)
-    query, reference = (np.stack([route[key] for route in routes]) for key in ("y", "x"))
-    assert query.shape == (5000, 16)
-    # The published search takes the Euclidean distance of raw embeddings. Further coordinates that give every reference (r, −r²/2) the same
-    # norm make the cosine with (q, 1) follow the same order.
-    lifted = np.column_stack([reference, -(reference**2).sum(1) / 2])
-    norm = np.linalg.norm(lifted, axis=1)
-    reference = np.column_stack([lifted, np.sqrt(norm.max() ** 2 - norm**2)])
-    query = np.column_stack([query, np.ones(5000), np.zeros(5000)])
-    result = retrieval_metrics(torch.from_numpy(query), torch.from_numpy(reference))
-    assert [result[f"recall@{k}"] for k in ("1", "5", "10", "1%")] == pytest.approx(known, abs=0.05)
+    """To the digit; with 5,000 places the best 1 % are the best 50."""
+    places = read_places(shared_data / f"published-embeddings/{file}.mat")
+    assert places.query.shape == (5000, 16) and places.metric == "euclidean"
+    result = retrieval_metrics(places.query, places.reference, metric=places.metric)
+    assert [round(result[f"recall@{k}"], 6) for k in ("1", "5", "10", "1%")] == list(known)
+
+
+@pytest.mark.parametrize("n", [7, 60])
+def test_euclidean_ranks_against_a_loop(n):
+    query, reference = embeddings(n)
+    reference[1] = reference[0]  # ties count against the query
+    rank, nearest = rank_references(query, reference, "euclidean")
+    for i in range(n):
+        distance = np.linalg.norm(query[i].double().numpy() - reference.double().numpy(), axis=1)
+        assert rank[i] == sum(distance[j] <= distance[i] for j in range(n) if j != i)
+        assert distance[nearest[i]] == distance.min()

@@ -1,0 +1,68 @@
+"""The published search and ours by route length, on the published embeddings: fitted on one area and measured on the other, both ways.
+
+example: python benchmarks/route_accuracy.py --data ../shared/data --embeddings dgcnn2to3
+"""
+
+import argparse
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from eval.routes.accuracy import top1_accuracy  # noqa: E402
+from eval.routes.calibration import disturbed, kidnapped  # noqa: E402
+from eval.routes.files import read_routes, read_turns  # noqa: E402
+from eval.routes.fit import fit, report  # noqa: E402
+from eval.routes.inputs import read_inputs  # noqa: E402
+from eval.routes.likelihood import LikelihoodSearch  # noqa: E402
+from eval.routes.online import OnlineFilter  # noqa: E402
+from eval.routes.published import PublishedSearch  # noqa: E402
+from utils.errors import run_command  # noqa: E402
+
+AREAS = ("hudsonriver5k", "unionsquare5k")
+LENGTHS = np.array([1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 40])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of published-embeddings and published-routes")
+    parser.add_argument("--embeddings", nargs="+", default=["dgcnn2to3", "2d", "2dsafapolar"], metavar="NAME")
+    args = parser.parse_args()
+    for name in args.embeddings:
+        inputs = {area: read_inputs(args.data / f"published-embeddings/{name}/MES_{area}.mat") for area in AREAS}
+        for area, other in (AREAS, AREAS[::-1]):
+            _measure(args.data / "published-routes", name, area, inputs[area], other, fit(inputs[other].query, inputs[other].map))
+
+
+def _measure(folder: Path, name: str, area: str, inputs, other: str, model) -> None:
+    routes = read_routes(folder / f"{area}_routes_500.mat", inputs.map.graph)
+    turns, query = read_turns(folder / f"{area}_turns_500_30.mat", *routes.shape), inputs.query[routes]
+    fitted, default, published = LikelihoodSearch(inputs.map, model=model), LikelihoodSearch(inputs.map), PublishedSearch(inputs.map)
+    online = OnlineFilter(inputs.map, model=model)
+    rows = {
+        "published": published.locate(query), f"likelihood, fitted on {other}": fitted.locate(query),
+        "likelihood, default": default.locate(query), f"online, fitted on {other}": online.locate(query),
+        "with turns: published (hard)": published.locate(query, turns), "with turns: likelihood, default": default.locate(query, turns),
+    }  # fmt: skip
+    accuracy = {key: top1_accuracy(tails, routes) for key, tails in rows.items()}
+    print(f"\n{name}, {area}; fitted on {other}: " + ", ".join(f"{k} {v:.3g}" for k, v in asdict(model).items()))
+    print(f"{'route length':<36}" + "".join(f"{n:>7}" for n in LENGTHS) + "   worst against published")
+    for key, values in accuracy.items():
+        behind = values - accuracy["with turns: published (hard)" if key.startswith("with") else "published"]
+        print(f"{key:<36}" + "".join(f"{v:7.1f}" for v in values[LENGTHS - 1]) + f"{behind.min():8.1f} at {behind.argmin() + 1}")
+    wrong = disturbed(routes, np.random.default_rng(0))
+    shortest = min(map(len, wrong))
+    for what, drives in (("10 % missed, 10 % repeated", np.stack([d[:shortest] for d in wrong])),
+                         ("put down elsewhere after 20", np.stack(kidnapped(routes)))):  # fmt: skip
+        print(f"present place right at the last panorama, {what} ({drives.shape[1]} panoramas): " + ", ".join(
+            f"{key} {100 * (localizer.locate(inputs.query[drives])[:, -1, -1] == drives[:, -1]).mean():.1f}"
+            for key, localizer in (("published", published), ("likelihood", fitted), ("online", online))
+        ))  # fmt: skip
+    print(report(inputs.query, inputs.map, model), flush=True)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,79 @@
+"""The published search beside a straightforward numpy port of it, one route at a time, in the same run.
+
+example: python benchmarks/routes.py --embeddings MES_hudsonriver5k.mat --routes hudsonriver5k_routes_500.mat --port-routes 10
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from eval.routes.files import read_routes  # noqa: E402
+from eval.routes.inputs import read_inputs  # noqa: E402
+from eval.routes.localizer import TAIL, RouteMap  # noqa: E402
+from eval.routes.published import PublishedSearch  # noqa: E402
+from utils.errors import run_command  # noqa: E402
+
+
+def port(query: np.ndarray, route_map: RouteMap, keep_percent: float) -> np.ndarray:
+    """The search as one would write it: whole paths as rows of an array. query (L, D) → (L, TAIL) last places of the best path."""
+    reference, graph = route_map.reference.astype(np.float64), route_map.graph
+    paths, score = np.arange(len(reference))[:, None], np.zeros(len(reference))
+    tails = np.full((len(query), TAIL), -1)
+    for t, q in enumerate(query.astype(np.float64)):
+        if t:
+            degree = np.diff(graph.start)[paths[:, -1]]
+            row = np.repeat(np.arange(len(paths)), degree)
+            first = np.repeat(graph.start[paths[:, -1]] - np.concatenate([[0], np.cumsum(degree)[:-1]]), degree)
+            ahead = graph.neighbor[first + np.arange(len(row))]
+            new = (paths[row] != ahead[:, None]).all(1)
+            paths, score = np.column_stack([paths[row[new]], ahead[new]]), score[row[new]]
+        score = score + np.sqrt(((q - reference) ** 2).sum(1))[paths[:, -1]]
+        order = np.argsort(score, kind="stable")
+        if len(order) > 100:
+            order = order[: int(len(order) * keep_percent / 100)]
+        paths, score = paths[order], score[order]
+        last = paths[0, -TAIL:]
+        tails[t, TAIL - len(last) :] = last
+    return tails
+
+
+def timed(work):
+    """What a call returns, its seconds on the clock, and its seconds of CPU."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = work()
+    return result, time.perf_counter() - wall, time.process_time() - cpu
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--embeddings", type=Path, required=True)
+    parser.add_argument("--routes", type=Path, required=True)
+    parser.add_argument("--keep", type=float, nargs="+", default=[100.0, 50.0], metavar="PERCENT")
+    parser.add_argument("--port-routes", type=int, default=10, help="how many routes the port searches (default 10)")
+    args = parser.parse_args()
+    inputs = read_inputs(args.embeddings)
+    query = inputs.query[read_routes(args.routes, inputs.map.graph)]
+    few = query[: args.port_routes]
+    print(f"{'':22}{'routes':>8}{'wall s':>9}{'CPU s':>9}{'ms a route':>12}{'ratio':>8}")
+    for keep in args.keep:
+        search = PublishedSearch(inputs.map, keep)
+        _, wall, cpu = timed(lambda s=search: s.locate(query[:1, :2]))
+        print(f"{f'{keep:g} % kept: compile':22}{1:8}{wall:9.2f}{cpu:9.2f}")
+        theirs, wall, cpu = timed(lambda k=keep: np.stack([port(q, inputs.map, k) for q in few]))
+        each = wall / len(few)
+        print(f"{'  numpy port':22}{len(few):8}{wall:9.2f}{cpu:9.2f}{1000 * each:12.1f}{1:8.0f}")
+        ours, wall, cpu = timed(lambda s=search: s.locate(query))
+        print(f"{'  this search':22}{len(query):8}{wall:9.2f}{cpu:9.2f}{1000 * wall / len(query):12.1f}{each * len(query) / wall:8.0f}")
+        same = (ours[: len(few)] == theirs).all()
+        print(f"  the same paths: {'yes' if same else 'NO'}")
+        if not same:
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    run_command(main)

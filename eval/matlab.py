@@ -1,0 +1,56 @@
+"""MATLAB files as published: embeddings of places with the graph of places, routes, turns."""
+
+from pathlib import Path
+
+import numpy as np
+
+from utils.errors import InputError
+
+PLACE_FIELDS = ("x", "y", "gsv_yaw", "neighbor")
+
+
+def read_mat(path: Path, name: str) -> np.ndarray:
+    """A variable of a MATLAB 5 file.
+
+    Raises:
+        InputError: the file is missing or damaged, or has no such variable.
+    """
+    from scipy.io import loadmat  # only who reads such files waits for it
+
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        variables = loadmat(path)
+    except Exception as error:  # a damaged file makes it raise almost anything
+        raise InputError(f"{path}: not a MATLAB 5 file, or damaged ({' '.join(str(error).split())})") from None
+    if name not in variables:
+        found = ", ".join(key for key in variables if not key.startswith("__")) or "nothing"
+        raise InputError(f"{path}: no variable {name!r} in this file (found {found})")
+    return variables[name]
+
+
+def read_published_places(path: Path) -> dict[str, np.ndarray | list[np.ndarray]]:
+    """The struct array `routes` of a published file of embeddings, one struct a place.
+
+    Returns:
+        query (N, D) from `y` (panorama), reference (N, D) from `x` (map), heading_deg (N,) float64 from `gsv_yaw`,
+        neighbors: N arrays from `neighbor`, counted from 1.
+
+    Raises:
+        InputError: as `read_mat`, or a field is missing, or embeddings are of different lengths.
+    """
+    places = read_mat(path, "routes").ravel()
+    missing = [field for field in PLACE_FIELDS if field not in (places.dtype.names or ())]
+    if missing or not len(places):
+        raise InputError(f"{path}: `routes` has no field {missing[0]!r}" if missing else f"{path}: `routes` holds no places")
+    arrays = {}
+    for name, field in (("query", "y"), ("reference", "x"), ("heading_deg", "gsv_yaw")):
+        rows = [np.asarray(value).ravel() for value in places[field]]
+        at = next((i for i, row in enumerate(rows) if row.shape != rows[0].shape or row.dtype.kind not in "fiu" or not row.size), None)
+        if at is not None:
+            raise InputError(f"{path}: `{field}` of place {at + 1} is {rows[at].dtype}{rows[at].shape}, "
+                             f"of place 1 {rows[0].dtype}{rows[0].shape}; they must be numbers, equally many")
+        arrays[name] = np.stack(rows)
+    if arrays["heading_deg"].shape[1] != 1:
+        raise InputError(f"{path}: `gsv_yaw` must be one number a place, found {arrays['heading_deg'].shape[1]}")
+    return arrays | {"heading_deg": arrays["heading_deg"][:, 0].astype(np.float64), "neighbors": list(places["neighbor"])}

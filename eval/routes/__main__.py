@@ -1,0 +1,146 @@
+"""Localizes routes: a sequence of panoramas along a graph of places. Reports how often the last five places are right, by route length.
+
+examples: python -m eval.routes --embeddings MES_hudsonriver5k.mat --routes hudsonriver5k_routes_500.mat --keep 50
+          python -m eval.routes --embeddings runs/demo/evaluation/demo/test/embeddings.npz --graph datasets/demo/test \\
+              --generate 500 --length 40 --turns headings --keep 50 --figure accuracy.png --animate 1 --out route.gif
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from eval.metrics import METRICS
+from eval.routes.accuracy import top1_accuracy
+from eval.routes.animate import animate, check_animation
+from eval.routes.figure import check_figure, draw_accuracy
+from eval.routes.files import read_routes, read_turns, write_table
+from eval.routes.generate import random_routes
+from eval.routes.inputs import read_inputs
+from eval.routes.localizer import LOCALIZERS, build_localizer
+from eval.routes.turns import turns_of
+from utils.atomic import atomic_file
+from utils.errors import InputError, run_command
+
+SHOWN = (1, 2, 3, 5, 10, 15, 20, 30, 40)  # route lengths of the table
+
+
+def main() -> None:
+    args = _parser().parse_args()
+    if bool(args.animate) != bool(args.out):
+        raise InputError("--animate ROUTE and --out FILE.gif (or .html) belong together")
+    if args.generate and not args.length:
+        raise InputError("--generate N needs --length L, the places of a route")
+    if args.published and not args.figure:
+        raise InputError("--published CSV is drawn into a figure; give --figure FILE.png too")
+    curves = check_figure(args.figure, args.published, args.embeddings, args.keep) if args.figure else {}
+    inputs = read_inputs(args.embeddings, args.graph, args.locations, args.metric, args.background)
+    graph, heading_deg = inputs.map.graph, inputs.map.heading_deg
+    if args.generate:
+        routes = random_routes(graph, args.generate, args.length, np.random.default_rng(args.seed))
+    else:
+        routes = read_routes(args.routes, graph)
+    turns = None
+    if args.turns is not None:
+        if heading_deg is None:
+            raise InputError(f"--turns {args.turns}: the places have no headings to compare turns with; give --locations CSV")
+        turns = turns_of(routes, heading_deg) if args.turns == "headings" else read_turns(Path(args.turns), *routes.shape)
+    if args.animate:
+        check_animation(args.out, inputs)
+        if args.animate > len(routes):
+            raise InputError(f"--animate {args.animate}: routes are counted from 1 to {len(routes)}")
+
+    accuracy = {}
+    for name in dict.fromkeys(("published", args.localizer)):
+        localizer = build_localizer(name, inputs.map, args.keep)
+        accuracy[name] = top1_accuracy(localizer.locate(inputs.query[routes], turns), routes)
+    settings = {
+        "embeddings": _text(args.embeddings), "graph": _text(args.graph or args.embeddings), "places": len(graph),
+        "routes": _text(args.routes), "generated": args.generate, "seed": args.seed if args.generate else None, "count": len(routes),
+        "length": routes.shape[1], "turns": args.turns, "keep_percent": args.keep, "localizer": args.localizer, "metric": inputs.metric,
+        "background": _text(args.background),
+    }  # fmt: skip
+    _write(args, settings, accuracy, routes)
+    print(f"{args.embeddings}: {len(routes)} routes of {routes.shape[1]} places among {len(graph):,}; "
+          f"turns {'not used' if turns is None else 'used'}, {args.keep:g} % kept; top-1 accuracy in % by route length")
+    print(_table(accuracy, routes.shape[1]))
+    if args.figure:
+        draw_accuracy(args.figure, accuracy, curves, f"{args.embeddings.stem}, {args.keep:g} % of candidates kept")
+        print(f"figure: {args.figure.resolve()}")
+    if args.animate:
+        row = args.animate - 1
+        animate(args.out, inputs, routes[row], None if turns is None else turns[row], args.keep, f"route {args.animate}")
+        print(f"animation of route {args.animate}: {args.out.resolve()}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m eval.routes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--embeddings", type=Path, required=True, metavar="FILE", help=".npz with `query` and `reference` (N, D), or a published .mat")
+    add("--graph", type=Path, metavar="CSV|AREA|MAT", help="edges `from,to` (rows of the embeddings, from 0); or an area's folder: its "
+        "places along the roads of its map; or a published .mat (default: the graph in the file of embeddings)")  # fmt: skip
+    add("--locations", type=Path, metavar="CSV", help="the places in the order of the rows, for headings and drawing")
+    add("--metric", choices=METRICS, help="cosine: embeddings are normalised first; euclidean: as they are (default: what the file "
+        "names, else euclidean)")  # fmt: skip
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--routes", type=Path, metavar="FILE", help="published .mat (places from 1); or CSV or .npz (places from 0)")
+    source.add_argument("--generate", type=_positive, metavar="N", help="N random routes instead, of --length places, by --seed")
+    add("--length", type=_positive, metavar="L", help="with --generate: places of a route")
+    add("--seed", type=int, default=0, help="with --generate (default 0)")
+    add("--save-routes", type=Path, metavar="FILE", help="write the routes there (.npz or CSV, places from 0)")
+    add("--turns", metavar="FILE", help="use observed turns: a file, or the word `headings` to take them from the places' headings")
+    add("--keep", type=float, default=100.0, metavar="PERCENT", help="of more than 100 candidates, how many survive a step (default 100)")
+    add("--localizer", choices=list(LOCALIZERS), default="published", help="shown beside the published search (default: it alone)")
+    add("--background", type=Path, metavar="FILE", help="embeddings of another area, whose queries some localizers use without labels")
+    add("--json", type=Path, metavar="FILE", help="also write top1_accuracy by route length, and the settings")
+    add("--csv", type=Path, metavar="FILE", help="also write the accuracy of each localizer by route length")
+    add("--figure", type=Path, metavar="PNG", help="accuracy against route length; the published search dashed")
+    add("--published", type=Path, metavar="CSV", help="with --figure: published curves (area, embedding, kept_percent, route_length, "
+        "top1_accuracy_percent), dashed")  # fmt: skip
+    add("--animate", type=_positive, metavar="ROUTE", help="draw this route (counted from 1) with the candidates of the published search")
+    add("--out", type=Path, metavar="FILE", help="with --animate: .gif or .html")
+    return parser
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def _table(accuracy: dict[str, np.ndarray], length: int) -> str:
+    lengths = [n for n in SHOWN if n < length] + [length]
+    width = max(map(len, ("localizer", *accuracy)))
+    lines = [f"{'localizer':<{width}}" + "".join(f"{n:>7}" for n in lengths)]
+    lines.append("─" * len(lines[0]))
+    for name, values in accuracy.items():
+        lines.append(f"{name:<{width}}" + "".join(f"{values[n - 1]:7.1f}" for n in lengths))
+    return "\n".join(lines)
+
+
+def _write(args: argparse.Namespace, settings: dict, accuracy: dict[str, np.ndarray], routes: np.ndarray) -> None:
+    if args.json:
+        result = {"top1_accuracy": accuracy[args.localizer].round(6).tolist(), **settings}
+        if args.localizer != "published":
+            result["published_top1_accuracy"] = accuracy["published"].round(6).tolist()
+        with atomic_file(args.json) as temporary:
+            temporary.write_text(json.dumps(result, indent=2) + "\n")
+    if args.csv:
+        with atomic_file(args.csv) as temporary:
+            rows = {"route_length": np.arange(1, routes.shape[1] + 1), **{k: v.round(6) for k, v in accuracy.items()}}
+            pd.DataFrame(rows).to_csv(temporary, index=False)
+    if args.save_routes:
+        write_table(args.save_routes, "routes", routes)
+
+
+if __name__ == "__main__":
+    run_command(main)

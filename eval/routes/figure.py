@@ -1,0 +1,75 @@
+"""A figure of accuracy against route length."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from utils.atomic import atomic_file
+from utils.errors import InputError
+
+COLUMNS = ("area", "embedding", "kept_percent", "route_length", "top1_accuracy_percent")
+
+
+def check_figure(path: Path, published: Path | None, embeddings: Path, keep_percent: float) -> dict[str, pd.DataFrame]:
+    """Whether a figure can be drawn, before the work; returns the published curves, if a file of them is given.
+
+    Raises:
+        InputError: matplotlib is missing, the suffix is unknown, or as `published_curves`.
+    """
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise InputError(f"{path}: a figure is written as .png, .svg or .pdf")
+    if find_spec("matplotlib") is None:
+        raise InputError("a figure needs matplotlib: pip install -r requirements.txt")
+    return published_curves(published, embeddings, keep_percent) if published else {}
+
+
+def draw_accuracy(path: Path, accuracy: dict[str, np.ndarray], published: dict[str, pd.DataFrame], title: str) -> None:
+    """Writes a PNG, SVG or PDF, by the suffix.
+
+    Args:
+        accuracy: percentages by route length (L,) of each localizer; the published search is dashed beside another.
+        published: curves of `published_curves`, dashed.
+    """
+    from matplotlib.figure import Figure  # only who draws needs it
+
+    figure = Figure(figsize=(7, 4.5), dpi=150, layout="constrained")
+    axes = figure.subplots()
+    for name, values in accuracy.items():
+        dashed = name == "published" and len(accuracy) > 1
+        label = "published search" if name == "published" else name
+        axes.plot(np.arange(1, len(values) + 1), values, "--" if dashed else "-", color="0.2" if name == "published" else None, label=label)
+    for name, curve in published.items():
+        axes.plot(curve["route_length"], curve["top1_accuracy_percent"], "--", linewidth=1.2, label=f"published: {name}")
+    axes.set(xlabel="route length (panoramas)", ylabel="last five places right (%)", ylim=(None, 100))
+    axes.set_xlim(1, max(2, *map(len, accuracy.values())))
+    axes.set_title(title, fontsize=10)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc="lower right")
+    with atomic_file(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:])
+
+
+def published_curves(path: Path, embeddings: Path, keep_percent: float) -> dict[str, pd.DataFrame]:
+    """The published curves of the area that the path of `embeddings` names, by name of embedding.
+
+    Each has the columns route_length and top1_accuracy_percent.
+
+    Raises:
+        InputError: the file is missing, lacks a column, or has no such curve.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file of published accuracies")
+    try:
+        table = pd.read_csv(path)
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: not a table of accuracies ({' '.join(str(error).split())})") from None
+    missing = [column for column in COLUMNS if column not in table.columns]
+    if missing:
+        raise InputError(f"{path}: column {missing[0]!r} is missing (found {', '.join(map(str, table.columns))})")
+    here = table[np.array([str(area) in str(embeddings) for area in table["area"]], bool) & (table["kept_percent"] == keep_percent)]
+    if here.empty:
+        areas, kept = (", ".join(map(str, table[column].unique())) for column in ("area", "kept_percent"))
+        raise InputError(f"{path}: no curve with {keep_percent:g} % kept of an area that {embeddings} names (areas: {areas}; kept: {kept})")
+    return {str(name): curve.sort_values("route_length") for name, curve in here.groupby("embedding", sort=True)}

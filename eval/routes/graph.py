@@ -1,0 +1,106 @@
+"""The graph of places: which places come next after each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from utils.errors import InputError
+
+
+@dataclass(frozen=True)
+class RouteGraph:
+    """A directed graph of N places, as compressed rows. Places are counted from 0.
+
+    One-way edges, dead ends and isolated places are ordinary. The order of a place's neighbours is kept: it decides ties of the search.
+    """
+
+    start: np.ndarray  # (N + 1,) int32: the neighbours of place i are neighbor[start[i]:start[i + 1]]
+    neighbor: np.ndarray  # (E,) int32
+
+    def __len__(self) -> int:
+        return len(self.start) - 1
+
+    def neighbors(self, place: int) -> np.ndarray:
+        """The places that come next after one, (degree,) int32."""
+        return self.neighbor[self.start[place] : self.start[place + 1]]
+
+    @property
+    def origin(self) -> np.ndarray:
+        """(E,) int32: the place that each edge leaves."""
+        return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.start))
+
+    def has_edge(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Whether b comes next after a, elementwise, bool."""
+        edges = self.origin.astype(np.int64) * len(self) + self.neighbor
+        return np.isin(np.asarray(a, np.int64) * len(self) + b, edges)
+
+    @classmethod
+    def from_neighbors(cls, neighbors: Sequence[np.ndarray], source: str, first: int = 0) -> "RouteGraph":
+        """From the neighbours of each place.
+
+        Args:
+            neighbors: N arrays of integers.
+            source: what a message names as their origin.
+            first: the number of the first place: 1 in MATLAB's files.
+
+        Raises:
+            InputError: a neighbour is no whole number, out of range, the place itself, or named twice.
+        """
+        neighbors = [np.asarray(row).ravel() for row in neighbors]
+        n, start = len(neighbors), np.concatenate([[0], np.cumsum([len(row) for row in neighbors])]).astype(np.int32)
+        odd = next((i for i, row in enumerate(neighbors) if row.size and row.dtype.kind not in "iuf"), None)
+        if odd is not None:
+            raise InputError(f"{source}: the neighbours of place {odd + first} are no numbers ({neighbors[odd].dtype})")
+        neighbor = np.concatenate([np.zeros(0), *neighbors]).astype(np.float64)
+        origin = np.repeat(np.arange(n), np.diff(start))
+        wrong = ~((neighbor >= first) & (neighbor < n + first) & (neighbor % 1 == 0))
+        if wrong.any():
+            at = wrong.argmax()
+            raise InputError(f"{source}: place {origin[at] + first} has neighbour {neighbor[at]:g}; "
+                             f"with {n} places they must be whole numbers from {first} to {n - 1 + first}")
+        graph = cls(start, neighbor.astype(np.int32) - np.int32(first))
+        own = origin == graph.neighbor
+        if own.any():
+            raise InputError(f"{source}: place {origin[own.argmax()] + first} is its own neighbour; remove that edge")
+        _, first_seen = np.unique(origin * n + graph.neighbor, return_index=True)
+        if len(first_seen) < len(neighbor):
+            at = np.setdiff1d(np.arange(len(neighbor)), first_seen)[0]
+            raise InputError(f"{source}: place {origin[at] + first} has neighbour {graph.neighbor[at] + first} twice; keep one such edge")
+        return graph
+
+    @classmethod
+    def from_csv(cls, path: Path, places: int) -> "RouteGraph":
+        """From a CSV of edges: the header `from,to` and one directed edge a line, in rows of the embeddings counted from 0.
+
+        Neighbours stay in the order of the lines. A two-way street is two lines.
+
+        Args:
+            places: N; those that no line names are isolated.
+
+        Raises:
+            InputError: the file is missing or no such table, or as `from_neighbors`.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; give a CSV of edges with the header `from,to`")
+        try:
+            table = pd.read_csv(path, encoding="utf-8", skipinitialspace=True)
+        except (ValueError, OSError) as error:
+            raise InputError(f"{path}: not a table of edges ({' '.join(str(error).split())}); expected the header `from,to`") from None
+        if not {"from", "to"} <= set(table.columns):
+            raise InputError(f"{path}: columns `from` and `to` are not both there (found {', '.join(map(str, table.columns))})")
+        origin, target = (pd.to_numeric(table[c], errors="coerce").to_numpy(np.float64) for c in ("from", "to"))
+        wrong = ~((origin >= 0) & (origin < places) & (origin % 1 == 0) & (target >= 0) & (target < places) & (target % 1 == 0))
+        if wrong.any():
+            at = wrong.argmax()
+            raise InputError(f"{path}: line {at + 2}: edge from {table['from'][at]} to {table['to'][at]}; "
+                             f"with {places} places they must be whole numbers from 0 to {places - 1}")
+        order = np.argsort(origin, kind="stable")
+        return cls.from_neighbors(np.split(target[order], np.searchsorted(origin[order], np.arange(1, places))), str(path))
+
+    def to_csv(self, path: Path) -> None:
+        """Writes the edges as `from_csv` reads them."""
+        pd.DataFrame({"from": self.origin, "to": self.neighbor}).to_csv(path, index=False)
