@@ -53,7 +53,7 @@ def turn_log_probability(route_map: RouteMap, turns: np.ndarray | bool | None, f
     return result
 
 
-@njit(cache=True)
+@njit
 def _last_edge(place, parent, start, neighbor):
     """(P,) the edge that ends each path, −1 for paths of one place."""
     edge = np.full(len(place), -1, np.int32)
@@ -66,7 +66,7 @@ def _last_edge(place, parent, start, neighbor):
     return edge
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def _best_paths(query, mean, origin, neighbor, rho, gain, half_dims, log_turn, observed, place, parent, level, edge):
     """(R, L, TAIL) the most likely paths of drives; of equals the first in the tree."""
     routes, length = query.shape[:2]

@@ -76,7 +76,7 @@ class ObservationModel:
         return query
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def first_log_likelihood(y, mean, gain):
     """(N,) log p(y | place) without a panorama before, up to a constant that `next_log_likelihood` shares."""
     out = np.zeros(len(mean))
@@ -88,7 +88,7 @@ def first_log_likelihood(y, mean, gain):
     return out
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def next_log_likelihood(y_before, y, mean, first, second, rho, gain, half_dims):
     """(M,) log p(y | y_before) where the panorama before was at place first[m], and this one is at second[m]."""
     out = np.zeros(len(first))

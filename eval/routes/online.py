@@ -141,7 +141,7 @@ class OnlineFilter:
         return tails
 
 
-@njit(cache=True)
+@njit
 def _pairs(start, neighbor):
     """(P,) int32 first and second: all edges that follow each other."""
     count = 0
@@ -155,7 +155,7 @@ def _pairs(start, neighbor):
     return first, second
 
 
-@njit(cache=True)
+@njit
 def _step(p, tail, place, origin, first, second, share, start_share, edge, skip, stay, single, p_stay, p_skip, p_restart):
     """One step of the filter: probabilities (S,) and tails (S, TAIL) of the states, from those before and the log-likelihoods."""
     edges, places, states = len(origin), len(single), len(p)
