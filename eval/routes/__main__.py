@@ -36,7 +36,7 @@ def main() -> None:
     if args.published and not args.figure:
         raise InputError("--published CSV is drawn into a figure; give --figure FILE.png too")
     curves = check_figure(args.figure, args.published, args.embeddings, args.keep) if args.figure else {}
-    inputs = read_inputs(args.embeddings, args.graph, args.locations, args.metric, args.background)
+    inputs = read_inputs(args.embeddings, args.graph, args.locations, args.metric)
     graph, heading_deg = inputs.map.graph, inputs.map.heading_deg
     if args.generate:
         routes = random_routes(graph, args.generate, args.length, np.random.default_rng(args.seed))
@@ -60,7 +60,6 @@ def main() -> None:
         "embeddings": _text(args.embeddings), "graph": _text(args.graph or args.embeddings), "places": len(graph),
         "routes": _text(args.routes), "generated": args.generate, "seed": args.seed if args.generate else None, "count": len(routes),
         "length": routes.shape[1], "turns": args.turns, "keep_percent": args.keep, "localizer": args.localizer, "metric": inputs.metric,
-        "background": _text(args.background),
     }  # fmt: skip
     _write(args, settings, accuracy, routes)
     print(f"{args.embeddings}: {len(routes)} routes of {routes.shape[1]} places among {len(graph):,}; "
@@ -95,7 +94,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--turns", metavar="FILE", help="use observed turns: a file, or the word `headings` to take them from the places' headings")
     add("--keep", type=float, default=100.0, metavar="PERCENT", help="of more than 100 candidates, how many survive a step (default 100)")
     add("--localizer", choices=list(LOCALIZERS), default="published", help="shown beside the published search (default: it alone)")
-    add("--background", type=Path, metavar="FILE", help="embeddings of another area, whose queries some localizers use without labels")
     add("--json", type=Path, metavar="FILE", help="also write top1_accuracy by route length, and the settings")
     add("--csv", type=Path, metavar="FILE", help="also write the accuracy of each localizer by route length")
     add("--figure", type=Path, metavar="PNG", help="accuracy against route length; the published search dashed")

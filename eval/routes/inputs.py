@@ -28,15 +28,13 @@ class RouteInputs:
     city: CityMap | None  # whose frame is that of xy
 
 
-def read_inputs(embeddings: Path, graph: Path | None = None, locations: Path | None = None, metric: str | None = None,
-                background: Path | None = None) -> RouteInputs:  # fmt: skip
+def read_inputs(embeddings: Path, graph: Path | None = None, locations: Path | None = None, metric: str | None = None) -> RouteInputs:
     """Reads embeddings with the graph of their places.
 
     Args:
         graph: CSV of edges, folder of an area, or a published .mat; None: what the file of embeddings holds.
         locations: CSV of the places in the order of the rows, for positions and headings.
         metric: `cosine` normalises the embeddings; None: what the file names, else `euclidean`.
-        background: embeddings of another area.
 
     Raises:
         InputError: a file is missing or damaged, or they are not of the same places.
@@ -61,7 +59,7 @@ def read_inputs(embeddings: Path, graph: Path | None = None, locations: Path | N
     else:
         edges = RouteGraph.from_csv(graph, len(places))
     query, reference = _comparable(places, metric)
-    return RouteInputs(query, RouteMap(reference, edges, heading_deg, _background(background, metric, query.shape[1])), metric, xy, area,
+    return RouteInputs(query, RouteMap(reference, edges, heading_deg), metric, xy, area,
                        city)  # fmt: skip
 
 
@@ -83,13 +81,3 @@ def _comparable(places: EmbeddedPlaces, metric: str) -> tuple[np.ndarray, np.nda
         return (functional.normalize(embedding) if metric == "cosine" else embedding).numpy()
 
     return of(places.query), of(places.reference)
-
-
-def _background(path: Path | None, metric: str, dims: int) -> np.ndarray | None:
-    """(M, D) queries of another area."""
-    if path is None:
-        return None
-    query = _comparable(read_places(path), metric)[0]
-    if query.shape[1] != dims:
-        raise InputError(f"{path}: embeddings of {query.shape[1]} dimensions, those of the area have {dims}; use those of the same model")
-    return query

@@ -28,14 +28,13 @@ class RouteMap:
     reference: np.ndarray  # (N, D) float32
     graph: RouteGraph  # of N places
     heading_deg: np.ndarray | None = None  # (N,) clockwise from north
-    background: np.ndarray | None = None  # (M, D) query embeddings of another area, without labels
 
 
 class Localizer(Protocol):
     """Built as `Class(route_map, keep_percent=100.0)`; one that culls nothing ignores `keep_percent`.
 
     Raises:
-        InputError: it needs what the map lacks (headings, a background).
+        InputError: it needs what the map lacks (headings).
     """
 
     def locate(self, query: np.ndarray, turns: np.ndarray | None = None) -> np.ndarray:

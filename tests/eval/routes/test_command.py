@@ -138,7 +138,6 @@ def test_files_that_do_not_fit(refusal, files, tangle, tmp_path):
     assert "query embedding 0 is not finite (60 such rows)" in refusal(*options(files, **some, embeddings=tmp_path / "n.npz"))
     np.savez(tmp_path / "n.npz", query=np.ones((60, 2)), reference=np.ones((60, 2)))
     assert "no headings" in refusal(*options(files, **some, embeddings=tmp_path / "n.npz", turns="headings"))
-    assert "dimensions" in refusal(*options(files, **some, background=tmp_path / "n.npz"))
     wanted = options(files, **some, embeddings=tmp_path / "n.npz", json=tmp_path / "a.json")
     assert "an animation needs the positions" in refusal(*wanted, "--animate", 1, "--out", tmp_path / "a.gif")
     assert "written as .gif or .html" in refusal(*options(files, **some), "--animate", 1, "--out", tmp_path / "a.mp4")

@@ -121,8 +121,8 @@ def test_turns_without_headings(tangle):
 def test_localizers_by_name(tangle):
     """Each name builds, and answers in the agreed shape."""
     rng = np.random.default_rng(0)
-    reference, background = (rng.standard_normal((60, 4)).astype(np.float32) for _ in range(2))
-    route_map = RouteMap(reference, tangle, rng.uniform(0, 360, 60), background)
+    reference = rng.standard_normal((60, 4)).astype(np.float32)
+    route_map = RouteMap(reference, tangle, rng.uniform(0, 360, 60))
     for name in LOCALIZERS:
         tails = build_localizer(name, route_map).locate(rng.standard_normal((3, 4, 4)).astype(np.float32))
         assert tails.shape == (3, 4, 5) and tails.dtype == np.int32 and (tails >= -1).all() and (tails < 60).all()
