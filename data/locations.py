@@ -147,6 +147,7 @@ def sample_streets(city: CityMap, every_m: float, bbox: tuple[float, float, floa
     column, row = city.georeference.to_pixels(xy).astype(int).T
     keep &= city.ground[row.clip(0, city.ground.shape[0] - 1), column.clip(0, city.ground.shape[1] - 1)] != INDEX["buildings"]
     lat, lon = city.projection.inverse(*xy.T)
+    lon = np.where(lon > 180, lon - 360, np.where(lon < -180, lon + 360, lon))  # the map may reach over the antimeridian
     if bbox is not None:
         south, west, north, east = bbox
         keep &= (lat >= south) & (lat <= north) & (lon >= west) & (lon <= east)

@@ -1,7 +1,8 @@
 """Reads an OpenStreetMap extract (pbf, xml, gz, bz2) into features in local metres, which go to a store on disk."""
 
+import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import osmium
 import shapely
 
 from data.osm.classes import CLASSES, INDEX, bridge_level, class_of_area, class_of_way, is_underground
-from data.osm.heights import LOW_BUILDINGS, building_extent, parse_length_m
+from data.osm.heights import LOW_BUILDINGS, building_extent, parse_count, parse_length_m
 from data.osm.mend import Broken, mend
 from data.osm.raster import MARGIN
 from data.osm.source import in_order, reading
@@ -25,7 +26,7 @@ KEYS = ("building", "building:part", "highway", "area:highway", "railway", "natu
         "amenity", "place", "man_made")  # fmt: skip
 AREA_RELATIONS = ("multipolygon", "boundary")
 LANE_WIDTH_M = 3.3
-WIDEST_M = 60.0  # a wider road, or crown of a tree, is a slip of the pen
+WIDEST_M = 60.0  # a wider road, or crown of a tree, is a slip of the pen: centimetres, for one
 HIGHEST_TREE_M = 120.0
 TREE_SPACING_M = 8.0  # in a row of trees
 FLUSH = 100_000  # features of a kind in memory at a time
@@ -82,7 +83,9 @@ class _Reader:
         if is_underground(tags):
             self.summary.dropped["underground"] += _stands_for_itself(element, tags)
         elif element.is_node():
-            if tags.get("natural") == "tree":
+            if tags.get("natural") == "tree" and not element.location.valid():
+                self.summary.dropped["nodes without a place"] += 1
+            elif tags.get("natural") == "tree":
                 self._put("tree", shapely.Point(element.location.lon, element.location.lat), (element.id, 0, *_tree_size_m(tags)))
         elif element.is_area():
             self._area(element, tags)
@@ -101,7 +104,12 @@ class _Reader:
         if area.num_rings()[0] == 0:
             self.broken.append(Broken(area.orig_id(), area.from_way(), class_of_area(tags) == INDEX["water"], put))
         else:
-            self._geometry(put, self.wkb.create_multipolygon, area)
+            try:
+                polygon = shapely.from_wkb(self.wkb.create_multipolygon(area))
+            except (RuntimeError, shapely.errors.GEOSException):
+                self.summary.dropped["polygons without area"] += 1
+            else:
+                put(polygon)
 
     def _placer(self, osm_id: int, from_way: bool, tags) -> Callable | None:
         """What puts the polygon of an element where it belongs; None where it is no part of the map."""
@@ -124,31 +132,40 @@ class _Reader:
         semantic = class_of_way(tags)
         if semantic is not None and not (tags.get("area") == "yes" and way.is_closed()):
             record = (way.id, semantic, bridge_level(tags), self._width_m(tags) or WIDTH_M[semantic])
-            self._geometry(lambda geometry: self._put("way", geometry, record), self.wkb.create_linestring, way)
+            for line in self._lines(way):
+                self._put("way", line, record)
         elif tags.get("natural") == "tree_row":
-            self._geometry(lambda geometry: self._tree_row(geometry, way.id, tags), self.wkb.create_linestring, way)
+            numbers = itertools.count(1)
+            for line in self._lines(way):
+                self._tree_row(line, way.id, numbers, tags)
 
-    def _tree_row(self, line: shapely.LineString, osm_id: int, tags) -> None:
+    def _tree_row(self, line: shapely.LineString, osm_id: int, numbers: Iterator[int], tags) -> None:
         line = self._to_metres(np.array([line]))[0]
         xy = shapely.get_coordinates(shapely.line_interpolate_point(line, np.arange(0, line.length, TREE_SPACING_M)))
-        for index, (lat, lon) in enumerate(zip(*self.projection.inverse(*xy.T), strict=True), start=1):
-            self._put("tree", shapely.Point(lon, lat), (osm_id, index, *_tree_size_m(tags)))
+        for lat, lon in zip(*self.projection.inverse(*xy.T), strict=True):
+            self._put("tree", shapely.Point(lon, lat), (osm_id, next(numbers), *_tree_size_m(tags)))
 
     def _width_m(self, tags: dict[str, str]) -> float:
         """`width`, else lanes, else 0."""
-        width = parse_length_m(tags.get("width"))
-        if width is None and "highway" in tags and (lanes := parse_length_m(tags.get("lanes"))):
-            width = lanes * LANE_WIDTH_M
-        for key in ("width", "lanes"):
-            if key in tags and parse_length_m(tags[key]) is None:
-                self.summary.refused[key] += 1
-        return min(width, WIDEST_M) if width else 0.0
+        widths = {"width": parse_length_m(tags.get("width")), "lanes": (parse_count(tags.get("lanes")) or 0.0) * LANE_WIDTH_M or None}
+        for key, width in widths.items():
+            if width is None or width > WIDEST_M:
+                self.summary.refused[key] += key in tags
+                widths[key] = None
+        return widths["width"] or ("highway" in tags and widths["lanes"]) or 0.0
 
-    def _geometry(self, put: Callable, create: Callable, element) -> None:
+    def _lines(self, way) -> list[shapely.LineString]:
+        """A way's line; its pieces where the extract lacks nodes of it, as those cut without whole ways do."""
         try:
-            put(shapely.from_wkb(create(element)))
+            return [shapely.from_wkb(self.wkb.create_linestring(way))]
+        except osmium.InvalidLocationError:
+            runs = itertools.groupby(way.nodes, lambda node: node.location.valid())
+            pieces = [[xy for xy, _ in itertools.groupby((n.lon, n.lat) for n in nodes)] for valid, nodes in runs if valid]
+            lines = [shapely.LineString(piece) for piece in pieces if len(piece) > 1]
         except (RuntimeError, shapely.errors.GEOSException):
-            self.summary.dropped["cut to less than a line by the extract"] += 1
+            lines = []
+        self.summary.dropped["cut to less than a line by the extract"] += not lines
+        return lines
 
     def _put(self, kind: str, geometry, record: tuple) -> None:
         self.rows[kind].append((geometry, record))

@@ -1,12 +1,17 @@
 """Locations: what a CSV may say, the published tables, and places sampled along the streets."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from data.city import CityMap
 from data.georeference import EXTENT_M
 from data.locations import Locations, apart_from, read_locations, sample_streets
+from data.osm.build import build_map
 from data.osm.classes import INDEX
+from data.projection import Projection
 from utils.errors import InputError
 
 HEADER = "id,lat,lon,heading_deg\n"
@@ -220,3 +225,16 @@ def test_swapped_latitude_and_longitude_are_named(tmp_path, west_village):
     assert_refused(tmp_path / "p.csv", west_village, "'a'", "look swapped")
     (tmp_path / "p.csv").write_text("a,41.5,-74.005,0\n")
     assert_refused(tmp_path / "p.csv", west_village, "use an extract that covers them")
+
+
+def test_longitudes_over_the_antimeridian_stay_within_180(tmp_path, new_extract):
+    extract = new_extract(400, 200)
+    extract.projection = Projection(-17.0, 180.0)
+    extract.way([(-400, 0), (400, 0)], {"highway": "residential"})
+    for x in (-399, 395):
+        extract.box(x, -199, x + 4, 199, {"building": "yes"})
+    path = extract.write(tmp_path / "taveuni.osm", bounds=False)
+    path.write_text(re.sub(r'lon="(18\d\.\d+)"', lambda m: f'lon="{float(m[1]) - 360:.9f}"', path.read_text()))
+    build_map(path, tmp_path / "city")
+    lon = sample_streets(CityMap(tmp_path / "city"), 20, None, "x", np.random.default_rng(0)).lon
+    assert (lon < -179.99).any() and (lon > 179.99).any() and (np.abs(lon) <= 180).all()

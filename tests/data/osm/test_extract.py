@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import re
 
 import numpy as np
 import osmium
@@ -220,8 +221,9 @@ def test_elements_become_what_their_tags_say(read, tmp_path, new_extract):
     lines, ways = reading.all("way")
     widths = {name: ways["width_m"][ways["id"] == i].tolist() for name, i in ids.items()}
     assert {name: w[0] for name, w in widths.items() if w} == pytest.approx({
-        "loop": CLASSES[INDEX["roads_pedestrian"]].width_m, "wide": 20, "lanes": 3 * LANE_WIDTH_M, "both widths": 5, "absurd": WIDEST_M,
-        "refused": CLASSES[INDEX["roads_residential"]].width_m, "path": CLASSES[INDEX["paths_footway"]].width_m,
+        "loop": CLASSES[INDEX["roads_pedestrian"]].width_m, "wide": 20, "lanes": 3 * LANE_WIDTH_M, "both widths": 5,
+        "absurd": CLASSES[INDEX["roads_residential"]].width_m, "refused": CLASSES[INDEX["roads_residential"]].width_m,
+        "path": CLASSES[INDEX["paths_footway"]].width_m,
         "bridge": CLASSES[INDEX["roads_primary"]].width_m, "viaduct": CLASSES[INDEX["railways"]].width_m,
         "tram": CLASSES[INDEX["railways"]].width_m, "coast": CLASSES[INDEX["coastlines"]].width_m,
     })  # fmt: skip
@@ -248,7 +250,7 @@ def test_the_summary_counts_every_element_once(read, tmp_path, new_extract):
         "roads_pedestrian": 1, "railways": 2, "coastlines": 1, "bridges": 2}  # fmt: skip
     # Of a house that is tagged as a part, too, the outline counts.
     assert {k: n for k, n in summary.dropped.items() if n} == {"underground": 5, "outside the map": 1}
-    assert dict(summary.refused) == {"height": 2, "building:levels": 1, "width": 1, "lanes": 1}
+    assert dict(summary.refused) == {"height": 2, "building:levels": 1, "width": 2, "lanes": 1}
     assert summary.repaired == 0
 
 
@@ -310,6 +312,81 @@ class RealTags:
         self.buildings = {}
         for element in osmium.FileProcessor(str(path)).with_filter(osmium.filter.KeyFilter("building", "building:part")):
             self.buildings[element.id if element.is_way() else -element.id] = dict(element.tags)
+
+
+def without_nodes(path, *numbers):
+    """The extract without some of its nodes, counted from 0, to which ways still refer."""
+    text = path.read_text()
+    for node in [re.findall("<node .*?</node>", text)[n] for n in numbers]:
+        text = text.replace(node, "")
+    path.write_text(text)
+    return path
+
+
+def test_ways_that_lack_nodes_keep_their_pieces(read, tmp_path, new_extract):
+    extract = new_extract(200, 200)
+    road = extract.way([(-100, 0), (-50, 0), (0, 0), (50, 0), (100, 0), (150, 0)], {"highway": "residential"})
+    extract.way([(0, 50), (50, 50)], {"highway": "residential"})
+    row = extract.way([(-100, 90), (-76, 90), (0, 90), (50, 90), (74, 90)], {"natural": "tree_row"})
+    extract.box(0, 100, 10, 110, {"building": "yes"})
+    reading = read(without_nodes(extract.write(tmp_path / "cut.osm"), 2, 7, 10))
+    lines, records = reading.all("way")
+    assert records["id"].tolist() == [road, road]
+    assert np.allclose([shapely.bounds(line)[[0, 2]] for line in lines], [(-100, -50), (50, 150)], atol=0.02)
+    assert reading.summary.dropped["cut to less than a line by the extract"] == 1
+    trees = reading.all("tree")[1]
+    assert trees["id"].tolist() == [row] * 8 and trees["index"].tolist() == list(range(1, 9))
+
+
+def test_widths_that_cannot_be_give_way_to_lanes_and_class(read, tmp_path, new_extract):
+    extract = new_extract(200, 200)
+    extract.box(0, 100, 10, 110, {"building": "yes"})
+    for tags in ({"width": "350"}, {"width": "350", "lanes": "2"}, {"lanes": "2 ft"}, {"lanes": "99"}):
+        extract.way([(-100, 0), (100, 0)], {"highway": "residential", **tags})
+    reading = read(extract.write(tmp_path / "widths.osm"))
+    usual = CLASSES[INDEX["roads_residential"]].width_m
+    assert reading.all("way")[1]["width_m"].tolist() == [usual, 2 * LANE_WIDTH_M, usual, usual]
+    assert reading.summary.refused == {"width": 2, "lanes": 2}
+
+
+def test_a_failure_in_the_store_is_not_taken_for_a_broken_way(read, tmp_path, new_extract, monkeypatch):
+    def fail(*_, **__):
+        raise shapely.errors.GEOSException("of 100,000 features at once")
+
+    extract = new_extract(200, 200)
+    extract.box(0, 100, 10, 110, {"building": "yes"})
+    path = extract.write(tmp_path / "one.osm")
+    monkeypatch.setattr("data.osm.extract.FLUSH", 1)
+    monkeypatch.setattr("data.osm.extract.shapely.make_valid", fail)
+    monkeypatch.setattr("data.osm.extract.shapely.is_valid", lambda geometries: np.zeros(len(geometries), bool))
+    with pytest.raises(shapely.errors.GEOSException):
+        read(path)
+
+
+def test_ids_below_zero_are_refused(read, tmp_path, new_extract):
+    extract = new_extract(200, 200)
+    extract.box(0, 100, 10, 110, {"building": "yes"})
+    path = extract.write(tmp_path / "edited.osm")
+    path.write_text(path.read_text().replace('id="', 'id="-').replace('ref="', 'ref="-'))
+    assert_refused(read, path, "ids below zero", "osmium renumber")
+
+
+ANTIMERIDIAN = """<osm version="0.6">{bounds}<node id="1" lat="-17" lon="179.999"/><node id="2" lat="-17" lon="179.9992"/>
+<node id="3" lat="-16.9998" lon="179.9992"/><node id="4" lat="-17" lon="-179.999"/><node id="5" lat="-17" lon="-179.9988"/>
+<node id="6" lat="-16.9998" lon="-179.999"/><way id="1"><nd ref="1"/><nd ref="2"/><nd ref="3"/><nd ref="1"/>
+<tag k="building" v="yes"/></way><way id="2"><nd ref="4"/><nd ref="5"/><nd ref="6"/><nd ref="4"/><tag k="building" v="yes"/></way></osm>"""
+
+
+@pytest.mark.parametrize("bounds", ["", '<bounds minlat="-17.01" minlon="179.99" maxlat="-16.99" maxlon="-179.99"/>'])
+def test_over_the_antimeridian(read, tmp_path, bounds):
+    path = tmp_path / "taveuni.osm"
+    path.write_text(ANTIMERIDIAN.format(bounds=bounds))
+    assert np.allclose(read_frame(path), (179.999, -17, 180.0012, -16.9998), atol=1e-6)
+    polygons, records = read(path).all("building")
+    x, y = shapely.get_coordinates(shapely.centroid(polygons)).T
+    assert records["id"].tolist() == [1, 2] and x[0] < -80 < 80 < x[1] and (np.abs(y) < 15).all()
+    west, south, east, north = read_frame(path, (-17.1, -179.9991, -16.9, -179.9))
+    assert np.allclose((west, east), (180.0009, 180.0012), atol=1e-6)
 
 
 @pytest.fixture(scope="module")
