@@ -95,7 +95,7 @@ def class_of_area(tags: dict[str, str]) -> int | None:
         return INDEX["areas_footway"]
     if highway == "pedestrian" or tags.get("place") == "square" or tags.get("man_made") == "pier":
         return INDEX["areas_pedestrian"]
-    if highway in ROADS or tags.get("amenity") == "parking" or tags.get("area:highway") in ROADS:
+    if highway in ROADS or (tags.get("amenity") == "parking" and tags.get("parking") != "underground") or tags.get("area:highway") in ROADS:
         return INDEX["areas_service"]
     if landuse == "railway" or tags.get("railway") == "platform":
         return INDEX["areas_railways"]
@@ -122,7 +122,7 @@ def _layer(tags: dict[str, str]) -> float:
 def is_underground(tags: dict[str, str]) -> bool:
     """Whether a feature lies below the ground, or inside a building, and is therefore not part of the map."""
     return (
-        _layer(tags) < 0
+        (_layer(tags) < 0 and class_of_area(tags) != INDEX["water"])  # open water is often put below the bridges over it
         or tags.get("location") == "underground"
         or tags.get("tunnel") in ("yes", "culvert", "covered")
         or tags.get("indoor") not in (None, "no")

@@ -146,7 +146,7 @@ def tree_mesh(trees: np.ndarray, key: np.ndarray) -> Mesh:
 
     height, half_width = trees[:, 2, None], trees[:, 3, None] / 2
     # Crowns begin above head height: street trees are trimmed, and positions in OSM err by more than a trunk.
-    half_height = np.clip((height - 3.0) / 2, 0.5, 1.2 * half_width)
+    half_height = np.clip((height - 3.0) / 2, 0.5, np.minimum(1.2 * half_width, height / 2))
     base = np.concatenate([trees[:, :2], np.zeros_like(height)], 1)
     centre = base + np.concatenate([np.zeros((len(trees), 2)), height - half_height], 1)
     scale = np.concatenate([half_width, half_width, half_height], 1)

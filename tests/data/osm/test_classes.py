@@ -86,6 +86,7 @@ def test_areas_without_a_class(tags):
 @pytest.mark.parametrize(
     ("tags", "below"),
     [
+        ({"layer": "-1", "natural": "water"}, False), ({"layer": "-1", "natural": "water", "tunnel": "culvert"}, True),
         ({"layer": "-1"}, True), ({"layer": "-0.5"}, True), ({"location": "underground"}, True), ({"tunnel": "yes"}, True),
         ({"tunnel": "culvert"}, True), ({"indoor": "room"}, True), ({"railway": "subway"}, True),
         ({"railway": "subway", "bridge": "no"}, True),
@@ -110,3 +111,8 @@ def test_is_underground(tags, below):
 )  # fmt: skip
 def test_bridges_are_raised_by_their_layer(tags, level):
     assert bridge_level({"highway": "primary", **tags}) == level
+
+
+def test_a_car_park_under_the_ground_is_none():
+    assert CLASSES[class_of_area({"amenity": "parking"})].name == "areas_service"
+    assert class_of_area({"amenity": "parking", "parking": "underground"}) is None

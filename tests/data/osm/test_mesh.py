@@ -242,3 +242,7 @@ def test_what_a_tree_lacks_belongs_to_the_tree():
     assert (other[:, 2:] != made[:, 2:]).all() and (other_key != key).all()
     row, row_key = complete_trees(spots, records(50, id=5, index=np.arange(50)), 0)
     assert len(np.unique(row[:, 2])) == len(np.unique(row_key)) == 50  # trees of a row differ
+
+
+def test_the_smallest_tree_stays_above_the_ground():
+    assert tree_mesh(*trees((0, 0, 0.4, 0.5))).triangles[..., 2].min() >= 0
