@@ -17,7 +17,7 @@ from data.render.floors import Floors
 from data.render.panorama import Conditions, Renderer
 from data.sources import commands as published_layout
 from data.town import write_town
-from utils.arguments import area_name, count, join_negative, length, numbers, positive, seed
+from utils.arguments import area_name, count, join_negative, length, number, numbers, positive, seed
 from utils.errors import InputError, run_command
 
 # The demo town: places along its streets in three strips from west to east, no tile of one touching a tile of another.
@@ -188,7 +188,7 @@ def _parse() -> argparse.Namespace:
                   "picture --city datasets/manhattan --at 40.7095,-74.0175 --heading 40 --above 140 --out manhattan.png")  # fmt: skip
     sub.add_argument("--city", type=Path, required=True)
     sub.add_argument("--at", type=numbers(2, "LAT,LON"), metavar="LAT,LON", help="default: the middle of the map")
-    sub.add_argument("--heading", type=float, default=0.0, metavar="DEGREES", help="clockwise from north (default 0)")
+    sub.add_argument("--heading", type=number, default=0.0, metavar="DEGREES", help="clockwise from north (default 0)")
     sub.add_argument("--extent", type=positive, default=800.0, metavar="METRES", help="edge of the drawn square (default 800)")
     sub.add_argument("--above", type=length, default=80.0, metavar="METRES", help="height of the camera above the ground (default 80)")
     sub.add_argument("--out", type=Path, required=True, metavar="PNG")

@@ -62,7 +62,7 @@ class TileCutter:
         geo = city.georeference
         self.grid = tile_grid(height, width, polar, extent_m).to(device)
         pixel_m = extent_m / 2 / height if polar else extent_m / height
-        factor = max(1, int(pixel_m / geo.metres_per_pixel))
+        factor = min(max(1, int(pixel_m / geo.metres_per_pixel)), geo.width, geo.height)
         raster = _reduce(city.raster, factor)
         self.rows, self.columns = raster.shape[:2]
         bare = torch.tensor(BARE_RGB, dtype=torch.uint8)

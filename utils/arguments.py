@@ -1,6 +1,7 @@
 """Types of command-line arguments: each refuses what it is not with one line, through argparse."""
 
 import argparse
+import math
 from collections.abc import Callable
 
 
@@ -12,7 +13,7 @@ def numbers(count: int, names: str) -> Callable[[str], tuple[float, ...]]:
             values = tuple(float(v) for v in text.split(","))
         except ValueError:
             values = ()
-        if len(values) != count:
+        if len(values) != count or not all(map(math.isfinite, values)):
             raise argparse.ArgumentTypeError(f"{text!r} is not {names}")
         return values
 
@@ -28,6 +29,11 @@ def positive(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above zero")
     return value
+
+
+def number(text: str) -> float:
+    """A finite number."""
+    return numbers(1, "a number")(text)[0]
 
 
 def length(text: str) -> float:

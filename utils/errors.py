@@ -29,7 +29,7 @@ def run_command(main: Callable[[], None]) -> None:
         sys.exit(_fail(f"no space left while writing{f' {error.filename}' if error.filename else ''}; "
                        "nothing half-written was left behind: free some space and run the command again"))
     except MemoryError:
-        sys.exit(_fail("out of memory; use a smaller extract, fewer places or a smaller batch"))
+        sys.exit(_fail("out of memory; use a smaller extract, a coarser --resolution or --density, fewer places or a smaller batch"))
     except KeyboardInterrupt:
         tqdm.write("interrupted", file=sys.stderr)
         sys.exit(130)

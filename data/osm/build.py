@@ -30,6 +30,7 @@ from utils.progress import progress
 
 TILE_M = 1024.0
 LARGEST_M = 100_000.0  # the projection about one origin serves a city, not a country
+FARTHEST_M = LARGEST_M, 2_000_000.0  # from the origin: to the east metres stretch, to the north float32 runs out of digits
 ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0 (https://www.openstreetmap.org/copyright)"
 _SOURCES = {NO_HEIGHT: "default", BY_LEVELS: "levels", BY_HEIGHT: "height"}
 _ROOFS = {FLAT: "flat", GABLED: "gabled", HIPPED: "hipped", PYRAMIDAL: "pyramidal", DOME: "dome", CONE: "cone"}
@@ -68,6 +69,9 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
     if np.ptp(corners, axis=0).max() > LARGEST_M:
         raise InputError(f"{extract}: covers {np.ptp(corners[:, 0]) / 1000:.0f} × {np.ptp(corners[:, 1]) / 1000:.0f} km, more than a city; "
                          f"give its --bbox, at most {LARGEST_M / 1000:.0f} km wide and high")
+    if (np.abs(corners).max(0) > FARTHEST_M).any() or not -90 <= projection.origin_lat <= 90:
+        raise InputError(f"{extract}: the origin {projection.origin_lat:.4f},{projection.origin_lon:.4f} is too far away for true metres; "
+                         "give an --origin in or near the city")
     blocks = Blocks(geo)
     with atomic_folder(Path(city) / "map") as folder, tempfile.TemporaryDirectory(dir=folder.parent, prefix=".map.partial-") as work:
         store = FeatureStore(Path(work), blocks)

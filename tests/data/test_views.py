@@ -126,3 +126,7 @@ def test_a_tile_of_another_extent(small_city, polar):
     middle = wide[:, :, 64:] if polar else wide[:, :, 32:96, 32:96]
     assert (middle - small).abs().mean() < 1e-5 and small.std() > 0.03
     assert torch.equal(tile_grid(8, 8, polar, 304.0), 2 * tile_grid(8, 8, polar))
+
+
+def test_a_tile_far_wider_than_the_map(small_city):
+    assert TileCutter(small_city, 8, 8, False, extent_m=1e6)(*tensors([(0.0, 0.0, 0.0)])).shape == (1, 3, 8, 8)

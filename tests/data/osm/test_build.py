@@ -430,3 +430,10 @@ def test_a_real_summary_says_what_was_dropped_and_why(lower_manhattan):
     assert sum(info["roofs"].values()) == sum(info["height_from"].values()) == info["building_volumes"]
     assert info["height_from"]["height"] > 0.95 * info["building_volumes"]
     assert min(info["roofs"][shape] for shape in ("gabled", "hipped", "pyramidal", "dome")) > 10
+
+
+@pytest.mark.parametrize("origin", [(10.0, 100.0), (326.1, 151.2)])
+def test_an_origin_elsewhere_is_refused(small_extract, tmp_path, origin):
+    with pytest.raises(InputError, match="too far away for true metres"):
+        build_map(small_extract, tmp_path / "city", origin=origin)
+    assert not (tmp_path / "city").exists()
