@@ -13,6 +13,7 @@ from utils.damage import readable
 from utils.errors import InputError
 
 FORMAT = 2
+ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0 (https://www.openstreetmap.org/copyright)"
 
 # What a map imported from a published cloud lacks, and what to do without it.
 OPTIONAL = {

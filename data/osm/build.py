@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from data.city import FORMAT
+from data.city import ATTRIBUTION, FORMAT
 from data.georeference import Georeference
 from data.osm.buildings import Volumes
 from data.osm.classes import CLASSES, DRIVABLE
@@ -31,7 +31,6 @@ from utils.progress import progress
 TILE_M = 1024.0
 LARGEST_M = 100_000.0  # the projection about one origin serves a city, not a country
 FARTHEST_M = LARGEST_M, 2_000_000.0  # from the origin: to the east metres stretch, to the north float32 runs out of digits
-ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0 (https://www.openstreetmap.org/copyright)"
 _SOURCES = {NO_HEIGHT: "default", BY_LEVELS: "levels", BY_HEIGHT: "height"}
 _ROOFS = {FLAT: "flat", GABLED: "gabled", HIPPED: "hipped", PYRAMIDAL: "pyramidal", DOME: "dome", CONE: "cone"}
 

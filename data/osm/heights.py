@@ -15,8 +15,7 @@ METRES_PER_LEVEL = 3.0
 HIGHEST_M = 1000.0
 MOST_LEVELS = 300
 NO_HEIGHT, BY_LEVELS, BY_HEIGHT = range(3)  # what says where a building ends
-ROOF_SHAPES = {"gabled": GABLED, "hipped": HIPPED, "half-hipped": HIPPED, "pyramidal": PYRAMIDAL,
-               "dome": DOME, "onion": DOME, "cone": CONE, "conical": CONE}  # fmt: skip
+ROOF_SHAPES = {"gabled": GABLED, "hipped": HIPPED, "pyramidal": PYRAMIDAL, "dome": DOME, "cone": CONE, "conical": CONE}
 LOW_HEIGHT_M = 3.0  # of the kinds below
 LOW_BUILDINGS = {"carport", "garage", "garages", "guardhouse", "hut", "kiosk", "roof", "service", "shed", "toilets"}
 SHARE_UP_TO_LEVEL = (0.15, 0.50, 0.75, 0.90)  # of buildings that state nothing: at most 1, 2, 3, 4 levels; the rest have 5

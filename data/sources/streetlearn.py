@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from data.area import write_area
-from data.city import FORMAT, CityMap
+from data.city import ATTRIBUTION, FORMAT, CityMap
 from data.cloud_index import cloud_of_spans
 from data.georeference import Georeference
 from data.osm.classes import CLASSES
@@ -21,7 +21,6 @@ from utils.atomic import atomic_folder, save_array
 from utils.damage import readable
 from utils.errors import InputError
 
-ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0 (https://www.openstreetmap.org/copyright)"  # of the published clouds and tiles
 METRES_PER_PIXEL = 0.45  # there is no raster, but storage cells are counted in its pixels
 
 

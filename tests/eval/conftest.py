@@ -1,5 +1,6 @@
-"""A run of a tiny model, as the training leaves it."""
+"""A run of a tiny model, as the training leaves it, and calls of commands."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from models.checkpoint import save_checkpoint
 from models.model import build_model
 from tests.training.conftest import datasets  # noqa: F401
 from tests.training.tiny import write_recipe
+from utils.errors import run_command
 
 
 @pytest.fixture
@@ -25,3 +27,31 @@ def run(tmp_path, datasets) -> Path:  # noqa: F811
         weights = build_model(config, torch.device("cpu")).state_dict()
         save_checkpoint(path / f"checkpoints/{name}.safetensors", {f"model.{k}": v for k, v in weights.items()}, {"epoch": epoch})
     return path
+
+
+@pytest.fixture
+def call(main, capsys, monkeypatch):
+    """Runs the command whose `main` the tests name in a fixture; returns its exit status and what it printed to stdout and stderr."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
+        try:
+            run_command(main)
+            status = 0
+        except SystemExit as stop:
+            status = stop.code
+        return status, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def refusal(call):
+    """The message of a refused call: one line, status 2, nothing else printed."""
+
+    def refusal(*arguments):
+        status, out, err = call(*arguments)
+        assert (status, out) == (2, "") and err.startswith("error: ") and err.count("\n") == 1, (status, out, err)
+        return err.removeprefix("error: ").strip()
+
+    return refusal

@@ -3,7 +3,6 @@
 import json
 import pickle
 import shutil
-import sys
 
 import numpy as np
 import pytest
@@ -12,35 +11,12 @@ import torch
 from eval import evaluate
 from eval.embeddings import read_places
 from eval.metrics import retrieval_metrics
-from utils.errors import run_command
 
 
 @pytest.fixture
-def call(capsys, monkeypatch):
-    """Runs the command; returns its exit status and what it printed to stdout and stderr."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["evaluate", *map(str, arguments)])
-        try:
-            run_command(evaluate.main)
-            status = 0
-        except SystemExit as stop:
-            status = stop.code
-        return status, *capsys.readouterr()
-
-    return call
-
-
-@pytest.fixture
-def refusal(call):
-    """The message of a refused call: one line, status 2, nothing else printed."""
-
-    def refusal(*arguments):
-        status, out, err = call(*arguments)
-        assert (status, out) == (2, "") and err.startswith("error: ") and err.count("\n") == 1
-        return err.removeprefix("error: ").strip()
-
-    return refusal
+def main():
+    """The command that `call` runs."""
+    return evaluate.main
 
 
 def write(path, **arrays):
