@@ -1,6 +1,6 @@
 """One step of the online localizer beside the same filter in plain Python, on the same drive, in the same run.
 
-example: python benchmarks/online.py --embeddings MES_hudsonriver5k.mat
+example: python -m benchmarks.online --embeddings MES_hudsonriver5k.mat
 """
 
 import argparse
@@ -10,14 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from eval.routes.generate import random_routes  # noqa: E402
-from eval.routes.inputs import read_inputs  # noqa: E402
-from eval.routes.observation import PairModel  # noqa: E402
-from eval.routes.online import Motion, OnlineLocalizer  # noqa: E402
-from tests.eval.routes.naive import naive_start, naive_step  # noqa: E402
-from utils.errors import run_command  # noqa: E402
+from eval.routes.generate import random_routes
+from eval.routes.inputs import read_inputs
+from eval.routes.observation import PairModel
+from eval.routes.online import Motion, OnlineLocalizer
+from tests.eval.routes.naive import naive_start, naive_step
+from utils.errors import run_command
 
 
 class Clock:
@@ -38,7 +36,9 @@ class Clock:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.online", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--embeddings", type=Path, required=True)
     parser.add_argument("--naive-steps", type=int, default=5, help="how many the plain filter takes (default 5)")
     args = parser.parse_args()

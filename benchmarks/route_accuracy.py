@@ -1,33 +1,32 @@
 """The published search and ours by route length, on the published embeddings: fitted on one area and measured on the other, both ways.
 
-example: python benchmarks/route_accuracy.py --data ../shared/data --embeddings dgcnn2to3
+example: python -m benchmarks.route_accuracy --data ../shared/data --embeddings dgcnn2to3
 """
 
 import argparse
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from eval.routes.accuracy import top1_accuracy  # noqa: E402
-from eval.routes.calibration import disturbed, kidnapped  # noqa: E402
-from eval.routes.files import read_routes, read_turns  # noqa: E402
-from eval.routes.fit import fit, report  # noqa: E402
-from eval.routes.inputs import read_inputs  # noqa: E402
-from eval.routes.likelihood import LikelihoodSearch  # noqa: E402
-from eval.routes.online import OnlineFilter  # noqa: E402
-from eval.routes.published import PublishedSearch  # noqa: E402
-from utils.errors import run_command  # noqa: E402
+from eval.routes.accuracy import top1_accuracy
+from eval.routes.calibration import disturbed, kidnapped
+from eval.routes.files import read_routes, read_turns
+from eval.routes.fit import fit, report
+from eval.routes.inputs import read_inputs
+from eval.routes.likelihood import LikelihoodSearch
+from eval.routes.online import OnlineFilter
+from eval.routes.published import PublishedSearch
+from utils.errors import run_command
 
 AREAS = ("hudsonriver5k", "unionsquare5k")
 LENGTHS = np.array([1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 40])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.route_accuracy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of published-embeddings and published-routes")
     parser.add_argument("--embeddings", nargs="+", default=["dgcnn2to3", "2d", "2dsafapolar"], metavar="NAME")
     args = parser.parse_args()

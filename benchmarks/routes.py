@@ -1,6 +1,6 @@
 """The published search beside a straightforward numpy port of it, one route at a time, in the same run.
 
-example: python benchmarks/routes.py --embeddings MES_hudsonriver5k.mat --routes hudsonriver5k_routes_500.mat --port-routes 10
+example: python -m benchmarks.routes --embeddings MES_hudsonriver5k.mat --routes hudsonriver5k_routes_500.mat --port-routes 10
 """
 
 import argparse
@@ -10,13 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from eval.routes.files import read_routes  # noqa: E402
-from eval.routes.inputs import read_inputs  # noqa: E402
-from eval.routes.localizer import TAIL, RouteMap  # noqa: E402
-from eval.routes.published import PublishedSearch  # noqa: E402
-from utils.errors import run_command  # noqa: E402
+from eval.routes.files import read_routes
+from eval.routes.inputs import read_inputs
+from eval.routes.localizer import TAIL, RouteMap
+from eval.routes.published import PublishedSearch
+from utils.errors import run_command
 
 
 def port(query: np.ndarray, route_map: RouteMap, keep_percent: float) -> np.ndarray:
@@ -50,7 +48,9 @@ def timed(work):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.routes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--embeddings", type=Path, required=True)
     parser.add_argument("--routes", type=Path, required=True)
     parser.add_argument("--keep", type=float, nargs="+", default=[100.0, 50.0], metavar="PERCENT")

@@ -44,6 +44,7 @@ def draw_accuracy(path: Path, accuracy: dict[str, np.ndarray], published: dict[s
         axes.plot(curve["route_length"], curve["top1_accuracy_percent"], "--", linewidth=1.2, label=f"published: {name}")
     axes.set(xlabel="route length (panoramas)", ylabel="last five places right (%)", ylim=(None, 100))
     axes.set_xlim(1, max(2, *map(len, accuracy.values())))
+    axes.locator_params(axis="x", integer=True)  # panoramas are whole
     axes.set_title(title, fontsize=10)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="lower right")

@@ -109,7 +109,7 @@ class OnlineLocalizer:
         """The most probable place, the place from which it was most probably reached (−1: unknown), and the probability of the place.
 
         The probability is calibrated: on an area that it was not fitted on, its expected error is at most 0.05, and of the places with
-        0.9 or more 97 to 99 % are right (`benchmarks/route_accuracy.py`).
+        0.9 or more 97 to 99 % are right (`python -m benchmarks.route_accuracy`).
         """
         place, state = self._best()
         came_from = int(self.origin[state]) if state < len(self.origin) else -1
