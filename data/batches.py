@@ -14,7 +14,10 @@ from config.schema import AugmentationConfig, ModelConfig
 from data.area import Area
 from data.augmentation import Augmentation, change_colours, erase, turn_columns
 from data.city import CityMap
+from data.place_graph import GraphCutter, PlaceGraph
+from data.published_images import resize_panorama, resize_tile
 from data.views import TileCutter, TileImageCutter, cut_clouds
+from models.registry import CLOUDS
 from utils.errors import InputError
 
 
@@ -28,12 +31,18 @@ class Batch:
     classes: Tensor | None  # (B, P) uint8
     position: Tensor  # (B, 2) float64 metres east and north about the city's origin
     city: Tensor  # (B,) int64: places of different cities have no distance
+    graph: PlaceGraph | None = None  # of the B places
 
     @staticmethod
     def join(parts: list["Batch"]) -> "Batch":
         """One batch of several."""
         columns = ([getattr(p, f.name) for p in parts] for f in fields(Batch))
-        return Batch(*(None if c[0] is None else torch.cat(c) for c in columns))
+        return Batch(*(None if c[0] is None else PlaceGraph.join(c) if isinstance(c[0], PlaceGraph) else torch.cat(c) for c in columns))
+
+    def select(self, order: Tensor) -> "Batch":
+        """The places `order` (k,) int64, in that order; none twice."""
+        columns = (getattr(self, f.name) for f in fields(Batch))
+        return Batch(*(None if c is None else c.select(order) if isinstance(c, PlaceGraph) else c[order] for c in columns))
 
 
 class PlaceBatches:
@@ -47,12 +56,14 @@ class PlaceBatches:
         cities: what is already loaded of cities, by path; new ones are added. Pass one dictionary to share them.
 
     Raises:
-        InputError: an area does not exist, belongs to another map, or holds smaller panoramas or fewer points than the model wants.
+        InputError: an area does not exist, belongs to another map, or holds smaller panoramas or fewer points than the model wants; or
+            its map has no graph and the model wants one.
     """
 
     def __init__(self, root: Path, names: list[str], model: ModelConfig, device: torch.device,
                  augmentation: AugmentationConfig | None = None, cities: dict[Path, "City"] | None = None):  # fmt: skip
         self.model, self.device, self.augmentation = model, device, augmentation
+        self.published = model.preprocessing == "published"
         self.areas = [Area(root, name) for name in names]
         self.area_of = np.repeat(np.arange(len(self.areas)), [len(a) for a in self.areas])
         self.row_of = np.concatenate([np.arange(len(a)) for a in self.areas])
@@ -66,7 +77,7 @@ class PlaceBatches:
         self.cities = [cities[path] for path in paths]  # of each area
         self.city_of = np.array([paths.index(p) for p in paths])[self.area_of]
         if model.tile:
-            self.cut_image = TileImageCutter(model.tile.height, _tile_width(model), model.tile.polar, device)
+            self.cut_image = TileImageCutter(model.tile.height, model.tile.width, model.tile.polar, device, self.published)
 
     def __len__(self) -> int:
         return len(self.area_of)
@@ -84,8 +95,7 @@ class PlaceBatches:
         joined = Batch.join([self._of_one_area(g, generator) for g in groups])
         if len(groups) == 1:
             return joined
-        back = torch.from_numpy(np.argsort(order)).to(self.device)
-        return Batch(*(None if v is None else v[back] for v in (getattr(joined, f.name) for f in fields(Batch))))
+        return joined.select(torch.from_numpy(np.argsort(order)).to(self.device))
 
     def _of_one_area(self, indices: np.ndarray, generator: torch.Generator | None) -> Batch:
         area, rows = self.areas[self.area_of[indices[0]]], self.row_of[indices]
@@ -103,11 +113,18 @@ class PlaceBatches:
         if self.model.tile and area.tiles is None:
             tile = city.cut_tile(centre, heading)
         elif self.model.tile:
-            images = torch.from_numpy(area.tiles[rows]).to(self.device)
-            tile = self.cut_image(images, image_heading, centre - position, heading)
-        if self.model.cloud:
+            images = area.tiles[rows]
+            if self.published:
+                images = np.stack([resize_tile(image, self.model.tile.height) for image in images])
+            images = torch.from_numpy(images).to(self.device)
+            if self.published and random is None and not self.model.tile.polar:
+                tile = images.permute(0, 3, 1, 2).float() / 255.0  # as they are: sampling them at their pixels' centres rounds
+            else:
+                tile = self.cut_image(images, image_heading, centre - position, heading)
+        if _reads(self.model, "points"):
             index = self._points(area, rows, generator)
             cloud, classes = cut_clouds(city.points, index, centre, heading), city.classes[index]
+        graph = city.cut_graph(centre, heading) if city.cut_graph else None
         if random is not None:
             panorama = turn_columns(panorama, random)
             panorama = erase(change_colours(panorama, random), random)
@@ -118,23 +135,27 @@ class PlaceBatches:
                 cloud = torch.cat([cloud[..., :1] * side[..., None], cloud[..., 1:]], dim=-1)
                 jitter = torch.randn(cloud.shape, generator=generator).to(self.device)
                 cloud = cloud + (self.augmentation.point_jitter_m * jitter).clamp(-2, 2)
+            if graph is not None:
+                graph = graph.mirrored(random.mirror)
         city_index = torch.full((len(rows),), int(self.city_of[indices[0]]), device=self.device)
-        return Batch(panorama, tile, cloud, classes, position, city_index)
+        return Batch(panorama, tile, cloud, classes, position, city_index, graph)
 
     def _panoramas(self, area: Area, rows: np.ndarray) -> Tensor:
-        images = torch.from_numpy(area.panoramas[rows]).to(self.device).permute(0, 3, 1, 2).float() / 255.0
-        height = self.model.panorama.height
+        images, height = area.panoramas[rows], self.model.panorama.height
+        if self.published:
+            images = np.stack([resize_panorama(image, height) for image in images])
+        images = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float() / 255.0
         if images.shape[2] % height == 0:
             return functional.avg_pool2d(images, images.shape[2] // height) if images.shape[2] > height else images
         return functional.interpolate(images, (height, 2 * height), mode="bilinear", antialias=True, align_corners=False)
 
     def _points(self, area: Area, rows: np.ndarray, generator: torch.Generator | None) -> Tensor:
-        """The first points in farthest-point order; in training a random choice of a few more than needed."""
+        """The first points in farthest-point order; in training a random choice of a few more than needed, in that order, too."""
         wanted = self.model.cloud.points
         if self.augmentation is None:
             return torch.from_numpy(area.cloud_index[rows, :wanted]).to(self.device).long()
         pool = min(area.cloud_index.shape[1], round(wanted * (1 + self.augmentation.point_drop)))
-        choice = torch.rand(len(rows), pool, generator=generator).argsort(1)[:, :wanted]
+        choice = torch.rand(len(rows), pool, generator=generator).argsort(1)[:, :wanted].sort(1).values
         return torch.from_numpy(area.cloud_index[rows, :pool]).long().gather(1, choice).to(self.device)
 
 
@@ -144,14 +165,17 @@ class City:
     def __init__(self, city: CityMap, model: ModelConfig, device: torch.device):
         self.map = city
         if model.tile and city.holds("raster.npy"):
-            self.cut_tile = TileCutter(city, model.tile.height, _tile_width(model), model.tile.polar, device)
-        if model.cloud:
+            published = model.preprocessing == "published"
+            self.cut_tile = TileCutter(city, model.tile.height, model.tile.width, model.tile.polar, device, published=published)
+        if _reads(model, "points"):
             self.points = torch.from_numpy(np.array(city.points)).to(device)
             self.classes = torch.from_numpy(np.array(city.classes)).to(device)
+        self.cut_graph = GraphCutter(city, device) if _reads(model, "graph") else None
 
 
-def _tile_width(model: ModelConfig) -> int:
-    return 2 * model.tile.height if model.tile.polar else model.tile.height
+def _reads(model: ModelConfig, what: str) -> bool:
+    """Whether there is a cloud encoder that reads points, or one that reads graphs."""
+    return model.cloud is not None and CLOUDS[model.cloud.encoder].reads == what
 
 
 def _check_area(area: Area, city: CityMap, model: ModelConfig) -> None:
@@ -163,9 +187,13 @@ def _check_area(area: Area, city: CityMap, model: ModelConfig) -> None:
     if height < model.panorama.height:
         raise InputError(f"{area.path}: panoramas of {height} rows, but model.panorama.height is {model.panorama.height}; "
                          f"build the area with --height {model.panorama.height} or more")
+    imported = area.info.get("layout") == "streetlearn"
+    if imported and model.preprocessing == "published" and area.info.get("preprocessing") != "published":
+        raise InputError(f"{area.path}: its photographs were scaled our way, but model.preprocessing is published; import the area again "
+                         "with `python -m data.prepare streetlearn --preprocessing published`")
     if area.cloud_index.min() < 0 or area.cloud_index.max() >= len(city.points):
         raise InputError(f"{area.path / 'cloud_index.npy'}: indices beyond the {len(city.points):,} points of the map; build it again")
-    if model.cloud and points < model.cloud.points:
+    if _reads(model, "points") and points < model.cloud.points:
         raise InputError(f"{area.path}: clouds of {points} points, but model.cloud.points is {model.cloud.points}; "
                          f"build the area with --points {model.cloud.points} or more")
 

@@ -1,7 +1,7 @@
-"""The 2.5D map of a city as it is stored: points with classes, the drawn raster, surfaces to render, and streets."""
+"""The 2.5D map of a city as it is stored: points with classes, the drawn raster, surfaces to render, streets, and a graph."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
@@ -21,6 +21,7 @@ OPTIONAL = {
     "ground.npy": "ground cover; give --locations and --panoramas instead of --every and --render",
     "triangles.npy": "surfaces to render; give photographs with --panoramas",
     "streets.npz": "streets to sample places on; give them with --locations",
+    "graph.npz": "graph of buildings and streets (maps of earlier versions have none); choose another model.cloud.encoder",
 }
 
 
@@ -33,6 +34,19 @@ class Streets:
     level: np.ndarray  # (lines,) 0 on the ground, else a bridge's
 
 
+@dataclass
+class CityGraph:
+    """Buildings and pieces of streets as N nodes, joined where they are next to each other (data/osm/graph.py)."""
+
+    xy: np.ndarray  # (N, 2) metres: centroid of a building, middle of a piece
+    classes: np.ndarray  # (N,) uint8 semantic class: `buildings`, or the street's
+    area_m2: np.ndarray  # (N,) of a piece length × width
+    height_m: np.ndarray  # (N,) of the highest top; of a piece that of its bridge
+    length_m: np.ndarray  # (N,) of a piece; 0 for buildings
+    direction: np.ndarray  # (N, 2) of a piece: sine and cosine of twice the angle clockwise from north; 0 for buildings
+    edges: np.ndarray  # (2, E) neighbours, both ways, ascending
+
+
 class CityMap:
     """Opens `datasets/<city>/map`. Arrays are memory-mapped.
 
@@ -42,7 +56,7 @@ class CityMap:
         raster: (H, W, 3) uint8, the drawn map, north up.
         ground: (H, W) uint8 class of what covers each pixel, 255 where nothing does.
 
-    A map imported from a published cloud holds neither raster and ground nor mesh and streets.
+    A map imported from a published cloud holds neither raster and ground nor mesh, streets and graph.
 
     Raises:
         InputError: there is no map in that folder, it was written by another version, or it does not hold what is asked for.
@@ -104,6 +118,12 @@ class CityMap:
         self._require("streets.npz")
         with readable(self.path / "streets.npz"), np.load(self.path / "streets.npz", allow_pickle=False) as archive:
             return Streets(archive["xy"], archive["start"], archive["level"])
+
+    @cached_property
+    def graph(self) -> CityGraph:
+        self._require("graph.npz")
+        with readable(self.path / "graph.npz"), np.load(self.path / "graph.npz", allow_pickle=False) as archive:
+            return CityGraph(**{field.name: archive[field.name] for field in fields(CityGraph)})
 
     def spans_within(self, x: float, y: float, radius_m: float) -> np.ndarray:
         """Points in the cells that touch the square of half side radius_m around (x, y), as (rows, 2) [first, last) indices."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from data.published_images import resize_panorama
 from utils.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
@@ -27,8 +28,8 @@ def find_photographs(folder: Path, ids: np.ndarray) -> list[Path]:
     return [present[i] for i in ids]
 
 
-def read_photograph(path: Path, height: int) -> np.ndarray:
-    """Reads an equirectangular panorama (twice as wide as high) and scales it.
+def read_photograph(path: Path, height: int, published: bool = False) -> np.ndarray:
+    """Reads an equirectangular panorama (twice as wide as high) and scales it: the mean over each pixel, or as published.
 
     Returns:
         (height, 2·height, 3) uint8 RGB.
@@ -41,6 +42,8 @@ def read_photograph(path: Path, height: int) -> np.ndarray:
             width, rows = image.size
             if abs(width - 2 * rows) > 0.01 * width:
                 raise InputError(f"{path}: {width} × {rows} pixels; an equirectangular panorama is twice as wide as high")
+            if published:
+                return resize_panorama(np.asarray(image.convert("RGB")), height)
             image.draft("RGB", (2 * height, height))  # lets JPEG decode at a fraction of its size
             method = Image.Resampling.BOX if rows >= height else Image.Resampling.BILINEAR
             return np.asarray(image.convert("RGB").resize((2 * height, height), method))

@@ -14,13 +14,17 @@ from data.georeference import EXTENT_M
 from data.osm.classes import BARE_RGB
 
 
-def tile_grid(height: int, width: int, polar: bool, extent_m: float = EXTENT_M) -> Tensor:
+def tile_grid(height: int, width: int, polar: bool, extent_m: float = EXTENT_M, published: bool = False) -> Tensor:
     """Where a tile's pixels look: (height, width, 2) metres right and ahead.
 
     Cartesian: ahead is up, a square of extent_m. Polar: the bottom row is the centre and the top row half as far away; column 0 looks
-    back, a quarter of the width left, half ahead, three quarters right, so that columns agree with those of a panorama.
+    back, a quarter of the width left, half ahead, three quarters right, so that columns agree with those of a panorama. The published
+    polar grid has its rows and columns at the pixels' lower left corners, not at their centres. It is in float64, so that what is
+    sampled there agrees with published numbers.
     """
     row, column = (torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width
+    if published and polar:
+        row, column = (torch.arange(height).double() + 1) / height, torch.arange(width).double() / width
     if polar:
         azimuth = (column - 0.5) * 2 * math.pi  # clockwise from ahead
         radius = (1 - row)[:, None] * extent_m / 2
@@ -55,12 +59,13 @@ class TileCutter:
         polar: polar or Cartesian (see tile_grid).
         device: where the raster is kept and tiles are cut.
         extent_m: edge of the square that a Cartesian tile shows, twice the radius of a polar one.
+        published: take the published polar grid.
     """
 
     def __init__(self, city: CityMap, height: int, width: int, polar: bool, device: torch.device | str = "cpu",
-                 extent_m: float = EXTENT_M):  # fmt: skip
+                 extent_m: float = EXTENT_M, published: bool = False):  # fmt: skip
         geo = city.georeference
-        self.grid = tile_grid(height, width, polar, extent_m).to(device)
+        self.grid = tile_grid(height, width, polar, extent_m, published).float().to(device)
         pixel_m = extent_m / 2 / height if polar else extent_m / height
         factor = min(max(1, int(pixel_m / geo.metres_per_pixel)), geo.width, geo.height)
         raster = _reduce(city.raster, factor)
@@ -94,15 +99,20 @@ class TileImageCutter:
 
     The images are reduced by whole factors like the raster of `TileCutter`. What lies beyond an image's edge shows the edge.
 
+    As published, images come at the size of a Cartesian tile (data/published_images.py) and are not reduced, what lies beyond them is
+    black, and the centre of a polar tile is the pixel right of and below the image's centre.
+
     Args:
         height, width: pixels of a tile.
         polar: polar or Cartesian (see tile_grid).
         device: where tiles are cut.
+        published: cut as published.
     """
 
-    def __init__(self, height: int, width: int, polar: bool, device: torch.device | str = "cpu"):
-        self.grid = tile_grid(height, width, polar).to(device)
+    def __init__(self, height: int, width: int, polar: bool, device: torch.device | str = "cpu", published: bool = False):
+        self.grid = tile_grid(height, width, polar, published=published).to(device)
         self.pixel_m = EXTENT_M / 2 / height if polar else EXTENT_M / height
+        self.polar, self.published = polar, published
 
     def __call__(self, images: Tensor, image_heading_deg: Tensor, offset: Tensor, heading_deg: Tensor) -> Tensor:
         """Tiles cut from images (B, S, S, 3) uint8 → (B, 3, height, width) float32 in 0..1.
@@ -113,14 +123,19 @@ class TileImageCutter:
             heading_deg: (B,) what is up in the tiles.
         """
         image = images.permute(0, 3, 1, 2).float() / 255.0
-        factor = max(1, int(self.pixel_m * image.shape[3] / EXTENT_M))
-        edge = image.shape[3] // factor * factor * (EXTENT_M / image.shape[3])  # metres that whole squares of pixels cover
+        size = image.shape[3]
+        factor = 1 if self.published else max(1, int(self.pixel_m * size / EXTENT_M))
+        edge = size // factor * factor * (EXTENT_M / size)  # metres that whole squares of pixels cover
         image = functional.avg_pool2d(image, factor)
         moved = to_view(offset[:, None], image_heading_deg)[:, None].float()  # B,1,1,2
         right, ahead = (to_world(self.grid[None], (heading_deg - image_heading_deg).float()) + moved).unbind(-1)
         corner = EXTENT_M / 2  # the image's upper left corner lies this far left and ahead of its centre
+        if self.published and self.polar:
+            corner += EXTENT_M / size / 2
         place = torch.stack([(right + corner) / edge, (corner - ahead) / edge], dim=-1) * 2 - 1  # B,h,w,2 in -1..1
-        return functional.grid_sample(image, place, mode="bilinear", padding_mode="border", align_corners=False)
+        beyond = "zeros" if self.published else "border"
+        tiles = functional.grid_sample(image.to(place.dtype), place, mode="bilinear", padding_mode=beyond, align_corners=False)
+        return tiles.float()
 
 
 def _reduce(raster, factor: int) -> Tensor:

@@ -183,3 +183,11 @@ def lower_manhattan(shared_data, tmp_path_factory) -> CityMap:
     path = tmp_path_factory.mktemp("real") / "lower-manhattan"
     build_map(shared_data / "osm/lower-manhattan.osm.pbf", path, density=0.02, metres_per_pixel=2.0)
     return CityMap(path)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Says at the end what tests recorded as their summary, also those of other processes."""
+    for report in terminalreporter.getreports("passed"):
+        for key, value in report.user_properties:
+            if key == "summary" and report.when == "call":
+                terminalreporter.write_line(value)

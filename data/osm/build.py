@@ -14,13 +14,14 @@ import shapely
 from data.city import ATTRIBUTION, FORMAT
 from data.georeference import Georeference
 from data.osm.buildings import Volumes
-from data.osm.classes import CLASSES, DRIVABLE
+from data.osm.classes import CLASSES, DRIVABLE, INDEX
 from data.osm.extract import Summary, read_extract
+from data.osm.graph import build_graph
 from data.osm.heights import BY_HEIGHT, BY_LEVELS, NO_HEIGHT
 from data.osm.merge import write_mesh, write_points, write_rasters
 from data.osm.roofs import CONE, DOME, FLAT, GABLED, HIPPED, PYRAMIDAL
 from data.osm.source import read_frame
-from data.osm.store import Blocks, FeatureStore, Window
+from data.osm.store import WAY, Blocks, FeatureStore, Window
 from data.osm.tile import Tile, TileMaker
 from data.projection import Projection
 from utils.atomic import atomic_folder
@@ -79,9 +80,11 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
         write_points(folder, tiles, blocks)
         write_mesh(folder, tiles)
         write_rasters(folder, tiles, blocks)
-        np.savez(folder / "streets.npz", **_streets(store))
-        volumes = _in_one([tile.volumes for tile in tiles])
+        volumes, streets = _in_one([tile.volumes for tile in tiles]), _streets(store)
         _write_buildings(folder / "buildings.csv", volumes)
+        _write_streets(folder / "streets.npz", *streets)
+        graph = build_graph(volumes, *streets, geo.bounds)
+        np.savez(folder / "graph.npz", **vars(graph))
         by_class = sum(tile.class_counts for tile in tiles)
         info = {
             "format": FORMAT,
@@ -98,6 +101,8 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
             "building_volumes": len(volumes.ids),
             "height_from": {name: int((volumes.source == source).sum()) for source, name in _SOURCES.items()},
             "roofs": {name: int((volumes.roof == roof).sum()) for roof, name in _ROOFS.items()},
+            "graph": {"buildings": int((graph.classes == INDEX["buildings"]).sum()),
+                      "street_pieces": int((graph.classes != INDEX["buildings"]).sum()), "neighbours": graph.edges.shape[1] // 2},
             **_told(summary),
             "versions": {name: version(name) for name in ("osmium", "shapely", "numpy")},
         }
@@ -135,17 +140,21 @@ def _write_buildings(path: Path, volumes: Volumes) -> None:
     }).to_csv(path, index=False)  # fmt: skip
 
 
-def _streets(store: FeatureStore) -> dict[str, np.ndarray]:
-    lines, ids, levels = [np.array([], object)], [np.zeros(0, np.int64)], [np.zeros(0, np.int8)]
-    for geometries, records in store.scan("way"):
-        drivable = np.isin(records["semantic"], list(DRIVABLE))
+def _streets(store: FeatureStore) -> tuple[np.ndarray, np.ndarray]:
+    """Drivable centre lines (n,) and their records, by id."""
+    lines, records = [np.array([], object)], [np.zeros(0, WAY)]
+    for geometries, found in store.scan("way"):
+        drivable = np.isin(found["semantic"], list(DRIVABLE))
         lines.append(geometries[drivable])
-        ids.append(records["id"][drivable])
-        levels.append(records["level"][drivable])
-    order = np.argsort(np.concatenate(ids), kind="stable")
-    lines, levels = np.concatenate(lines)[order], np.concatenate(levels)[order]
+        records.append(found[drivable])
+    lines, records = np.concatenate(lines), np.concatenate(records)
+    order = np.argsort(records["id"], kind="stable")
+    return lines[order], records[order]
+
+
+def _write_streets(path: Path, lines: np.ndarray, records: np.ndarray) -> None:
     xy, line = shapely.get_coordinates(lines, return_index=True)
-    return {"xy": xy, "start": np.searchsorted(line, np.arange(len(lines) + 1)), "level": levels}
+    np.savez(path, xy=xy, start=np.searchsorted(line, np.arange(len(lines) + 1)), level=records["level"])
 
 
 def _told(summary: Summary) -> dict:

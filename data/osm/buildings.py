@@ -29,6 +29,7 @@ class Volumes:
     across: np.ndarray  # bool: the ridge runs across the longer side
     source: np.ndarray  # uint8: where the height comes from (data/osm/heights.py)
     part: np.ndarray  # bool: `building:part`
+    building: np.ndarray  # int64 id of the outline that a part lies in, else its own
 
     def __len__(self) -> int:
         return len(self.polygons)
@@ -55,7 +56,10 @@ def build_volumes(polygons: np.ndarray, records: np.ndarray, bounds, seed: int) 
     tree = shapely.STRtree(polygons[part])
     outline, covering = tree.query(polygons[~part], "intersects")
     outlines, parts = np.flatnonzero(~part)[outline], np.flatnonzero(part)[covering]
-    records = _complete(polygons, records, outlines, parts, seed)
+    inside = shapely.contains(polygons[outlines], shapely.point_on_surface(polygons[parts]))
+    building = records["id"].copy()
+    building[parts[inside]] = building[outlines[inside]]  # of several the last: the query gives them by id
+    records = _complete(records, outlines[inside], parts[inside], seed)
     remaining = polygons.copy()
     for i in np.unique(outlines):
         remaining[i] = _rest(polygons[i], union_of(polygons[parts[outlines == i]]))
@@ -67,7 +71,7 @@ def build_volumes(polygons: np.ndarray, records: np.ndarray, bounds, seed: int) 
     whole = shapely.area(pieces) > 0.99 * shapely.area(polygons[owner])
     roof = np.where(whole, row["roof"], FLAT).astype(np.uint8)  # a roof's shape says nothing of what the parts leave of it
     bottom, eaves, top = _levels(pieces, row, roof)
-    return Volumes(pieces, row["id"], bottom, eaves, top, roof, row["across"], row["source"], row["part"])
+    return Volumes(pieces, row["id"], bottom, eaves, top, roof, row["across"], row["source"], row["part"], building[owner])
 
 
 def _rest(outline: shapely.Geometry, cover: shapely.Geometry) -> shapely.Geometry:
@@ -81,18 +85,17 @@ def _rest(outline: shapely.Geometry, cover: shapely.Geometry) -> shapely.Geometr
     return rest
 
 
-def _complete(polygons, records, outlines, parts, seed: int) -> np.ndarray:
-    """Records with a top for every building: a part that states no height is as high as the outline it lies in, and an outline
-    that states none gets one from the stated distribution."""
+def _complete(records, outlines, parts, seed: int) -> np.ndarray:
+    """Records with a top for every building: a part that states no height is as high as the outline it lies in (pairs of the two), and
+    an outline that states none gets one from the stated distribution."""
     records = records.copy()
     unknown = np.isnan(records["top_m"])
     draws = uniforms(stream_keys(seed, _HEIGHT_DRAW, records["id"]), 0)
     for i in np.flatnonzero(unknown):
         records["top_m"][i] = records["bottom_m"][i] + default_height_m(records["low"][i], draws[i])
-    inside = unknown[parts] & (records["top_m"][outlines] > records["bottom_m"][parts])
-    inside &= shapely.contains(polygons[outlines], shapely.point_on_surface(polygons[parts]))
-    records["top_m"][parts[inside]] = records["top_m"][outlines[inside]]
-    records["source"][parts[inside]] = records["source"][outlines[inside]]
+    taken = unknown[parts] & (records["top_m"][outlines] > records["bottom_m"][parts])
+    records["top_m"][parts[taken]] = records["top_m"][outlines[taken]]
+    records["source"][parts[taken]] = records["source"][outlines[taken]]
     return records
 
 

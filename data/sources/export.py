@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from data.area import TILE_PIXELS, Area
 from data.city import CityMap
-from data.sources.files import BLOCK, published_axes
+from data.sources.files import BLOCK, indices_around, published_axes
 from data.sources.layout import INDEX_HALF_M, TABLES, Layout, check_folder_names
 from data.sources.merge import merged_into
 from data.views import TileCutter
@@ -120,8 +120,7 @@ def _write_indices(area: Area, name: str, city_map: CityMap, layout: Layout) -> 
     points = np.asarray(city_map.points)
     for place, (x, y) in progress(zip(area.locations.ids, area.locations.xy, strict=True), total=len(area), desc=f"clouds of {area.name}"):
         index = np.concatenate([np.arange(*span) for span in city_map.spans_within(x, y, INDEX_HALF_M)])
-        inside = (np.abs(points[index, :2].astype(np.float64) - (x, y)) < INDEX_HALF_M).all(1)
-        np.save(folder / f"{place}.npy", index[inside])
+        np.save(folder / f"{place}.npy", indices_around(points, index, x, y))
 
 
 def _write_tables(area: Area, name: str, city: str, number: int, layout: Layout) -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from data.area import TILE_PIXELS
 from data.osm.classes import CLASSES
-from data.sources.layout import Layout
+from data.sources.layout import INDEX_HALF_M, Layout
 from utils.errors import InputError
 from utils.progress import progress
 
@@ -92,6 +92,11 @@ def read_index(path: Path, points: int) -> np.ndarray:
     if len(index) and not 0 <= index.min() <= index.max() < points:
         raise InputError(f"{path}: holds indices from {index.min()} to {index.max()}, but the city has {points:,} points")
     return index.astype(np.int64)
+
+
+def indices_around(points: np.ndarray, index: np.ndarray, x: float, y: float) -> np.ndarray:
+    """Those of the indices (n,) of points (M, 3) east, north, up that a place's index holds: inside an open square, whatever the height."""
+    return index[(np.abs(points[index, :2].astype(np.float64) - (x, y)) < INDEX_HALF_M).all(1)]
 
 
 def read_tile(path: Path) -> np.ndarray:

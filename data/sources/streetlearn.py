@@ -25,7 +25,7 @@ METRES_PER_PIXEL = 0.45  # there is no raster, but storage cells are counted in 
 
 
 def import_area(layout: Layout, name: str, datasets: Path, height: int = 224, points: int = 1024, skip: bool = False,
-                processes: int | None = None) -> list[Path]:  # fmt: skip
+                processes: int | None = None, preprocessing: str = "ours") -> list[Path]:  # fmt: skip
     """Packs an area into `datasets/<city>/<name>`, in each city that it covers, and the city's cloud into `datasets/<city>/map`.
 
     Args:
@@ -33,6 +33,7 @@ def import_area(layout: Layout, name: str, datasets: Path, height: int = 224, po
         points: of a place's cloud.
         skip: leave out places of which something is missing or unreadable, instead of refusing the area.
         processes: worker processes; default: one for each core.
+        preprocessing: ours or published, how panoramas are scaled (data/photographs.py).
 
     Returns:
         the folders of the areas.
@@ -55,7 +56,7 @@ def import_area(layout: Layout, name: str, datasets: Path, height: int = 224, po
         rows = np.flatnonzero(usable & (tables.city == city))
         if (path / "area.json").is_file():
             print(f"{path}: replacing the area of that name")
-        _write(layout, report, city, rows, path, city_map, rank, height, points, processes)
+        _write(layout, report, city, rows, path, city_map, rank, height, points, processes, preprocessing)
         print(f"{path}: {len(rows):,} places, panoramas {height} × {2 * height}, tile images, {points:,} points each")
         paths.append(path)
     return paths
@@ -107,7 +108,7 @@ def import_map(layout: Layout, city: str, cloud: Cloud, origin: tuple[float, flo
 
 
 def _write(layout: Layout, report: Report, city: str, rows: np.ndarray, path: Path, city_map: CityMap, rank: np.ndarray, height: int,
-           points: int, processes: int | None) -> None:  # fmt: skip
+           points: int, processes: int | None, preprocessing: str) -> None:  # fmt: skip
     places, tile = report.tables.locations[rows], report.tables.tile[rows]
     ids, stored = places.ids.tolist(), np.asarray(city_map.points)
 
@@ -119,8 +120,11 @@ def _write(layout: Layout, report: Report, city: str, rows: np.ndarray, path: Pa
     for problem in report.problems:
         if report.tables.city[problem.row] == city:
             left_out.setdefault(str(report.tables.locations.ids[problem.row]), []).append(problem.reason)
-    write_area(path, city_map, places, lambda i: read_photograph(layout.panorama(city, ids[i]), height), cloud_of, height, points,
-               {"panoramas": "photographs", "layout": "streetlearn", "left_out": left_out}, processes,
+    def panorama_of(i: int) -> np.ndarray:
+        return read_photograph(layout.panorama(city, ids[i]), height, preprocessing == "published")
+
+    info = {"panoramas": "photographs", "layout": "streetlearn", "preprocessing": preprocessing, "left_out": left_out}
+    write_area(path, city_map, places, panorama_of, cloud_of, height, points, info, processes,
                lambda i: read_tile(layout.tile(city, int(tile[i]))))  # fmt: skip
 
 

@@ -13,7 +13,9 @@ from data.batches import Batch, PlaceBatches, prefetch
 from data.cloud_index import cloud_index
 from data.locations import Locations
 from data.osm.build import build_map
+from data.place_graph import PlaceGraph
 from data.views import TileCutter
+from models.registry import CLOUDS
 from utils.errors import InputError
 
 CPU = torch.device("cpu")
@@ -23,11 +25,12 @@ HEADINGS = [0.0, 90.0, 180.0, 30.0, 300.0, 0.0, 45.0, 200.0, 120.0, 10.0, 250.0,
 TOWER_BEARING = 90.0
 
 
-def model(polar=False, tile=True, cloud=True, height=32, points=128):
+def model(polar=False, tile=True, cloud=True, height=32, points=128, encoder="dgcnn"):
     """Sizes only."""
     panorama = PanoramaConfig(height=height, stages=2)
     tile = TileConfig(height=32, stages=2, polar=polar) if tile else None
-    cloud = CloudConfig(points=points, neighbors=4) if cloud else None
+    settings = {"points": points, "neighbors": 4} if CLOUDS[encoder].reads == "points" else {}
+    cloud = CloudConfig(encoder, **settings) if cloud else None
     return ModelConfig(panorama=panorama, tile=tile, cloud=cloud, fusion="concat" if tile and cloud else None)
 
 
@@ -58,8 +61,12 @@ def root(tower_city, small_city, tmp_path_factory):
     return root
 
 
+def tensors(batch: Batch) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in vars(batch).items() if isinstance(value, torch.Tensor)}
+
+
 def directions(batch: Batch, polar: bool):
-    """Bearing of the tower from ahead, clockwise, in degrees, as each modality shows it: panorama, tile and cloud, each (B,)."""
+    """Bearing of the tower from ahead, clockwise, in degrees, as each modality shows it: panorama, tile, and cloud or graph, each (B,)."""
     column = batch.panorama.mean((1, 2)).argmax(1).numpy()
     panorama = ((column + 0.5) / batch.panorama.shape[3] - 0.5) * 360
     bare = batch.tile[:, :, -1:, :1] if polar else batch.tile[:, :, 16:17, 16:17]
@@ -70,7 +77,7 @@ def directions(batch: Batch, polar: bool):
     else:
         row, column = (np.tensordot(mask, g, 2) / mask.sum((1, 2)) for g in np.mgrid[:32, :32] + 0.5)
         tile = np.degrees(np.arctan2(column - 16, 16 - row))
-    right, ahead, _ = batch.cloud.mean(1).numpy().T
+    right, ahead = (batch.graph.nodes if batch.cloud is None else batch.cloud.mean(1)).numpy()[:, :2].T
     return panorama, tile, np.degrees(np.arctan2(right, ahead))
 
 
@@ -119,7 +126,7 @@ def test_samples_turned_a_little_still_agree(root, polar):
 def test_evaluation_batches(root):
     places = PlaceBatches(root, ["tower/one"], model(), CPU)
     first, again = (places.batch(np.array([3, 0, 7])) for _ in range(2))
-    for name, value in vars(first).items():
+    for name, value in tensors(first).items():
         assert torch.equal(value, getattr(again, name)), name
     area = places.areas[0]
     assert np.array_equal((first.panorama * 255).round().byte().permute(0, 2, 3, 1).numpy(), area.panoramas[[3, 0, 7]])
@@ -133,7 +140,7 @@ def test_evaluation_batches(root):
 def test_training_batches_follow_the_generator(root):
     places = PlaceBatches(root, ["tower/one", "small/three"], model(), CPU, AugmentationConfig(shift_m=2.0))
     first, again, other = (places.batch(np.arange(16), torch.Generator().manual_seed(s)) for s in (0, 0, 1))
-    for name, value in vars(first).items():
+    for name, value in tensors(first).items():
         assert torch.equal(value, getattr(again, name)), name
         assert name in ("position", "city", "classes") or not torch.equal(value, getattr(other, name)), name
 
@@ -147,6 +154,15 @@ def test_training_points_come_from_the_first_of_the_order(root):
         assert {round(float(z), 3) for z in batch.cloud[i, :, 2]} <= pool
         distinct = {tuple(p) for p in batch.cloud[i].tolist()}
         assert len(distinct) == 100  # none twice
+
+
+def test_training_points_keep_their_order(root):
+    """So that the first of them are a sample of all."""
+    places = PlaceBatches(root, ["small/three"], model(points=100), CPU, AugmentationConfig(**{**OFF, "point_drop": 0.3}))
+    area, rows = places.areas[0], np.arange(4)
+    index = places._points(area, rows, torch.Generator().manual_seed(0))
+    rank = [[area.cloud_index[i].tolist().index(point) for point in index[i].tolist()] for i in rows]
+    assert all(r == sorted(r) and r[-1] >= 100 for r in rank)
 
 
 def test_point_jitter_and_shift(root):
@@ -175,7 +191,7 @@ def test_areas_come_back_in_the_order_asked_for(root):
     assert len(set(places.city_of[[0, 16]])) == 1 and places.city_of[0] != places.city_of[12]
     for i, place in enumerate(order):
         single = places.batch(np.array([place]))
-        for name, value in vars(batch).items():
+        for name, value in tensors(batch).items():
             assert torch.allclose(value[i], getattr(single, name)[0], atol=1e-6), name
 
 
@@ -197,6 +213,54 @@ def test_tile_images_stand_for_the_raster(root, tower_city, tmp_path, polar):
         assert torch.equal(batches[0].cloud, batches[1].cloud)
     mixed = PlaceBatches(tmp_path, ["tower/one", "tower/images"], model(polar), CPU).batch(np.array([13, 1]))
     assert (mixed.tile[0] - mixed.tile[1]).abs().mean() < 0.004
+
+
+@pytest.mark.parametrize("changes", [{}, {"mirror": True, "turn": True}, {"mirror": True, "turn": True, "heading_deg": 90.0}])
+def test_the_graph_agrees_with_the_panorama(root, changes):
+    """The tower is the only node of each place, and lies where the panorama and the tile show it, mirrored and turned too."""
+    config = AugmentationConfig(**{**OFF, **changes}) if changes else None
+    places = PlaceBatches(root, ["tower/one"], model(encoder="buildings"), CPU, config)
+    seen = []
+    for seed in range(4):
+        batch = places.batch(np.arange(len(HEADINGS)), torch.Generator().manual_seed(seed))
+        graph = batch.graph
+        assert graph.place.tolist() == list(range(len(HEADINGS))) and graph.edges.shape == (2, 0)
+        assert torch.allclose(graph.nodes[:, 2], torch.tensor(50.0), atol=0.1)
+        right, ahead, sine, cosine = graph.nodes[:, [0, 1, 3, 4]].T.numpy()
+        assert np.allclose(np.degrees(np.arctan2(right, ahead)), np.degrees(np.arctan2(sine, cosine)), atol=0.01)
+        assert_directions(batch, np.degrees(np.arctan2(right, ahead)), False)
+        seen.append(right)
+    assert bool(changes) == (np.std(seen, axis=0).max() > 1)
+
+
+def test_the_graph_is_shifted_as_the_cloud_is(root):
+    shift = {}
+    for encoder, of in (("dgcnn", lambda batch: batch.cloud.mean(1)[:, :2]), ("buildings", lambda batch: batch.graph.nodes[:, :2])):
+        plain, shifted = (of(PlaceBatches(root, ["tower/one"], model(encoder=encoder), CPU, config).batch(np.arange(12), torch.Generator()))
+                          for config in (None, AugmentationConfig(**{**OFF, "shift_m": 8.0})))  # fmt: skip
+        shift[encoder] = shifted - plain
+    assert torch.allclose(shift["dgcnn"], shift["buildings"], atol=1e-3) and shift["buildings"].abs().max() > 4
+
+
+def test_graphs_come_back_in_the_order_asked_for(root):
+    places = PlaceBatches(root, ["tower/one", "small/three", "tower/two"], model(encoder="buildings"), CPU)
+    order = np.array([20, 0, 13, 5, 16, 12, 15, 1, 19])
+    batch, singles = places.batch(order), [places.batch(np.array([place])) for place in order]
+    for name, value in vars(PlaceGraph.join([single.graph for single in singles])).items():
+        assert np.array_equal(value, getattr(batch.graph, name)), name
+    assert batch.graph.edges.shape[1] > 20 and np.array_equal(batch.position.numpy(), places.xy[order])
+
+
+def test_graphs_only_where_they_are_wanted_and_held(root, tmp_path):
+    batch = PlaceBatches(root, ["tower/one"], model(), CPU).batch(np.arange(2))
+    assert batch.graph is None and batch.cloud is not None
+    batch = PlaceBatches(root, ["tower/one"], model(encoder="buildings"), CPU).batch(np.arange(2))
+    assert batch.graph is not None and batch.cloud is None and batch.classes is None
+    shutil.copytree(root / "tower", tmp_path / "tower")
+    (tmp_path / "tower/map/graph.npz").unlink()
+    PlaceBatches(tmp_path, ["tower/one"], model(), CPU)
+    with pytest.raises(InputError, match="tower/map: this map has no graph of buildings and streets"):
+        PlaceBatches(tmp_path, ["tower/one"], model(encoder="buildings"), CPU)
 
 
 def test_modalities_that_the_model_does_not_want(root):

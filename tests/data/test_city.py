@@ -67,6 +67,7 @@ def test_map_of_another_version(small_city, tmp_path):
 @pytest.mark.parametrize(("file", "remedy"), [
     ("raster.npy", "no drawn raster.*model.tile=null"), ("ground.npy", "no ground cover.*--locations and --panoramas"),
     ("triangles.npy", "no surfaces to render.*--panoramas"), ("streets.npz", "no streets.*--locations"),
+    ("graph.npz", "no graph of buildings and streets.*model.cloud.encoder"),
 ])  # fmt: skip
 def test_optional_files_missing_or_damaged(small_city, tmp_path, file, remedy):
     shutil.copytree(small_city.path, tmp_path / "city/map")

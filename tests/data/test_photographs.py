@@ -1,5 +1,6 @@
 """Photographs: real ones are read, unusable ones are named."""
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,6 +33,13 @@ def test_real_panoramas(real):
         assert image.std() > 20
         # The sky is the brightest part of these, the vehicle at the bottom is not.
         assert image[:16].mean() > image[48:].mean()
+
+
+def test_scaled_as_published(real):
+    """To the last grey level what OpenCV reads and scales."""
+    for path in real.values():
+        expected = cv2.resize(cv2.imread(str(path)), (448, 224))[..., ::-1]
+        assert np.array_equal(read_photograph(path, 224, published=True), expected)
 
 
 @pytest.mark.parametrize("height", [32, 64, 512])

@@ -23,7 +23,7 @@ from tests.data.osm.scenes import assert_same_map, digests, facts
 from utils.errors import InputError
 
 FILES = {"points.npy", "classes.npy", "cell_start.npy", "raster.npy", "ground.npy", "triangles.npy", "kind.npy", "owner.npy",
-         "streets.npz", "buildings.csv", "map.json"}  # fmt: skip
+         "streets.npz", "graph.npz", "buildings.csv", "map.json"}  # fmt: skip
 
 
 def files(folder):
@@ -36,7 +36,7 @@ def test_same_seed_same_bytes(small_extract, small_city, tmp_path):
     assert all((tmp_path / "again/map" / name).read_bytes() == (small_city.path / name).read_bytes() for name in FILES)
     build_map(small_extract, tmp_path / "other", density=0.1, metres_per_pixel=0.5, seed=1)
     before, after = digests(small_city.path.parent), digests(tmp_path / "other")
-    assert {name for name in before if before[name] == after[name]} == {"ground.npy", "streets.npz", "buildings.csv"}
+    assert {name for name in before if before[name] == after[name]} == {"ground.npy", "streets.npz", "graph.npz", "buildings.csv"}
     assert not {tuple(p) for p in small_city.points.tolist()} & {tuple(p) for p in np.load(tmp_path / "other/map/points.npy").tolist()}
 
 

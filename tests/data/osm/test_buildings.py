@@ -236,3 +236,23 @@ def test_real_towers(lower_manhattan):
     highest = table.loc[table.top_m.idxmax()]
     assert highest.top_m == 541.0 and np.hypot(highest.x - x, highest.y - y) < 30  # One World Trade Center with its spire
     assert table.id[table.part == 0].nunique() >= 9_500
+
+
+def test_parts_belong_to_the_outline_they_stand_in(volumes_of):
+    """Not to one that they only reach into; pieces of an outline are all of it."""
+    made = volumes_of(((-20, -20, -10, 20), {}), ((10, -20, 20, 20), {"height": "30"}), ((15, 20, 60, 40), {"height": "5"}))
+    assert sorted(made.building[~made.part]) == [1] and sorted(zip(made.ids[made.part], made.building[made.part], strict=True)) == [
+        (2, 1), (3, 1), (4, 4)]  # fmt: skip
+
+
+@pytest.mark.parametrize("others", [0, 5, 30, 100])
+def test_a_part_in_two_outlines_belongs_to_the_later(others):
+    """Whatever else there is."""
+    rng = np.random.default_rng(others)
+    shapes = [shapely.box(0, 0, 30, 30), shapely.box(1, 1, 29, 29), shapely.box(5, 5, 10, 10)]
+    rows = [record(id=1, top_m=10.0), record(id=2, top_m=20.0), record(id=3, top_m=np.nan, part=True)]
+    for i in range(others):
+        shapes.append(shapely.box(*(corner := rng.uniform(-90, 80, 2)), *(corner + rng.uniform(1, 9, 2))))
+        rows.append(record(id=4 + i, part=bool(i % 2)))
+    made = volumes(shapes, *rows)
+    assert made.building[made.ids == 3].tolist() == [2] and made.top_m[made.ids == 3].tolist() == [20]

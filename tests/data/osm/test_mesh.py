@@ -36,9 +36,9 @@ COURTYARD = shapely.box(0, 0, 40, 30).difference(shapely.box(10, 10, 30, 20))
 
 def volumes(*polygons, bottom=2.0, eaves=None, top=12.0, roof=FLAT, ids=None):
     n = len(polygons)
-    eaves = top if eaves is None else eaves
-    return Volumes(np.array(polygons, dtype=object), np.arange(n) if ids is None else np.array(ids), np.full(n, bottom), np.full(n, eaves),
-                   np.full(n, top), np.full(n, roof, np.uint8), np.zeros(n, bool), np.full(n, BY_HEIGHT), np.zeros(n, bool))  # fmt: skip
+    eaves, ids = top if eaves is None else eaves, np.arange(n) if ids is None else np.array(ids)
+    return Volumes(np.array(polygons, dtype=object), ids, np.full(n, bottom), np.full(n, eaves), np.full(n, top),
+                   np.full(n, roof, np.uint8), np.zeros(n, bool), np.full(n, BY_HEIGHT), np.zeros(n, bool), ids)  # fmt: skip
 
 
 def cross(triangles):

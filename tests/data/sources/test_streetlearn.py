@@ -114,7 +114,7 @@ def test_every_point_class_and_location_is_kept(datasets, pristine):
         assert there.info["origin"] == pytest.approx(origin, abs=1e-11)
         assert there.info["attribution"] == ATTRIBUTION and there.info["metres_per_pixel"] == 0.45
         assert there.info["source"]["file"] == f"{city}U.npy" and sum(there.info["points_by_class"].values()) == len(published)
-        assert not any(there.holds(file) for file in ("raster.npy", "ground.npy", "triangles.npy", "streets.npz"))
+        assert not any(there.holds(file) for file in ("raster.npy", "ground.npy", "triangles.npy", "streets.npz", "graph.npz"))
         own = [p for p in PLACES if p.city == city]
         places = Area(datasets, f"{city}/eastU_farU").locations
         assert places.ids.tolist() == [p.id for p in own]
@@ -165,12 +165,13 @@ def test_a_second_area_shares_the_map(root, tmp_path, capsys):
     before = (data / "alpha/map/points.npy").stat().st_ino
     import_area(Layout(root), "eastU", data, 16, 32, processes=1)
     assert (data / "alpha/map/points.npy").stat().st_ino == before
-    assert len(PlaceBatches(data, ["alpha/eastU", *NAMES], ModelConfig(PanoramaConfig(height=16, stages=2), TileConfig(16)), CPU)) == 5
+    tiles = ModelConfig(PanoramaConfig(height=16, stages=2), TileConfig(height=64, stages=2))
+    assert len(PlaceBatches(data, ["alpha/eastU", *NAMES], tiles, CPU)) == 5
     classes = (root / "alpha/alphaU.csv").read_text().splitlines()
     (root / "alpha/alphaU.csv").write_text("\n".join(["24", *classes[1:]]))
     import_area(Layout(root), "eastU", data, 16, 32, processes=1)
     assert (CityMap(data / "alpha").classes == 24).sum() == 1  # classes alone changed: the areas still fit
-    PlaceBatches(data, ["alpha/eastU", *NAMES], ModelConfig(PanoramaConfig(height=16, stages=2), TileConfig(16)), CPU)
+    PlaceBatches(data, ["alpha/eastU", *NAMES], tiles, CPU)
     published = np.load(root / "alpha/alphaU.npy")
     np.save(root / "alpha/alphaU.npy", published + np.float32(0.25))
     import_area(Layout(root), "eastU", data, 16, 32, processes=1)
