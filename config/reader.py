@@ -53,6 +53,8 @@ class _UniqueKeys(yaml.SafeLoader):
 def from_mapping(cls: type, settings: dict, source: str, prefix: str = ""):
     """Builds a dataclass from a mapping; `source` and `prefix` (`model.tile.`) say in messages where it stands."""
     hints = typing.get_type_hints(cls)
+    missing = dataclasses.MISSING
+    optional = {f.name for f in dataclasses.fields(cls) if f.default is not missing or f.default_factory is not missing}
     values = {}
     for key, value in settings.items():
         if key not in hints:
@@ -60,15 +62,19 @@ def from_mapping(cls: type, settings: dict, source: str, prefix: str = ""):
             hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(hints)}"
             shown = key if str(key).isidentifier() else repr(key)
             raise InputError(f"{source}: unknown key {prefix}{shown}; {hint}")
-        values[key] = _value(hints[key], value, source, prefix + key)
+        if value is not None or key not in optional or _takes_null(hints[key]):  # elsewhere null is the default: an override's "leave out"
+            values[key] = _value(hints[key], value, source, prefix + key)
     for field in dataclasses.fields(cls):
-        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if required and field.name not in values:
+        if field.name not in optional and field.name not in values:
             raise InputError(f"{source}: required key {prefix}{field.name} is missing; it takes {_describe(hints[field.name])}")
     try:
         return cls(**values)
     except InputError as error:  # a dataclass that checks its own values names the key relative to itself
         raise InputError(f"{source}: {prefix}{error}") from None
+
+
+def _takes_null(hint: Any) -> bool:
+    return type(None) in typing.get_args(hint)
 
 
 def to_yaml(settings) -> str:
@@ -95,7 +101,7 @@ def _value(hint: Any, value: Any, source: str, key: str):
     """`value` as the type that `hint` asks for."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
-        if value is None and type(None) in arguments:
+        if value is None and _takes_null(hint):
             return None
         return _value(next(a for a in arguments if a is not type(None)), value, source, key)
     if dataclasses.is_dataclass(hint) and isinstance(value, dict):

@@ -1,19 +1,32 @@
 """What a recipe may say. Every key with its type, its default, its unit and its limits; a wrong recipe is refused in one line."""
 
+import copy
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from config.reader import read_settings
+from models.registry import CLOUDS, FUSIONS, MAP_POOLINGS, POINT_POOLINGS, Entry, image_entry, known
 from utils.errors import InputError
 
-ResNet = Literal["resnet18", "resnet34", "resnet50"]
+Head = Literal["linear", "mlp", "none"]
 
 
 def _check(ok: bool, message: str) -> None:
     if not ok:
         raise InputError(message)
+
+
+def _complete(section, entry: Entry, settings: tuple[str, ...], component: str = "encoder") -> None:
+    """Gives settings that were left out the component's defaults, and refuses those that the component does not take."""
+    for key in settings:
+        if key in entry.settings:
+            if getattr(section, key) is None:
+                setattr(section, key, copy.copy(entry.settings[key]))
+        elif getattr(section, key) is not None:
+            takes = ", ".join(entry.settings) or "none of its own"
+            raise InputError(f"{key} is set, but {getattr(section, component)} takes no {key}; its settings: {takes}")
 
 
 @dataclass
@@ -41,22 +54,58 @@ class DataConfig:
 
 @dataclass
 class ImageEncoderConfig:
-    """A ResNet trunk for panoramas or polar tiles; its columns are azimuths."""
+    """Trunk, pooling and head for panoramas or tiles; columns of panoramas and polar tiles are azimuths. `python -m models` lists names."""
 
-    encoder: ResNet = "resnet18"
+    encoder: str = "resnet18"
     height: int = 128  # rows of the input; panoramas and polar tiles have twice as many columns, Cartesian tiles as many
-    stages: int = 4  # of the trunk; 4 is the whole ResNet (stride 32), 3 leaves out the last stage (stride 16)
+    stages: int | None = None  # resnet: of the trunk; 4 is the whole ResNet (stride 32), 3 leaves out the last stage (stride 16)
+    layers: int | None = None  # hybrid_vit: of its transformer
+    circular: bool = False  # convolutions of panoramas and polar tiles close behind the viewer, instead of padding with zeros there
+    pooling: str = "mean"  # of the feature map
+    hidden: int | None = None  # flat: width of its layer
     sectors: int = 1  # the horizon is cut into this many sectors that are pooled apart; 1 pools globally
-    weights: Literal["none", "imagenet"] = "none"  # of the trunk; none: from scratch
+    head: Head = "linear"  # from the pooling's width to embedding_dim; none: they agree
+    weights: str = "none"  # none: from scratch; imagenet; or a file: of a trunk, of this encoder, or a checkpoint that holds it
 
     def __post_init__(self):
-        _check(2 <= self.stages <= 4, f"stages is {self.stages}, it takes 2, 3 or 4")
-        stride = 2 ** (self.stages + 1)
+        entry, pooling = image_entry(self.encoder), known(MAP_POOLINGS, "pooling", self.pooling)
+        _complete(self, entry, ("stages", "layers"))
+        _complete(self, pooling, ("hidden",), "pooling")
+        _check(self.stages is None or 2 <= self.stages <= 4, f"stages is {self.stages}, it takes 2, 3 or 4")
+        for key in ("layers", "hidden"):
+            _check(getattr(self, key) is None or getattr(self, key) > 0, f"{key} is {getattr(self, key)}, it takes at least 1")
+        _check(self.weights in ("none", "imagenet") or Path(self.weights).suffix != "",
+               f"weights is {self.weights!r}, it takes none, imagenet, or a file with the trunk's weights")  # fmt: skip
+        _check(self.weights != "imagenet" or entry.imagenet, f"weights is 'imagenet', but {self.encoder} has none; set none, or a file")
+        stride = 2 ** (self.stages + 1) if self.stages else entry.stride
+        if stride:
+            self.check_trunk(stride, entry.tokens)
+
+    @property
+    def width(self) -> int:
+        """Columns of the input."""
+        return 2 * self.height
+
+    def check_trunk(self, stride: int, tokens: int) -> None:
+        """Refuses settings that do not fit a trunk.
+
+        Args:
+            stride: of its feature map.
+            tokens: class tokens that it has.
+
+        Raises:
+            InputError: names the setting.
+        """
+        with_stages = f" with {self.stages} stages" if self.stages else ""
         _check(self.height >= stride and self.height % stride == 0,
-               f"height is {self.height}; {self.encoder} with {self.stages} stages takes multiples of {stride}")  # fmt: skip
-        columns = 2 * self.height // stride
+               f"height is {self.height}; {self.encoder}{with_stages} takes multiples of {stride}")  # fmt: skip
+        columns, pooling = 2 * self.height // stride, MAP_POOLINGS[self.pooling]
         _check(self.sectors >= 1 and columns % self.sectors == 0,
                f"sectors is {self.sectors}; it must divide the {columns} columns of the feature map")  # fmt: skip
+        _check(self.sectors == 1 or pooling.sectors, f"sectors is {self.sectors}, but pooling {self.pooling} is global; set sectors: 1")
+        _check(pooling.reads == "map" or tokens > 0, f"pooling is {self.pooling!r}, but {self.encoder} has no class token; take another")
+        _check(not (self.circular and tokens),
+               f"circular is true, but {self.encoder} is a transformer, whose learned positions begin at the left edge")  # fmt: skip
 
 
 @dataclass
@@ -73,48 +122,106 @@ class TileConfig(ImageEncoderConfig):
     def __post_init__(self):
         super().__post_init__()
         _check(self.polar or self.sectors == 1, f"sectors is {self.sectors}; more than 1 needs polar: true")
+        _check(self.polar or not self.circular, "circular is true; only polar tiles close behind the viewer, it needs polar: true")
+
+    @property
+    def width(self) -> int:
+        return 2 * self.height if self.polar else self.height
 
 
 @dataclass
 class CloudConfig:
-    """Encoder of the 2.5D cloud."""
+    """Network, pooling and head for the 2.5D cloud. A setting of some networks only (null here) has the network's own default; networks
+    that read graphs have neither points nor a pooling to be set."""
 
-    encoder: Literal["dgcnn"] = "dgcnn"
+    encoder: str = "dgcnn"
     points: int = 1024  # the first this many of a place's farthest points
-    neighbors: int = 20  # k of the graph, the point itself included
-    widths: list[int] = field(default_factory=lambda: [64, 64, 128, 256])  # of the edge convolutions
+    neighbors: int | None = None  # k of a neighbour graph, the point itself included; or the most points of a ball
+    radius: float | None = None  # of balls, in units of the scaled coordinates
+    strides: list[int] | None = None  # each level keeps one point in so many
+    widths: list[int] | None = None  # of the layers, or of the first level and of each that follows
+    attention_width: int | None = None  # inside the attention among neighbours
     features: int = 512  # width of a point's feature
-    dynamic: bool = True  # rebuild the graph in feature space at every layer; false keeps the neighbours in space
+    graph: Literal["positions", "inputs"] | None = None  # what the first graph is built on; inputs: positions and classes
+    dynamic: bool | None = None  # rebuild the graph in feature space at every layer; false keeps the first one
+    projection: list[int] = field(default_factory=list)  # widths of further layers on each point's feature
+    projection_slope: float = 0.1  # of their leaky ReLU; 0: ReLU
     classes: bool = True  # semantic classes as input
+    class_width: int = 8  # of a class's learned vector; 0: one-hot
+    scale: Literal["metres", "unit"] = "metres"  # coordinates over 76 m, or about the cloud's mean and over its largest norm
+    pooling: str = "max"  # of the points' features
     sectors: int = 1
+    head: Head = "linear"
+    weights: str = "none"  # none: from scratch; or a file with the encoder's weights
 
     def __post_init__(self):
         _check(self.points >= 2, f"points is {self.points}, it takes at least 2")
-        _check(1 <= self.neighbors <= self.points, f"neighbors is {self.neighbors}, it takes 1 to points ({self.points})")
-        _check(bool(self.widths) and min(self.widths) > 0, f"widths is {self.widths}, it takes at least one positive width")
-        _check(self.features > 0, f"features is {self.features}, it takes a positive width")
+        entry, pooling = known(CLOUDS, "encoder", self.encoder), known(POINT_POOLINGS, "pooling", self.pooling)
+        if entry.reads == "graph":
+            for key in ("points", "projection", "projection_slope", "scale", "pooling", "sectors"):
+                _check(getattr(self, key) == getattr(CloudConfig(), key),
+                       f"{key} is {getattr(self, key)}, but {self.encoder} reads a graph of buildings and streets and has no points; "
+                       f"leave out {key}")  # fmt: skip
+        _complete(self, entry, ("neighbors", "radius", "strides", "widths", "attention_width", "graph", "dynamic"))
+        _check(self.neighbors is None or 1 <= self.neighbors <= self.points,
+               f"neighbors is {self.neighbors}, it takes 1 to points ({self.points})")  # fmt: skip
+        _check(self.radius is None or self.radius > 0, f"radius is {self.radius}, it takes a positive number")
+        for key in ("widths", "projection", "strides"):
+            numbers = getattr(self, key)
+            _check(not numbers or min(numbers) > 0, f"{key} is {numbers}, it takes positive numbers")
+        _check(self.widths != [], "widths is [], it takes at least one positive width")
+        _check(self.strides is None or len(self.widths) == len(self.strides) + 1,
+               f"widths is {self.widths} and strides is {self.strides}; it takes one width more than strides")  # fmt: skip
+        for key in ("features", "attention_width"):
+            width = getattr(self, key)
+            _check(width is None or width > 0, f"{key} is {width}, it takes a positive width")
+        _check(self.projection_slope >= 0, f"projection_slope is {self.projection_slope}, it takes 0 or more")
+        _check(self.class_width >= 0, f"class_width is {self.class_width}, it takes 0 or more")
+        _check(self.classes or self.class_width == 8, f"class_width is {self.class_width}, but classes is false; leave out class_width")
+        _check(self.projection or self.projection_slope == 0.1 or entry.reads == "graph",
+               f"projection_slope is {self.projection_slope}, but there is no projection; leave out projection_slope")  # fmt: skip
+        _check(self.weights == "none" or Path(self.weights).suffix != "",
+               f"weights is {self.weights!r}, it takes none, or a file with the encoder's weights")  # fmt: skip
         _check(self.sectors >= 1, f"sectors is {self.sectors}, it takes 1 or more")
+        _check(self.sectors == 1 or pooling.sectors, f"sectors is {self.sectors}, but pooling {self.pooling} is global; set sectors: 1")
 
 
 @dataclass
 class ModelConfig:
-    """The two towers: a panorama encoder, and a tile or a cloud encoder or both with a fusion."""
+    """The two towers: a panorama encoder, and a tile or a cloud encoder or both with a fusion.
+
+    A fusion that reads features (`python -m models`) leaves heads of tile and cloud unused, and pools as the cloud's section says where its
+    result lies on points, as the tile's where it lies on pixels.
+    """
 
     panorama: PanoramaConfig
     tile: TileConfig | None = None
     cloud: CloudConfig | None = None
-    fusion: Literal["concat", "pixel_to_point"] | None = None
+    fusion: str | None = None
+    head: Head | None = None  # of the map's tower; null: linear where the fusion's width is not embedding_dim
     embedding_dim: int = 256
+    preprocessing: Literal["ours", "published"] = "ours"  # published: images scaled, polar tiles sampled as the published weights expect
 
     def __post_init__(self):
         _check(bool(self.tile or self.cloud), "tile and cloud are both missing; a map is described by one of them or both")
-        if self.fusion is not None:
-            missing = "tile" if self.tile is None else "cloud" if self.cloud is None else None
-            _check(missing is None,
-                   f"fusion is {self.fusion!r}, but there is no {missing} encoder to fuse; add {missing}, or set fusion: null")  # fmt: skip
-        elif self.tile and self.cloud:
-            raise InputError("fusion is missing; a tile and a cloud are joined by one of concat, pixel_to_point")
         _check(self.embedding_dim > 0, f"embedding_dim is {self.embedding_dim}, it takes a positive width")
+        if self.fusion is None:
+            _check(not (self.tile and self.cloud), f"fusion is missing; a tile and a cloud are joined by one of {', '.join(FUSIONS)}")
+            return
+        fusion = known(FUSIONS, "fusion", self.fusion)
+        missing = "tile" if self.tile is None else "cloud" if self.cloud is None else None
+        _check(missing is None,
+               f"fusion is {self.fusion!r}, but there is no {missing} encoder to fuse; add {missing}, or set fusion: null")  # fmt: skip
+        graph = CLOUDS[self.cloud.encoder].reads == "graph"
+        _check(fusion.reads == "vectors" or not graph,
+               f"fusion is {self.fusion!r}, which reads features of points; {self.cloud.encoder} has none, use one of "
+               + ", ".join(name for name, entry in FUSIONS.items() if entry.reads == "vectors"))  # fmt: skip
+        _check(fusion.reads == "vectors" or MAP_POOLINGS[self.tile.pooling].reads != "tokens",
+               f"fusion is {self.fusion!r}, which reads the tile's feature map; tile.pooling {self.tile.pooling} pools class tokens, "
+               "set another")  # fmt: skip
+        _check(fusion.polar or not self.tile.polar,
+               f"fusion is {self.fusion!r}, which as published places points on Cartesian tiles only; set tile.polar: false, or use "
+               "pixel_to_point or point_to_pixel")  # fmt: skip
 
 
 @dataclass
@@ -165,7 +272,7 @@ class TrainingConfig:
     warmup: float = 0.05  # share of all steps over which the learning rate rises
     gradient_clip: float = 1.0  # largest norm
     neighbors_per_batch: int = 1  # a batch is made of clumps of this many nearby places (hard negatives); 1: none
-    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"  # auto: bfloat16 where the device computes it, else float32
     resume: bool = False  # go on from the run's last checkpoint
 
     def __post_init__(self):

@@ -13,6 +13,7 @@ from data.batches import PlaceBatches
 from eval.metrics import retrieval_metrics
 from models.model import GroundToMap
 from utils.atomic import atomic_folder
+from utils.device import autocast
 from utils.progress import progress
 
 BATCH = 128
@@ -26,7 +27,7 @@ def embed_places(model: GroundToMap, places: PlaceBatches, precision: str, label
     queries, references = [], []
     for first in progress(range(0, len(places), BATCH), desc=label, unit=" batches"):
         batch = places.batch(np.arange(first, min(first + BATCH, len(places))))
-        with torch.autocast(places.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        with autocast(places.device, precision):
             query, reference = model(batch)
         queries.append(query.float().cpu())
         references.append(reference.float().cpu())

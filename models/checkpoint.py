@@ -30,7 +30,10 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict]:
         raise InputError(f"{path}: no such checkpoint; train the run first, or name another run")
     try:
         with safe_open(path, "pt") as file:
-            return {k: file.get_tensor(k) for k in file.keys()}, json.loads((file.metadata() or {})["info"])  # noqa: SIM118
+            tensors, info = {k: file.get_tensor(k) for k in file.keys()}, json.loads((file.metadata() or {})["info"])  # noqa: SIM118
+        if not isinstance(info, dict):
+            raise ValueError(f"its info is no mapping but {type(info).__name__}")
+        return tensors, info
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise InputError(f"{path}: damaged, or not one of our checkpoints ({' '.join(str(error).split())})") from None
 
@@ -64,9 +67,9 @@ def load_run(run: Path, which: str, device: torch.device) -> tuple[Config, Groun
     config = read_config(run / "config.yaml")
     path = run / "checkpoints" / f"{which}.safetensors"
     tensors, info = read_checkpoint(path)
-    config.model.panorama.weights = "none"  # the checkpoint brings the weights
-    if config.model.tile:
-        config.model.tile.weights = "none"
+    for encoder in (config.model.panorama, config.model.tile, config.model.cloud):
+        if encoder:
+            encoder.weights = "none"  # the checkpoint brings the weights
     model = build_model(config, device)
     load_weights(model, {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}, path)
     return config, model, info.get("epoch", 0)

@@ -5,11 +5,12 @@ from torch import Tensor, nn
 
 from config.schema import Config, ModelConfig
 from data.batches import Batch
-from models.dgcnn import DGCNN
-from models.fusion import FUSIONS
-from models.image import ImageEncoder, normalise
-
-CLOUD_ENCODERS = {"dgcnn": DGCNN}
+from models.clouds.encoder import CloudEncoder
+from models.clouds.graph_encoder import GraphEncoder
+from models.heads import make_head
+from models.images.encoder import ImageEncoder, normalise
+from models.registry import CLOUDS, FUSIONS, known
+from utils.errors import InputError
 
 
 class GroundToMap(nn.Module):
@@ -21,12 +22,18 @@ class GroundToMap(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         dim = config.embedding_dim
-        # Pixel-to-point fusion reads feature maps and point features only: heads would be dead weight.
-        branch_dim = None if config.fusion == "pixel_to_point" else dim
-        self.panorama = ImageEncoder(config.panorama, dim)
-        self.tile = ImageEncoder(config.tile, branch_dim) if config.tile else None
-        self.cloud = CLOUD_ENCODERS[config.cloud.encoder](config.cloud, branch_dim) if config.cloud else None
-        self.fusion = FUSIONS[config.fusion](config, self.tile.channels, self.cloud.features) if config.fusion else None
+        fusion = known(FUSIONS, "fusion", config.fusion) if config.fusion else None
+        # A fusion that reads feature maps and point features leaves the branches' own vectors unused.
+        branch_dim = None if fusion and fusion.reads == "features" else dim
+        self.panorama = ImageEncoder(config.panorama, dim, name="model.panorama")
+        self.tile = ImageEncoder(config.tile, branch_dim, name="model.tile") if config.tile else None
+        kind = GraphEncoder if config.cloud and CLOUDS[config.cloud.encoder].reads == "graph" else CloudEncoder
+        self.cloud = kind(config.cloud, branch_dim) if config.cloud else None
+        self.fusion = fusion.load()(config, self.tile, self.cloud) if fusion else None
+        width = self.fusion.width if fusion else dim
+        kind = config.head or ("none" if width == dim else "linear")
+        self.head = nn.Identity() if kind == "none" else make_head(kind, width, dim)
+        self.reference_dim = width if kind == "none" else dim
 
     def embed_queries(self, batch: Batch) -> Tensor:
         """Query embeddings (B, D) of the batch's panoramas."""
@@ -35,10 +42,8 @@ class GroundToMap(nn.Module):
     def embed_references(self, batch: Batch) -> Tensor:
         """Reference embeddings (B, D) of the batch's tiles and clouds."""
         tile = self.tile(normalise(batch.tile)) if self.tile else None
-        cloud = self.cloud(batch.cloud, batch.classes) if self.cloud else None
-        if self.fusion:
-            return self.fusion(tile, cloud, batch.cloud)
-        return (tile or cloud)[0]
+        cloud = self.cloud(*(getattr(batch, name) for name in self.cloud.reads)) if self.cloud else None
+        return self.head(self.fusion(tile, cloud, batch.cloud) if self.fusion else (tile or cloud)[0])
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Query and reference embeddings, (B, D) each."""
@@ -46,8 +51,15 @@ class GroundToMap(nn.Module):
 
 
 def build_model(config: Config, device: torch.device) -> GroundToMap:
-    """The recipe's model on a device, initialised from the recipe's seed."""
+    """The recipe's model on a device, initialised from the recipe's seed.
+
+    Raises:
+        InputError: query and reference embeddings would differ in width.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = GroundToMap(config.model)
+    if model.reference_dim != config.model.embedding_dim:
+        raise InputError(f"model.head is none, and fusion {config.model.fusion} gives {model.reference_dim:,} numbers, but "
+                         f"model.embedding_dim is {config.model.embedding_dim:,}; set model.head to linear or mlp, or make them agree")
     return model.to(device, memory_format=torch.channels_last)

@@ -1,5 +1,7 @@
 """Losses over query and reference embeddings of the same places, in float32."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -37,6 +39,18 @@ def triplet(query: Tensor, reference: Tensor, margin: float, ignore: Tensor | No
     from_query = functional.softplus(positive[:, None] - distance + margin)[negative]
     from_reference = functional.softplus(positive[None, :] - distance + margin)[negative]
     return (from_query.mean() + from_reference.mean()) / 2
+
+
+def two_view_loss(loss: Callable[[Tensor, Tensor], Tensor], query: Tensor, reference: Tensor, weights: tuple[float, ...]) -> Tensor:
+    """Three terms over two views of the same places, as published with arXiv 2308.05993.
+
+    Args:
+        loss: of two sets of embeddings (B, D), e.g. infonce at some temperature.
+        query, reference: (2, B, D) raw embeddings: of either view, the places in the same order.
+        weights: of mean query against mean reference (means of the raw embeddings), reference against reference, query against query.
+    """
+    pairs = ((query.mean(0), reference.mean(0)), tuple(reference), tuple(query))
+    return sum(weight * loss(*pair) for weight, pair in zip(weights, pairs, strict=True) if weight)
 
 
 def same_places(position: Tensor, city: Tensor, radius_m: float) -> Tensor:

@@ -27,7 +27,7 @@ from models.model import GroundToMap, build_model
 from training.losses import matching_loss
 from training.sampler import ClumpSampler
 from utils.atomic import atomic_file
-from utils.device import choose_device
+from utils.device import autocast, choose_device, choose_precision
 from utils.errors import InputError, run_command
 from utils.progress import progress
 
@@ -69,7 +69,8 @@ def train(config: Config, device: torch.device) -> Path:
         first_epoch, best_recall = _restore(last, model, optimizer)
     _keep_epochs(run / "metrics.jsonl", first_epoch)
     parameters = sum(p.numel() for p in model.parameters())
-    print(f"{run}: {len(places):,} training places, {len(validation):,} validation places, {parameters / 1e6:.1f} M parameters, {device}")
+    print(f"{run}: {len(places):,} training places, {len(validation):,} validation places, {parameters / 1e6:.1f} M parameters, "
+          f"{choose_precision(device, settings.precision)} on {device}")
     writer = SummaryWriter(run, purge_step=first_epoch * len(sampler))
     for epoch in range(first_epoch, settings.epochs):
         started = time.monotonic()
@@ -112,6 +113,7 @@ def _train_epoch(config: Config, model: GroundToMap, optimizer, places: PlaceBat
     settings, device = config.training, places.device
     # All randomness of an epoch comes from (seed, epoch), so a resumed run repeats an uninterrupted one (bit for bit on a CPU).
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
+    torch.manual_seed(config.seed * 1_000_003 + epoch)  # of dropout, which takes no generator
     batches = sampler.epoch(epoch)
     # On a CPU loading ahead would only compete for the cores.
     load = prefetch if device.type == "cuda" else map
@@ -125,7 +127,7 @@ def _train_epoch(config: Config, model: GroundToMap, optimizer, places: PlaceBat
         rate = learning_rate(settings, step, settings.epochs * len(batches))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
+        with autocast(device, settings.precision):
             query, reference = model(batch)
         loss = matching_loss(config.loss, query, reference, batch.position, batch.city)
         optimizer.zero_grad(set_to_none=True)

@@ -125,6 +125,16 @@ def test_a_key_counts_once(refusal, text):
     assert "appears twice" in refusal(text)
 
 
+def test_null_is_the_default_where_there_is_one(tmp_path):
+    def read(*overrides):
+        path = tmp_path / "a.yaml"
+        path.write_text(yaml.safe_dump(GOOD))
+        return read_settings(Outer, path, overrides)
+
+    assert read("limit=2.5").limit == 2.5 and read("limit=2.5", "limit=null").limit is None
+    assert read("inner.mode=exact", "inner.mode=null").inner.mode == "fast"
+
+
 @pytest.mark.parametrize(("text", "found"), [("", "NoneType"), ("- 1", "list"), ("5", "int"), ("rate", "str")])
 def test_a_recipe_is_a_mapping(refusal, text, found):
     assert refusal(text) == f"a recipe is a mapping of keys to values, found {found}"

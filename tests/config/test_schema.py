@@ -51,7 +51,8 @@ def test_combinations_that_work(read, model):
         (TILE, ["model.fusion=concat"], "model.fusion is 'concat', but there is no cloud encoder"),
         (TILE, ["model.tile=null", "model.cloud={}", "model.fusion=concat"], "model.fusion is 'concat', but there is no tile encoder"),
         (TILE, ["model.cloud={}"], "model.fusion is missing"),
-        (BOTH, ["model.fusion=add"], "model.fusion is 'add', it takes one of concat, pixel_to_point"),
+        (BOTH, ["model.fusion=2to3", "model.tile.polar=true"], "model.fusion is '2to3', which as published places points on Cartesian"),
+        (BOTH, ["model.fusion=join"], "model.fusion is 'join', it takes one of concat, "),
         (BOTH, ["model.embedding_dim=0"], "model.embedding_dim is 0"),
         (BOTH, ["model.panorama.height=100"], "model.panorama.height is 100; resnet18 with 4 stages takes multiples of 32"),
         (BOTH, ["model.panorama.height=0"], "model.panorama.height is 0"),
@@ -61,9 +62,21 @@ def test_combinations_that_work(read, model):
         (BOTH, ["model.panorama.sectors=3"], "model.panorama.sectors is 3; it must divide the 8 columns"),
         (BOTH, ["model.panorama.sectors=16"], "model.panorama.sectors is 16; it must divide the 8 columns"),
         (BOTH, ["model.panorama.sectors=0"], "model.panorama.sectors is 0"),
-        (BOTH, ["model.panorama.weights=coco"], "model.panorama.weights is 'coco'"),
         (BOTH, ["model.panorama.encoder=vgg"], "model.panorama.encoder is 'vgg', it takes one of resnet18, resnet34, resnet50"),
         (BOTH, ["model.panorama.polar=true"], "unknown key model.panorama.polar"),
+        (BOTH, ["model.panorama.encoder=resnet18_published", "model.panorama.stages=3"], "model.panorama.stages is set, but "),
+        (BOTH, ["model.panorama.encoder=resnet50_published", "model.panorama.height=80"], "model.panorama.height is 80; resnet50_"),
+        (BOTH, ["model.panorama.encoder=timm/vit_small_patch14_dinov2", "model.panorama.height=64"], "model.panorama.height is 64; "),
+        (BOTH, ["model.panorama.encoder=hybrid_vit", "model.panorama.layers=0"], "model.panorama.layers is 0"),
+        (BOTH, ["model.panorama.encoder=hybrid_vit", "model.panorama.weights=imagenet"], "model.panorama.weights is 'imagenet', "),
+        (BOTH, ["model.panorama.layers=2"], "model.panorama.layers is set, but resnet18 takes no layers; its settings: stages"),
+        (BOTH, ["model.panorama.hidden=2"], "model.panorama.hidden is set, but mean takes no hidden; its settings: none of its own"),
+        (BOTH, ["model.panorama.pooling=flat", "model.panorama.hidden=0"], "model.panorama.hidden is 0"),
+        (BOTH, ["model.panorama.pooling=token"], "model.panorama.pooling is 'token', but resnet18 has no class token"),
+        (BOTH, ["model.panorama.pooling=safa", "model.panorama.sectors=2"], "model.panorama.sectors is 2, but pooling safa is global"),
+        (BOTH, ["model.panorama.pooling=gemm"], "model.panorama.pooling is 'gemm', it takes one of mean, gem"),
+        (BOTH, ["model.tile.circular=true"], "model.tile.circular is true; only polar tiles close behind the viewer"),
+        (BOTH, ["model.panorama.circular=true", "model.panorama.encoder=hybrid_vit"], "model.panorama.circular is true, but "),
         (BOTH, ["model.tile.sectors=2"], "model.tile.sectors is 2; "),
         (BOTH, ["model.tile.sectors=3", "model.tile.polar=true"], "model.tile.sectors is 3; "),
         (BOTH, ["model.cloud.points=10"], "model.cloud.neighbors is 20, it takes 1 to points (10)"),
@@ -73,7 +86,13 @@ def test_combinations_that_work(read, model):
         (BOTH, ["model.cloud.widths=[8, 0]"], "model.cloud.widths is [8, 0]"),
         (BOTH, ["model.cloud.features=0"], "model.cloud.features is 0"),
         (BOTH, ["model.cloud.sectors=0"], "model.cloud.sectors is 0"),
-        (BOTH, ["model.cloud.encoder=pointnet"], "model.cloud.encoder is 'pointnet'"),
+        (BOTH, ["model.cloud.encoder=dgcn"], "model.cloud.encoder is 'dgcn', it takes one of dgcnn, pointnet, pointnet2"),
+        (BOTH, ["model.cloud.strides=[2]"], "model.cloud.strides is set, but dgcnn takes no strides"),
+        (BOTH, ["model.cloud.encoder=pct", "model.cloud.strides=[2]"], "model.cloud.widths is [64, 128, 256] and strides is [2]"),
+        (BOTH, ["model.cloud.encoder=pct", "model.cloud.strides=[2, 0]"], "model.cloud.strides is [2, 0], it takes positive numbers"),
+        (BOTH, ["model.cloud.encoder=pointnet2", "model.cloud.radius=0"], "model.cloud.radius is 0"),
+        (BOTH, ["model.cloud.encoder=point_transformer", "model.cloud.attention_width=0"], "model.cloud.attention_width is 0"),
+        (BOTH, ["model.cloud.projection_slope=-1"], "model.cloud.projection_slope is -1"),
         (TILE, ["data.test=[c/validation]"], "data.test names 'c/validation', which is also a validation area"),
         (TILE, ["data.test=[c/x, c/train]"], "data.test names 'c/train', which is also a training area"),
         (TILE, ["data.validation=[c/train]"], "data.validation names 'c/train', which is also a training area"),
@@ -94,7 +113,7 @@ def test_combinations_that_work(read, model):
         (TILE, ["training.learning_rate=.nan"], "training.learning_rate is nan"),
         (TILE, ["training.warmup=1"], "training.warmup is 1.0"),
         (TILE, ["training.gradient_clip=0"], "training.gradient_clip is 0.0"),
-        (TILE, ["training.precision=float16"], "training.precision is 'float16', it takes one of bfloat16, float32"),
+        (TILE, ["training.precision=float16"], "training.precision is 'float16', it takes one of auto, bfloat16, float32"),
         (TILE, ["training.weight_decay=-1"], "training.weight_decay is -1.0"),
         (TILE, ["seed=-1"], "seed is -1"),
         (TILE, ["data.test=[./c/validation]"], "data.test names './c/validation', it takes <city>/<area>"),
@@ -112,6 +131,15 @@ def test_refusals(read, tmp_path, text, overrides, message):
         read(text, *overrides)
     assert str(caught.value).startswith(f"{tmp_path / 'recipe.yaml'}: {message}")
     assert "\n" not in str(caught.value)
+
+
+def test_other_networks_of_timm_are_looked_up_when_they_are_built(read):
+    assert read(TILE, "model.panorama.encoder=timm/resnet26d", "model.panorama.height=1").model.panorama.encoder == "timm/resnet26d"
+
+
+def test_settings_of_poolings_have_defaults(read):
+    config = read(TILE, "model.panorama.pooling=flat", "model.tile.pooling=flat", "model.tile.hidden=9").model
+    assert (config.panorama.hidden, config.tile.hidden) == (512, 9)
 
 
 @pytest.mark.parametrize(("height", "stages"), [(8, 2), (16, 3), (32, 4), (224, 4), (24, 2), (48, 3)])

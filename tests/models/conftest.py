@@ -1,6 +1,7 @@
-"""Tiny models and random batches for them."""
+"""Tiny models of every registered component, and random batches for them."""
 
 import math
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -8,24 +9,63 @@ import torch
 from config.reader import from_mapping
 from config.schema import ModelConfig
 from data.batches import Batch
+from data.place_graph import FEATURES, PlaceGraph
+from models.registry import CLOUDS, FUSIONS, IMAGES, MAP_POOLINGS, POINT_POOLINGS
 
-IMAGE = {"encoder": "resnet18", "height": 16, "stages": 2}
-POLAR = IMAGE | {"polar": True}
-CLOUD = {"points": 12, "neighbors": 3, "widths": [6, 5], "features": 8}
-# Every kind of map: modalities × fusion × Cartesian or polar × sectors × the cloud's options.
-MAPS = {
-    "tile": {"tile": IMAGE},
-    "tile-polar": {"tile": POLAR},
-    "tile-sectors": {"tile": POLAR | {"sectors": 4}},
-    "cloud": {"cloud": CLOUD},
-    "cloud-sectors": {"cloud": CLOUD | {"sectors": 4}},
-    "cloud-static": {"cloud": CLOUD | {"dynamic": False}},
-    "cloud-no-classes": {"cloud": CLOUD | {"classes": False}},
-} | {
-    f"{fusion}-{name}": {"fusion": fusion, "tile": tile, "cloud": CLOUD | {"sectors": sectors}}
-    for fusion in ("concat", "pixel_to_point")
-    for name, tile, sectors in (("cartesian", IMAGE, 1), ("cartesian-sectors", IMAGE, 4), ("polar", POLAR, 1), ("polar-sectors", POLAR, 4))
-}
+DIM = 7
+POINTS = 24
+
+
+TRUNKS = [name for name, entry in IMAGES.items() if not entry.package or find_spec(entry.package)]  # those that can be built here
+
+
+def image(encoder: str = "resnet18", **settings) -> dict:
+    """Settings of a small image encoder; two stages of a ResNet, one layer of a transformer, or as few rows as the trunk takes."""
+    entry = IMAGES[encoder]
+    small = {key: value for key, value in {"stages": 2, "layers": 1}.items() if key in entry.settings}
+    return {"encoder": encoder, "height": 2 * entry.stride or 16} | small | settings
+
+
+def pooled(pooling: str, **settings) -> dict:
+    """Settings of a small image encoder with a pooling."""
+    return image("hybrid_vit" if MAP_POOLINGS[pooling].reads == "tokens" else "resnet18", pooling=pooling, **settings)
+
+
+def cloud(encoder: str = "dgcnn", **settings) -> dict:
+    """Settings of a small cloud encoder."""
+    entry = CLOUDS[encoder]
+    small = {"neighbors": 3, "radius": 0.5, "attention_width": 8, "strides": [2] * len(entry.settings.get("strides", ()))}
+    small = {key: value for key, value in small.items() if key in entry.settings}
+    if entry.reads == "points":
+        small["points"] = POINTS
+    if encoder in ("dgcnn", "buildings"):
+        small["widths"] = [6, 5]
+    return {"encoder": encoder, "features": 8} | small | settings
+
+
+def fuses(fusion: str, encoder: str) -> bool:
+    """Whether the configuration allows a fusion with a cloud encoder."""
+    return FUSIONS[fusion].reads == "vectors" or CLOUDS[encoder].reads == "points"
+
+
+POLAR = image(polar=True)
+# Every kind of map: each component once, beside small others; Cartesian or polar, with and without sectors.
+MAPS = (
+    {f"tile-{name}": {"tile": image(name)} for name in {IMAGES[name].path: name for name in reversed(TRUNKS)}.values()}  # one of a class
+    | {f"tile-{name}-polar": {"tile": pooled(name, polar=True)} for name in MAP_POOLINGS}
+    | {"tile-sectors": {"tile": POLAR | {"sectors": 4}}, "tile-circular": {"tile": POLAR | {"circular": True}}}
+    | {f"cloud-{name}": {"cloud": cloud(name)} for name in CLOUDS}
+    | {f"cloud-{name}-no-classes": {"cloud": cloud(name, classes=False)} for name in CLOUDS}
+    | {f"cloud-pool-{name}": {"cloud": cloud(pooling=name)} for name in POINT_POOLINGS}
+    | {"cloud-sectors": {"cloud": cloud(sectors=4)}, "cloud-static": {"cloud": cloud(dynamic=False)}}
+    | {"cloud-unit-one-hot": {"cloud": cloud(scale="unit", class_width=0, projection=[9, 6])}}
+    | {
+        f"{fusion}-{name}": {"fusion": fusion, "tile": tile, "cloud": cloud(sectors=sectors)}
+        for fusion in FUSIONS
+        for name, tile, sectors in (("cartesian", image(), 1), ("polar", POLAR, 1), ("polar-sectors", POLAR, 4))
+        if FUSIONS[fusion].polar or not tile.get("polar")
+    }
+)
 
 
 @pytest.fixture(params=[*MAPS])
@@ -39,9 +79,24 @@ def model_config():
     """Configuration of a tiny model of one of MAPS, with changes of the panorama's encoder."""
 
     def make(name: str, **panorama) -> ModelConfig:
-        return from_mapping(ModelConfig, {"panorama": IMAGE | panorama, "embedding_dim": 7} | MAPS[name], name)
+        return from_mapping(ModelConfig, {"panorama": image(**panorama), "embedding_dim": DIM} | MAPS[name], name)
 
     return make
+
+
+def place_graph(places: int, generator: torch.Generator) -> PlaceGraph:
+    """Random graphs of places with 1 to 8 nodes, and none at the middle one."""
+    count = torch.randint(1, 9, (places,), generator=generator)
+    count[places // 2] = 0
+    place = torch.arange(places).repeat_interleave(count)
+    nodes = len(place)
+    view = torch.rand(nodes, 2, generator=generator) * 152 - 76
+    distance = view.norm(dim=1, keepdim=True)
+    attributes = torch.rand(nodes, len(FEATURES) - 5, generator=generator) * torch.tensor([9, 40, 60, 1, 1, 1])
+    joined = (torch.rand(nodes, nodes, generator=generator) < 0.4) & (place == place[:, None])
+    edges = (joined | joined.T).fill_diagonal_(False).nonzero().T
+    classes = torch.randint(0, 25, (nodes,), generator=generator, dtype=torch.uint8)
+    return PlaceGraph(torch.cat([view, distance, view / distance, attributes], dim=1), classes, place, edges, places)
 
 
 @pytest.fixture
@@ -51,16 +106,25 @@ def make_batch():
     def make(config: ModelConfig, size: int = 5, seed: int = 0) -> Batch:
         generator = torch.Generator().manual_seed(seed)
         panorama = torch.rand(size, 3, config.panorama.height, 2 * config.panorama.height, generator=generator)
-        tile = cloud = classes = None
+        tile = cloud = classes = graph = None
         if config.tile:
             width = config.tile.height * (2 if config.tile.polar else 1)
             tile = torch.rand(size, 3, config.tile.height, width, generator=generator)
-        if config.cloud:
+        if config.cloud and CLOUDS[config.cloud.encoder].reads == "graph":
+            graph = place_graph(size, generator)
+        elif config.cloud:
             azimuth = torch.rand(size, config.cloud.points, generator=generator) * 2 * math.pi
             radius = 2 + 100 * torch.rand(size, config.cloud.points, generator=generator)  # the square's corners are 107 m away
             flat = torch.stack([radius * azimuth.sin(), radius * azimuth.cos()], -1).clamp(-76, 76)
             cloud = torch.cat([flat, 40 * torch.rand(size, config.cloud.points, 1, generator=generator)], -1)
             classes = torch.randint(0, 25, (size, config.cloud.points), generator=generator, dtype=torch.uint8)
-        return Batch(panorama, tile, cloud, classes, torch.zeros(size, 2, dtype=torch.float64), torch.zeros(size, dtype=torch.long))
+        position, city = torch.zeros(size, 2, dtype=torch.float64), torch.zeros(size, dtype=torch.long)
+        return Batch(panorama, tile, cloud, classes, position, city, graph)
 
     return make
+
+
+@pytest.fixture
+def graph() -> PlaceGraph:
+    """Random graphs of five places, the middle one without nodes."""
+    return place_graph(5, torch.Generator().manual_seed(1))

@@ -5,6 +5,7 @@ import torch
 
 from config.schema import Config, DataConfig
 from models.model import GroundToMap, build_model
+from models.registry import FUSIONS
 
 
 @pytest.mark.parametrize("sectors", [1, 4])
@@ -31,7 +32,7 @@ def test_embeddings_do_not_depend_on_the_other_samples(map_name, model_config, m
     model.eval()
     together = model(batch)
     for i in range(4):
-        alone = model(type(batch)(*(None if v is None else v[i : i + 1] for v in vars(batch).values())))
+        alone = model(batch.select(torch.tensor([i])))
         for one, all_of_them in zip(alone, together, strict=True):
             torch.testing.assert_close(one[0], all_of_them[i], rtol=1e-4, atol=1e-4)
 
@@ -43,16 +44,20 @@ def test_each_tower_sees_its_own_inputs_and_all_of_them(map_name, model_config, 
     model = GroundToMap(config).eval()
     batch, other = make_batch(config), make_batch(config, seed=1)
     query, reference = model(batch)
-    for key in ("panorama", "tile", "cloud", "classes"):
+    for key in ("panorama", "tile", "cloud", "classes", "graph"):
         if getattr(batch, key) is None:
             continue
         changed = model(type(batch)(**vars(batch) | {key: getattr(other, key)}))
-        unread = key == "classes" and map_name == "cloud-no-classes"
+        unread = key == "classes" and map_name.endswith("no-classes")
         assert torch.equal(changed[0], query) == (key != "panorama")
         assert torch.equal(changed[1], reference) == (key == "panorama" or unread), key
 
 
-@pytest.mark.parametrize("map_name", ["concat-polar-sectors", "pixel_to_point-polar-sectors", "pixel_to_point-cartesian", "tile"])
+@pytest.mark.parametrize(
+    "map_name",
+    ["tile-resnet18", *(f"{name}-cartesian" for name in FUSIONS), "concat-polar-sectors", "pixel_to_point-polar-sectors"]
+    + ["cloud-pointnext", "cloud-buildings", "cloud-graph_edgeconv", "cloud-graph_pointnet2", "cloud-graph_point_transformer"],
+)
 def test_autocast_stays_near_float32(map_name, model_config, make_batch):
     """With the graph held fixed: neighbours in feature space may change with the precision of the features."""
     torch.manual_seed(0)
@@ -72,7 +77,7 @@ def test_autocast_stays_near_float32(map_name, model_config, make_batch):
 def test_weights_follow_the_seed_and_leave_other_randomness_alone(model_config):
     def weights(seed):
         config = Config("a", DataConfig(["c/a"], ["c/b"], ["c/d"]), model_config("concat-polar-sectors"), seed=seed)
-        return build_model(config, torch.device("cpu")).state_dict()["panorama.head.linear.weight"]
+        return build_model(config, torch.device("cpu")).state_dict()["panorama.head.weight"]
 
     torch.manual_seed(5)
     expected = torch.rand(1)

@@ -1,0 +1,50 @@
+"""The encoder of graphs of places: inputs from attributes and classes of the nodes, a network over the graph, a head."""
+
+import torch
+from torch import Tensor, nn
+
+from config.schema import CloudConfig
+from data.georeference import EXTENT_M
+from data.place_graph import FEATURES, PlaceGraph
+from models.clouds.encoder import ClassInput
+from models.heads import make_head
+from models.registry import CLOUDS, known
+from models.weights import load_pretrained
+
+# Divisors that bring attributes of nodes to about one; fixed, so that one node is the same in every batch. The others are there.
+_TO_UNIT = dict.fromkeys(("right", "ahead", "distance"), EXTENT_M / 2) | {"log_area": 10.0, "height": 30.0, "length": 30.0}
+
+
+class GraphEncoder(nn.Module):
+    """Network over the graph of buildings and streets → head → vector. It has no points: fusions that read them take a CloudEncoder.
+
+    Args:
+        config: network and its settings, head, inputs.
+        dim: width of the vector.
+
+    Attributes:
+        reads: what it takes of a batch.
+
+    Raises:
+        InputError: weights do not fit, or the head cannot give `dim`.
+    """
+
+    reads = ("graph",)
+
+    def __init__(self, config: CloudConfig, dim: int):
+        super().__init__()
+        self.dim = dim
+        self.classes = ClassInput(config.class_width) if config.classes else None
+        self.register_buffer("unit", torch.tensor([_TO_UNIT.get(name, 1.0) for name in FEATURES]), persistent=False)
+        width_in = len(FEATURES) + (self.classes.width if self.classes else 0)
+        self.network = known(CLOUDS, "encoder", config.encoder).load()(config, width_in)
+        self.head = make_head(config.head, self.network.features, dim, "model.cloud")
+        if config.weights != "none":
+            load_pretrained(self, config, "model.cloud")
+
+    def forward(self, graph: PlaceGraph) -> tuple[Tensor, None]:
+        """The graphs of B places → vector (B, dim), and no features of points."""
+        inputs = graph.nodes / self.unit
+        if self.classes is not None:
+            inputs = torch.cat([inputs, self.classes(graph.classes).to(inputs.dtype)], dim=1)
+        return self.head(self.network(inputs, graph)), None

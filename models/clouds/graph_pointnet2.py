@@ -1,0 +1,47 @@
+"""PointNet++ (Qi et al., 2017) with the convolution of torch-geometric."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn import PointNetConv
+
+from config.schema import CloudConfig
+from models.clouds.graph_edges import edges_of
+from models.clouds.layers import dense, mlp
+from models.neighbors import ball_query
+
+
+class GraphPointNet2(nn.Module):
+    """Set abstractions on fixed samples; PointNet++'s last one, which takes all points at once, is the encoder's pooling.
+
+    Clouds come in farthest-point order, so their first points are the sample and none is drawn.
+
+    Args:
+        config: strides; radius of the first level's balls, which doubles at each; the most points of a ball; widths: level i has layers
+            of width i and width i + 1 on every edge; features.
+        width_in: width of the inputs.
+
+    Attributes:
+        features: width of a point's feature.
+    """
+
+    def __init__(self, config: CloudConfig, width_in: int):
+        super().__init__()
+        self.k, self.radius, self.strides, self.features = config.neighbors, config.radius, config.strides, config.features
+        before = [width_in, *config.widths[1:]]
+        levels = zip(before, pairwise(config.widths), strict=False)
+        self.levels = nn.ModuleList(PointNetConv(mlp([width + 3, a, b]), add_self_loops=False) for width, (a, b) in levels)
+        self.last = dense(before[-1], self.features)
+
+    def forward(self, positions: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """positions (B, P, 3), inputs (B, P, width_in) → features (B, Q, features) of the first Q points, and their index (B, Q)."""
+        x, radius = inputs.flatten(0, 1), self.radius
+        for stride, level in zip(self.strides, self.levels, strict=True):
+            points = positions.shape[1]
+            centres = positions[:, : max(1, points // stride)]
+            edges = edges_of(ball_query(positions, centres, radius, min(self.k, points)), points)
+            x = level((x, None), (positions.flatten(0, 1), centres.flatten(0, 1)), edges)
+            positions, radius = centres, 2 * radius
+        kept = torch.arange(positions.shape[1], device=x.device).expand(positions.shape[0], -1)
+        return self.last(x).unflatten(0, kept.shape), kept

@@ -1,0 +1,81 @@
+"""What networks over points are made of: layers on each point, thinning, and features of neighbourhoods."""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from models.neighbors import ball_query, farthest_points, gather_rows, nearest_neighbors
+
+
+class PointNorm(nn.BatchNorm1d):
+    """Batch norm of the last axis, over all others: points, or edges."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., C) → (..., C)."""
+        return super().forward(x.flatten(0, -2)).reshape(x.shape)
+
+
+def dense(width_in: int, width_out: int, slope: float = 0.0) -> nn.Sequential:
+    """Linear, norm, leaky ReLU on the last axis; slope 0 is ReLU."""
+    return nn.Sequential(nn.Linear(width_in, width_out, bias=False), PointNorm(width_out), nn.LeakyReLU(slope))
+
+
+def mlp(widths: list[int]) -> nn.Sequential:
+    """`dense` layers from each width to the next."""
+    return nn.Sequential(*(dense(a, b) for a, b in pairwise(widths)))
+
+
+class FarthestSampling(nn.Module):
+    """Keeps one point in `stride`, by farthest point sampling.
+
+    Attributes:
+        start: index of the first pick, of all clouds or (B,) of each. Clouds are stored in farthest-point order: from their first point
+            on, the picks are those that storage made.
+    """
+
+    def __init__(self, stride: int):
+        super().__init__()
+        self.stride, self.start = stride, 0
+
+    def forward(self, positions: Tensor) -> Tensor:
+        """positions (B, P, 3) → index (B, Q), Q = P / stride, at least 1."""
+        return farthest_points(positions, max(1, positions.shape[1] // self.stride), self.start)
+
+
+class SetAbstraction(nn.Module):
+    """Thins a cloud; a kept point i has the maximum of an MLP of [x_j − x_i, f_j] over its neighbours j (PointNet++, section 3.2).
+
+    Args:
+        stride: one point in so many is kept.
+        neighbors: the most a point has; capped by the points there are.
+        width_in: width of the features, may be 0.
+        widths: of the MLP's layers.
+        radius: neighbours are the first points within it; None: the nearest points.
+    """
+
+    def __init__(self, stride: int, neighbors: int, width_in: int, widths: list[int], radius: float | None = None):
+        super().__init__()
+        self.sample, self.neighbors, self.radius = FarthestSampling(stride), neighbors, radius
+        # The first layer is linear in the two: features are mapped once a point, before they are gathered to its edges. Offsets are not,
+        # because a difference of mapped positions loses the digits of bfloat16.
+        self.offset = nn.Linear(3, widths[0], bias=False)
+        self.feature = nn.Linear(width_in, widths[0], bias=False) if width_in else None
+        self.rest = nn.Sequential(PointNorm(widths[0]), nn.ReLU(), mlp(widths))
+
+    def forward(self, positions: Tensor, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """positions (B, P, 3), features (B, P, width_in) → index of the kept points (B, Q), their positions (B, Q, 3) and features."""
+        kept = self.sample(positions)
+        centres, k = gather_rows(positions, kept), min(self.neighbors, positions.shape[1])
+        if self.radius is None:
+            index = nearest_neighbors(positions, k, centres)
+        else:
+            index = ball_query(positions, centres, self.radius, k)
+        edges = self.offset(gather_rows(positions, index) - centres[:, :, None])  # B,Q,k,C
+        if self.feature is not None:
+            edges = edges + gather_rows(self.feature(features), index)
+        return kept, centres, self.rest(edges).amax(2)
+
+
+def kept_of(before: Tensor | None, kept: Tensor) -> Tensor:
+    """Index (B, R) into points that were thinned to (B, Q) before → index (B, R) into all; None: they were not."""
+    return kept if before is None else before.gather(1, kept)

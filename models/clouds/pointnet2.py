@@ -1,0 +1,39 @@
+"""PointNet++ with balls of one size at each level (Qi et al., PointNet++: Deep Hierarchical Feature Learning on Point Sets, 2017)."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from config.schema import CloudConfig
+from models.clouds.layers import SetAbstraction, kept_of, mlp
+
+
+class PointNet2(nn.Module):
+    """Set abstractions in balls, then layers on the points that are left; PointNet++'s last abstraction is these layers and a pooling.
+
+    Args:
+        config: strides; radius and neighbours of the first level's balls, which double at each; widths: level i has layers of width
+            i, width i and width i + 1; features.
+        width_in: width of the inputs.
+
+    Attributes:
+        features: width of a point's feature.
+    """
+
+    def __init__(self, config: CloudConfig, width_in: int):
+        super().__init__()
+        self.features, widths, self.levels = config.features, config.widths, nn.ModuleList()
+        width = width_in - 3
+        for i, (stride, (a, b)) in enumerate(zip(config.strides, pairwise(widths), strict=True)):
+            self.levels.append(SetAbstraction(stride, config.neighbors * 2**i, width, [a, a, b], config.radius * 2**i))
+            width = b
+        self.last = mlp([3 + width, width, 2 * width, self.features])
+
+    def forward(self, positions: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """positions (B, P, 3), inputs (B, P, width_in), the positions first → features (B, Q, features) of the kept points (B, Q)."""
+        kept, features = None, inputs[..., 3:]
+        for level in self.levels:
+            index, positions, features = level(positions, features)
+            kept = kept_of(kept, index)
+        return self.last(torch.cat([positions, features], dim=-1)), kept

@@ -1,0 +1,79 @@
+"""Pixel-to-point fusion: tile features under the points."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from config.schema import ModelConfig
+from data.georeference import EXTENT_M
+from models.clouds.layers import dense
+from models.projection import sample_pixels, tile_pixels, upsample
+from models.registry import POINT_POOLINGS, known
+
+
+class PixelToPoint(nn.Module):
+    """Tile features are sampled where the points project, joined with the points' own features and pooled as the cloud's section says.
+
+    The paper's 2to3 (arXiv 2308.05993) on tiles of either kind, without its displacement of up to a metre, and smaller.
+    """
+
+    lifts, widening = 1, 2  # layers on the samples; width after the join, in widths of a point's feature
+    pooling = None  # of the points; None: the cloud's
+
+    def __init__(self, config: ModelConfig, tile: nn.Module, cloud: nn.Module):
+        super().__init__()
+        self.polar, width = config.tile.polar, cloud.features
+        self.lift = nn.Sequential(*(dense(a, width, 0.1) for a in [tile.channels, *[width] * (self.lifts - 1)]))
+        self.join = nn.Sequential(nn.Linear(2 * width, self.widening * width), nn.LeakyReLU(0.1))
+        pooling = known(POINT_POOLINGS, "pooling", self.pooling or config.cloud.pooling)
+        self.pool = pooling.load()(config.cloud, self.widening * width)
+        self.width = self.pool.width
+
+    def forward(self, tile: tuple[None, Tensor], cloud: tuple[None, Tensor], points: Tensor) -> Tensor:
+        """tile: map (B, C, h, w); cloud: point features (B, P, F); points (B, P, 3) metres right, ahead, up → (B, width)."""
+        features = cloud[1]
+        sampled = self.sample(tile[1], points)  # B,P,C
+        joined = self.join(torch.cat([self.lift(sampled), features], dim=-1))
+        return self.pool(joined, points)
+
+    def sample(self, features: Tensor, points: Tensor) -> Tensor:
+        """Features (B, P, C) of a map (B, C, h, w) under the points (B, P, 3)."""
+        return sample_at_points(features, points, self.polar)
+
+
+class PublishedPixelToPoint(PixelToPoint):
+    """The paper's 2to3 with its sizes, its pooling (maximum) and its geometry: four times the resolution, and models/projection.py."""
+
+    lifts, widening, pooling = 3, 8, "max"
+
+    def sample(self, features: Tensor, points: Tensor) -> Tensor:
+        """Features (B, P, C) of a Cartesian map (B, C, S, S) under the points (B, P, 3)."""
+        features = upsample(features, 4)
+        return sample_pixels(features, tile_pixels(points, features.shape[3]))
+
+
+def sample_at_points(features: Tensor, points: Tensor, polar: bool) -> Tensor:
+    """Bilinear samples of a tile's feature map under the points. Outside a Cartesian tile it is zero, beyond a polar one the rim.
+
+    Args:
+        features: (B, C, h, w) of a heading-up tile of 152 m, Cartesian or polar (data/views.py, tile_grid).
+        points: (B, P, 3) metres right, ahead, up.
+
+    Returns:
+        (B, P, C).
+    """
+    half = EXTENT_M / 2
+    right, ahead = points[..., 0], points[..., 1]
+    if polar:  # the sphere closes behind the viewer: one column is repeated at either end
+        columns = features.shape[3]
+        features = functional.pad(features, (1, 1, 0, 0), mode="circular")
+        u = torch.atan2(right, ahead) / math.pi * columns / (columns + 2)
+        v = 1 - 2 * points[..., :2].norm(dim=-1) / half
+    else:
+        u, v = right / half, -ahead / half
+    grid = torch.stack([u, v], dim=-1)[:, None]  # in float32: bfloat16 would move a sample by 0.3 m
+    padding = "border" if polar else "zeros"  # polar: the corners of the square lie beyond the outermost row
+    sampled = functional.grid_sample(features.to(grid.dtype), grid, mode="bilinear", padding_mode=padding, align_corners=False)
+    return sampled[:, :, 0].transpose(1, 2)

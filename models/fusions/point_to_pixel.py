@@ -1,0 +1,65 @@
+"""Point-to-pixel fusion: the nearest point of each pixel of a tile's feature map."""
+
+import torch
+from torch import Tensor, nn
+
+from config.schema import ModelConfig
+from data.georeference import EXTENT_M
+from data.views import tile_grid
+from models.clouds.layers import dense
+from models.fusions.pixel_to_point import sample_at_points
+from models.neighbors import gather_rows, nearest_neighbors
+from models.projection import pixel_centres, sample_pixels, tile_pixels, upsample
+from models.registry import MAP_POOLINGS, known
+
+
+class PointToPixel(nn.Module):
+    """Each pixel of the tile's map is joined with what it knows of the point that projects nearest to it: its offset, its feature, and
+    how much the map under the point resembles the pixel. The map is then pooled as the tile's section says.
+
+    The paper's 3to2 (arXiv 2308.05993) on tiles of either kind, without its displacement of up to a metre, and smaller.
+    """
+
+    lifts, upsampling = 1, 1  # layers on what is known of the points; resolution of the map, in that of the tile's
+    pooling = None  # of the map; None: the tile's
+
+    def __init__(self, config: ModelConfig, tile: nn.Module, cloud: nn.Module):
+        super().__init__()
+        self.polar, width = config.tile.polar, cloud.features
+        rows, columns = (self.upsampling * size for size in tile.map_size)
+        self.lift = nn.Sequential(*(dense(a, width, 0.1) for a in [2 + 1 + width, *[width] * (self.lifts - 1)]))
+        self.join = nn.Sequential(nn.Linear(width + tile.channels, tile.channels), nn.LeakyReLU(0.1))
+        pooling = known(MAP_POOLINGS, "pooling", self.pooling or config.tile.pooling)
+        self.pool = pooling.load()(config.tile, tile.channels, rows, columns)
+        self.width = self.pool.width
+
+    def forward(self, tile: tuple[None, Tensor], cloud: tuple[None, Tensor], points: Tensor) -> Tensor:
+        """tile: map (B, C, h, w); cloud: point features (B, P, F); points (B, P, 3) metres right, ahead, up → (B, width)."""
+        features, cells, places, sampled = self.project(tile[1], points)
+        pixels = features.flatten(2).transpose(1, 2)  # B,N,C
+        nearest = nearest_neighbors(places, 1, cells)[..., 0]  # B,N
+        offset = gather_rows(places, nearest) - cells
+        resemblance = (gather_rows(sampled, nearest) * pixels).mean(-1, keepdim=True)
+        known_of_points = torch.cat([offset, resemblance, gather_rows(cloud[1], nearest)], dim=-1)
+        joined = self.join(torch.cat([self.lift(known_of_points), pixels], dim=-1))
+        return self.pool(joined.transpose(1, 2).unflatten(2, features.shape[2:]))
+
+    def project(self, features: Tensor, points: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The map (B, C, h, w); where its N pixels (B, N, 2) and the points (B, P, 2) lie in one plane, in widths of about a pixel; the map
+        under the points (B, P, C)."""
+        rows, columns = features.shape[2:]
+        pixel_m = EXTENT_M / columns
+        cells = tile_grid(rows, columns, self.polar).to(points).flatten(0, 1) / pixel_m
+        return features, cells.expand(points.shape[0], -1, -1), points[..., :2] / pixel_m, sample_at_points(features, points, self.polar)
+
+
+class PublishedPointToPixel(PointToPixel):
+    """The paper's 3to2 with its sizes, its pooling (SAFA) and its geometry: four times the resolution, and models/projection.py."""
+
+    lifts, upsampling, pooling = 3, 4, "safa"
+
+    def project(self, features: Tensor, points: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        features = upsample(features, self.upsampling)
+        size = features.shape[3]
+        places = tile_pixels(points, size)
+        return features, pixel_centres(size, places).expand(points.shape[0], -1, -1), places, sample_pixels(features, places)

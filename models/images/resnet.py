@@ -1,0 +1,71 @@
+"""ResNet trunks (He et al., Deep Residual Learning, 2016), torchvision's, with its names of parameters."""
+
+from torch import Tensor, nn
+
+from config.schema import ImageEncoderConfig
+from models.images.circular import close_horizon
+from models.images.torchvision_import import networks
+from models.images.trunk import Trunk
+from utils.errors import InputError
+
+STAGES = ("layer1", "layer2", "layer3", "layer4")
+
+
+class ResNet(Trunk):
+    """The stem and the first `stages` stages of a ResNet.
+
+    Raises:
+        InputError: ImageNet weights are asked for and cannot be downloaded.
+    """
+
+    def __init__(self, config: ImageEncoderConfig):
+        super().__init__()
+        name, stages = config.encoder.removesuffix("_published"), config.stages or 4
+        network = getattr(networks, name)()
+        if config.weights == "imagenet":
+            _load_imagenet(network, name)
+        for part in ("conv1", "bn1", "relu", "maxpool", *STAGES[:stages]):
+            setattr(self, part, getattr(network, part))
+        self.stages = STAGES[:stages]
+        self.channels = network.fc.in_features >> (4 - stages)
+        self.stride = 2 ** (stages + 1)
+        self.spare = ("fc.", *(f"{stage}." for stage in STAGES[stages:]))
+        if config.circular:
+            close_horizon(self)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, None]:
+        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        for stage in self.stages:
+            x = getattr(self, stage)(x)
+        return x, None
+
+
+class PublishedResNet(ResNet):
+    """The trunk of arXiv 2308.05993: the last block of stage 4 gives way to a neck of two convolutions to 512 channels, without an
+    activation at its end."""
+
+    channels = 512
+    fresh = ("neck.",)
+
+    def __init__(self, config: ImageEncoderConfig):
+        super().__init__(config)
+        channels, self.channels = self.channels, PublishedResNet.channels
+        self.spare = (*self.spare, f"layer4.{len(self.layer4) - 1}.")
+        self.layer4 = self.layer4[:-1]
+        deep = config.encoder != "resnet18_published"
+        first = nn.Conv2d(channels, 512, 1 if deep else 3, padding=0 if deep else 1, bias=False)
+        self.neck = nn.Sequential(
+            first, nn.BatchNorm2d(512), *([] if deep else [nn.ReLU(inplace=True)]), nn.Conv2d(512, 512, 3, padding=1, bias=False)
+        )
+        for convolution in (first, self.neck[-1]):
+            nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+        self.stages = (*self.stages, "neck")
+        if config.circular:
+            close_horizon(self.neck)
+
+
+def _load_imagenet(network: nn.Module, name: str) -> None:
+    try:
+        network.load_state_dict(networks.get_model_weights(name).DEFAULT.get_state_dict(progress=True, weights_only=True))
+    except (OSError, RuntimeError) as error:  # RuntimeError: the download was cut short, its hash is wrong
+        raise InputError(f"weights: imagenet of {name} cannot be downloaded ({error}); connect once, or set weights: none") from None

@@ -1,0 +1,154 @@
+"""Recognises a published model or encoder by the names and shapes of its tensors, and builds ours."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from config.reader import from_mapping
+from config.schema import CloudConfig, ModelConfig, PanoramaConfig, TileConfig
+from models.clouds.encoder import CloudEncoder
+from models.images.encoder import ImageEncoder
+from models.model import GroundToMap
+from models.published.clouds import NETWORKS, cloud
+from models.published.fusions import fusion
+from models.published.images import panorama, tile
+from models.published.names import take_all
+from utils.errors import InputError
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Part:
+    """An encoder of a published model: how its tensors' names begin there, what converts them, and what they become."""
+
+    prefix: str
+    convert: Callable[[Tensors], tuple[dict, Tensors]]
+    config: type
+    encoder: type[nn.Module]
+
+
+PARTS = {
+    "panorama": Part("image_fe.", panorama, PanoramaConfig, ImageEncoder),
+    "tile": Part("tile_fe.", tile, TileConfig, ImageEncoder),
+    "cloud": Part("cloud_fe.", cloud, CloudConfig, CloudEncoder),
+}
+
+
+def recognise(state: Tensors, unsaid: str) -> tuple[dict, Tensors]:
+    """What a published state dict is, in our terms.
+
+    Args:
+        state: of a model, its encoders' names under image_fe., tile_fe. and cloud_fe.; or of a single encoder.
+        unsaid: add or concat, the fusion of a model without tensors that tell.
+
+    Returns:
+        {"model": settings of a recipe's `model`}, or {"part", "settings" of its section, "embedding_dim"} of an encoder; and the tensors
+        of the GroundToMap or encoder.
+
+    Raises:
+        InputError: names a tensor that is missing, of another shape, or not the recognised network's.
+    """
+    if not any(name.startswith(part.prefix) for name in state for part in PARTS.values()):
+        name = _single(state)
+        settings, tensors = _take(PARTS[name], state, "")
+        return {"part": name, "settings": settings, "embedding_dim": _dim(name, settings, tensors)}, tensors
+    sections, tensors, state = {}, {}, dict(state)
+    for name, part in PARTS.items():
+        own = take_all(state, part.prefix)
+        if own:
+            sections[name], converted = _take(part, own, part.prefix)
+            tensors |= {f"{name}.{key}": tensor for key, tensor in converted.items()}
+    for needed in (("panorama",), ("tile", "cloud")):
+        if not any(name in sections for name in needed):
+            raise InputError(f"no tensors begin with {' or '.join(PARTS[name].prefix for name in needed)}: it is neither a model of a "
+                             "panorama and a map nor a single encoder")  # fmt: skip
+    dim = _dim("panorama", sections["panorama"], {k.removeprefix("panorama."): v for k, v in tensors.items()})
+    if dim is None:
+        raise InputError("image_fe.safa.w1 and image_fe.embnet.fc1.weight are missing: it has a trunk alone, without a pooling")
+    settings, joined = fusion(state, sections.get("tile"), sections.get("cloud"), dim, unsaid)
+    _refuse(state, "")
+    if "tile" in sections and "pooling" not in sections["tile"] and settings["fusion"] not in ("2to3", "3to2"):
+        raise InputError("tile_fe.safa.w1 and tile_fe.embnet.fc1.weight are missing: only fusions 2to3 and 3to2 read a trunk alone")
+    return {"model": sections | settings | {"embedding_dim": dim, "preprocessing": "published"}}, tensors | joined
+
+
+def build(info: dict, source: str) -> nn.Module:
+    """The GroundToMap, or the encoder, that `recognise` describes, with weights from no file.
+
+    Raises:
+        InputError: its parts do not fit together; `source` says where it stands.
+    """
+    if "model" in info:
+        config = from_mapping(ModelConfig, info["model"], source)
+        sections = [section for section in (config.panorama, config.tile, config.cloud) if section]
+    else:
+        config = from_mapping(PARTS[info["part"]].config, info["settings"], source)
+        sections = [config]
+    for section in sections:
+        section.weights = "none"
+    with torch.random.fork_rng(devices=[]):
+        return GroundToMap(config) if "model" in info else PARTS[info["part"]].encoder(config, info["embedding_dim"])
+
+
+def describe(info: dict) -> str:
+    """The architecture in one line."""
+    model = info.get("model") or {info["part"]: info["settings"]}
+    parts = [f"{name} {model[name]['encoder']} ({_pooled(name, model[name])})" for name in PARTS if model.get(name)]
+    return ", ".join(parts + [f"{key} {model[key]}" for key in ("fusion", "head") if model.get(key)])
+
+
+def _single(state: Tensors) -> str:
+    """Which part a single encoder is. Published panorama encoders have a ResNet-50, or a transformer of maps twice as wide as high.
+
+    Raises:
+        InputError: none of them.
+    """
+    if "resnet.conv1.weight" in state:
+        return "panorama" if "resnet.layer1.0.conv3.weight" in state else "tile"
+    if any(name.startswith("net.") for name in state):
+        return "panorama" if _take(PARTS["tile"], state, "")[0].get("polar") else "tile"
+    if any(mark in state for mark in NETWORKS):
+        return "cloud"
+    begins = list(dict.fromkeys(name.split(".")[0] for name in state))
+    raise InputError(f"neither a published model nor a published encoder; its names begin with {', '.join(begins[:5])}"
+                     + (", …" if len(begins) > 5 else ""))  # fmt: skip
+
+
+def _take(part: Part, state: Tensors, prefix: str) -> tuple[dict, Tensors]:
+    state = dict(state)
+    try:
+        settings, tensors = part.convert(state)
+    except InputError as error:
+        named = re.match(r"\S+\.\S+ ", str(error))  # by a tensor's name
+        raise InputError(f"{prefix}{error}" if named or not prefix else f"{prefix.rstrip('.')}: {error}") from None
+    except (IndexError, ValueError):  # a matrix was expected
+        raise InputError(f"{prefix or 'a single encoder'}: the shapes of its tensors are of no published encoder") from None
+    _refuse(state, prefix)
+    return settings, tensors
+
+
+def _refuse(state: Tensors, prefix: str) -> None:
+    if state:
+        names = ", ".join(prefix + name for name in list(state)[:3]) + (", …" if len(state) > 3 else "")
+        raise InputError(f"{names}: of no published network that the other tensors make up ({len(state)} such tensors)")
+
+
+def _pooled(name: str, settings: dict) -> str:
+    """The pooling; encoders of published fusions have none."""
+    whole = "pooling" in settings if name != "cloud" else not settings.get("projection")
+    return settings["pooling"] if whole else "features alone"
+
+
+def _dim(name: str, settings: dict, tensors: Tensors) -> int | None:
+    """Width of an encoder's vector; None where it has none."""
+    if _pooled(name, settings) == "features alone":
+        return None
+    if "head.weight" in tensors:
+        return len(tensors["head.weight"])
+    part = PARTS[name]
+    with torch.device("meta"):
+        return part.encoder(from_mapping(part.config, settings, name), 0).dim

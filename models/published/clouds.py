@@ -1,0 +1,209 @@
+"""Published cloud encoders (`cloud_fe.`) as ours: PointNet, PointNet++, DGCNN, PCT, Point Transformer, with and without classes.
+
+What the published system does otherwise goes into the weights:
+
+- Its axes are right, up, minus ahead, and its classes 24 columns: see `_inputs`.
+- Edge convolutions W·[f_j − f_i, f_i] are W1·f_j + (W2 − W1)·f_i, and ours take the maximum before the norm: see `_unsigned`.
+- PointNet++ ends in a pooling to one point, which the published encoder then pools by maximum and by mean: the same vector twice.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from data.osm.classes import CLASSES, INDEX
+from models.published.layers import Tensors, dense, drop_second_names, linear, matrix
+from models.published.names import take, take_norm
+from utils.errors import InputError
+
+# One-hot over the classes that have points. Of the 25 that the published data names, coastlines have none: points are sampled on
+# triangles, and coastlines are exported as bare lines.
+ABSENT = INDEX["coastlines"]
+
+
+def cloud(state: Tensors) -> tuple[dict, Tensors]:
+    """Settings of `model.cloud` and tensors of its CloudEncoder; takes what it uses from the state dict.
+
+    The number of neighbours and the sampling are not in the weights; they are taken to be the published ones. An encoder of features
+    per point, for fusions, has no head.
+
+    Raises:
+        InputError: no known architecture; a tensor is missing, of another shape, or has two values under two names.
+    """
+    for mark, convert in NETWORKS.items():
+        if mark in state:
+            settings, network, rest = convert(state)
+            tensors = {f"network.{name}": tensor for name, tensor in network.items()} | rest
+            one_hot = {"class_width": 0} if settings["classes"] else {}
+            return {"scale": "unit", "pooling": "max_mean", "head": "none"} | one_hot | settings, tensors
+    raise InputError(f"no published cloud encoder: it has none of {', '.join(NETWORKS)}")
+
+
+def _pointnet(state: Tensors) -> tuple[dict, Tensors, Tensors]:
+    tensors, widths = {}, [None]
+    for i in range(5):
+        tensors |= dense(state, f"conv{i + 1}", f"bn{i + 1}", f"layers.{i}", None, widths[-1])
+        widths.append(len(tensors[f"layers.{i}.0.weight"]))
+    first = tensors["layers.0.0.weight"] = _inputs(tensors["layers.0.0.weight"])
+    settings = {"encoder": "pointnet", "classes": first.shape[1] > 3, "widths": widths[1:-1], "features": widths[-1]}
+    projection, rest = _projection(state, widths[-1], 0.0)
+    return settings | projection, tensors, rest
+
+
+def _dgcnn(state: Tensors) -> tuple[dict, Tensors, Tensors]:
+    tensors, rest, classes, widths = {}, {}, "proj.weight" in state, []
+    if classes:
+        vectors = matrix(state, "proj.weight", 3, len(CLASSES) - 1).T
+        rest["classes.vectors.weight"] = torch.cat([vectors[:ABSENT], torch.zeros(1, 3), vectors[ABSENT:]])
+    width = 6 if classes else 3
+    for i in range(4):
+        drop_second_names(state, f"conv{i + 1}.1.", f"bn{i + 1}.")
+        weight, to = matrix(state, f"conv{i + 1}.0.weight", None, 2 * width), f"layers.{i}"
+        halves = [_axes(half) if i == 0 else half for half in weight.split(width, 1)]
+        layer = {f"{to}.neighbor.weight": halves[0], f"{to}.centre.weight": halves[1] - halves[0]}
+        tensors |= _unsigned(layer | take_norm(state, f"bn{i + 1}", f"{to}.norm", len(weight)), f"{to}.norm")
+        width = len(weight)
+        widths.append(width)
+    drop_second_names(state, "conv5.1.", "bn5.")
+    tensors |= dense(state, "conv5.0", "bn5", "join", None, sum(widths))
+    features = len(tensors["join.0.weight"])
+    settings = {"encoder": "dgcnn", "classes": classes, "graph": "inputs", "widths": widths, "features": features}
+    settings |= {"class_width": 3} if classes else {}
+    projection, projected = _projection(state, features, 0.1)
+    return settings | projection, tensors, rest | projected
+
+
+def _pointnet2(state: Tensors) -> tuple[dict, Tensors, Tensors]:
+    tensors, widths, width = {}, [], None
+    for i in range(2):
+        tensors |= _abstraction(state, f"sa{i + 1}.", f"levels.{i}", width, 3)
+        widths.append(len(tensors[f"levels.{i}.offset.weight"]))
+        width = len(tensors[f"levels.{i}.rest.2.1.0.weight"])
+    classes = "levels.0.feature.weight" in tensors
+    for i, (rows, columns) in enumerate(((width, 3 + width), (2 * width, width), (None, 2 * width))):
+        tensors |= dense(state, f"sa3.mlp_convs.{i}", f"sa3.mlp_bns.{i}", f"last.{i}", rows, columns)
+    tensors["last.0.0.weight"] = _axes(tensors["last.0.0.weight"])
+    features = len(tensors["last.2.0.weight"])
+    settings = {"encoder": "pointnet2", "classes": classes, "widths": [*widths, width], "features": features}
+    twice = {"head.weight": torch.eye(features).repeat(2, 1), "head.bias": torch.zeros(2 * features)}
+    return settings | {"pooling": "max", "head": "linear"}, tensors, twice
+
+
+def _pct(state: Tensors) -> tuple[dict, Tensors, Tensors]:
+    tensors = dense(state, "conv1", "bn1", "enter.0", None, None)
+    widths = [len(tensors["enter.0.0.weight"])]
+    first = tensors["enter.0.0.weight"] = _inputs(tensors["enter.0.0.weight"])
+    tensors |= dense(state, "conv2", "bn2", "enter.1", widths[0], widths[0])
+    for i in range(2):
+        name, to = f"gather_local_{i}", f"levels.{i}"
+        weight = matrix(state, f"{name}.conv1.weight", None, 2 * widths[-1])
+        near, centre = weight.split(widths[-1], 1)
+        widths.append(len(weight))
+        tensors |= {f"{to}.neighbor.weight": near, f"{to}.centre.weight": centre - near}
+        tensors |= take_norm(state, f"{name}.bn1", f"{to}.rest.0", widths[-1])
+        tensors |= dense(state, f"{name}.conv2", f"{name}.bn2", f"{to}.rest.2", widths[-1], widths[-1])
+    width = widths[-1]
+    for i in range(2):
+        tensors |= dense(state, f"pt_last.conv{i + 1}", f"pt_last.bn{i + 1}", f"before.{i}", width, width)
+    for i in range(4):
+        name, to = f"pt_last.sa{i + 1}", f"attentions.{i}"
+        drop_second_names(state, f"{name}.k_conv.", f"{name}.q_conv.")
+        tensors[f"{to}.query.weight"] = matrix(state, f"{name}.q_conv.weight", width // 4, width)
+        tensors |= linear(state, f"{name}.v_conv", f"{to}.value", width, width)
+        tensors |= dense(state, f"{name}.trans_conv", f"{name}.after_norm", f"{to}.difference", width, width)
+    tensors |= dense(state, "conv_fuse.0", "conv_fuse.1", "last", None, 5 * width)
+    return {"encoder": "pct", "classes": first.shape[1] > 3, "widths": widths, "features": len(tensors["last.0.weight"])}, tensors, {}
+
+
+def _point_transformer(state: Tensors) -> tuple[dict, Tensors, Tensors]:
+    first = _inputs(matrix(state, "backbone.fc1.0.weight"))
+    tensors, widths = {"enter.0.weight": first, "enter.0.bias": take(state, "backbone.fc1.0.bias", (len(first),))}, [len(first)]
+    tensors |= linear(state, "backbone.fc1.2", "enter.2", widths[0], widths[0])
+    tensors |= _attention(state, "backbone.transformer1.", "attentions.0", widths[0])
+    for i in range(3):
+        tensors |= _abstraction(state, f"backbone.transition_downs.{i}.sa.", f"levels.{i}", widths[-1], 2)
+        widths.append(len(tensors[f"levels.{i}.offset.weight"]))
+        tensors |= _attention(state, f"backbone.transformers.{i}.", f"attentions.{i + 1}", widths[-1])
+    tensors |= dense(state, "conv1", "bn1", "last", None, widths[-1])
+    settings = {"encoder": "point_transformer", "classes": first.shape[1] > 3, "widths": widths}
+    sizes = {"features": len(tensors["last.0.weight"]), "attention_width": len(tensors["attentions.0.query.weight"])}
+    return settings | sizes, tensors, {}
+
+
+NETWORKS: dict[str, Callable[[Tensors], tuple[dict, Tensors, Tensors]]] = {
+    "backbone.fc1.0.weight": _point_transformer,
+    "sa1.mlp_convs.0.weight": _pointnet2,
+    "pt_last.conv1.weight": _pct,
+    "conv1.0.weight": _dgcnn,
+    "conv5.weight": _pointnet,
+}
+
+
+def _projection(state: Tensors, features: int, slope: float) -> tuple[dict, Tensors]:
+    """The layers of an encoder of features per point, where it is one."""
+    if "linear1.weight" not in state:
+        return {}, {}
+    tensors = dense(state, "linear1", "bn6", "project.0", None, features)
+    hidden = len(tensors["project.0.0.weight"])
+    tensors |= linear(state, "linear2", "project.1", None, hidden)
+    return {"projection": [hidden, len(tensors["project.1.bias"])], "projection_slope": slope}, tensors
+
+
+def _abstraction(state: Tensors, name: str, to: str, width: int | None, layers: int) -> Tensors:
+    """A set abstraction of features of a width, None for the network's inputs. The last of three layers may have a width of its own."""
+    tensors = dense(state, f"{name}mlp_convs.0", f"{name}mlp_bns.0", "first", None, None if width is None else 3 + width, f"{to}.rest.0")
+    first = (_inputs if width is None else _axes)(tensors.pop("first.0.weight"))
+    tensors[f"{to}.offset.weight"] = first[:, :3]
+    if first.shape[1] > 3:
+        tensors[f"{to}.feature.weight"] = first[:, 3:]
+    for i in range(1, layers):
+        rows = None if i == 2 else len(first)
+        tensors |= dense(state, f"{name}mlp_convs.{i}", f"{name}mlp_bns.{i}", f"{to}.rest.2.{i - 1}", rows, len(first))
+    return tensors
+
+
+def _attention(state: Tensors, name: str, to: str, width: int) -> Tensors:
+    tensors = linear(state, f"{name}fc1", f"{to}.enter", None, width)
+    hidden = len(tensors[f"{to}.enter.weight"])
+    tensors |= linear(state, f"{name}fc2", f"{to}.leave", width, hidden)
+    for ours, theirs in (("query", "w_qs"), ("key", "w_ks"), ("value", "w_vs")):
+        tensors[f"{to}.{ours}.weight"] = matrix(state, f"{name}{theirs}.weight", hidden, hidden)
+    tensors |= linear(state, f"{name}fc_delta.0", f"{to}.offset.0", hidden, 3)
+    tensors[f"{to}.offset.0.weight"] = _axes(tensors[f"{to}.offset.0.weight"])
+    tensors |= linear(state, f"{name}fc_delta.2", f"{to}.offset.2", hidden, hidden)
+    for i in (0, 2):
+        tensors |= linear(state, f"{name}fc_gamma.{i}", f"{to}.relation.{i}", hidden, hidden)
+    del tensors[f"{to}.relation.2.bias"]  # the softmax over neighbours takes it away
+    return tensors
+
+
+def _unsigned(tensors: Tensors, norm: str) -> Tensors:
+    """An edge convolution whose norm has no negative scale: its sign goes into the weights. The published maximum over edges comes after
+    the norm, where a negative scale makes it the smallest; ours comes before."""
+    sign = torch.where(tensors[f"{norm}.weight"] < 0, -1.0, 1.0)
+    for name, tensor in tensors.items():
+        if tensor.dim() == 2:
+            tensors[name] = tensor * sign[:, None]
+        elif name in (f"{norm}.weight", f"{norm}.running_mean"):
+            tensors[name] = tensor * sign
+    return tensors
+
+
+def _axes(weight: Tensor) -> Tensor:
+    """A map (C, 3 + …) of right, up, minus ahead and more as one of right, ahead, up and more."""
+    right, up, back, more = weight.tensor_split([1, 2, 3], 1)
+    return torch.cat([right, -back, up, more], 1)
+
+
+def _inputs(weight: Tensor) -> Tensor:
+    """A map of the published inputs, coordinates and maybe 24 classes, as one of ours, with zeros for the absent class.
+
+    Raises:
+        InputError: it maps something else.
+    """
+    columns = weight.shape[1]
+    if columns not in (3, 2 + len(CLASSES)):
+        raise InputError(f"the cloud encoder reads {columns} numbers a point, expected 3 or, with classes, {2 + len(CLASSES)}")
+    before, after = _axes(weight).tensor_split([3 + ABSENT], 1)
+    return torch.cat([before, torch.zeros(len(weight), 1), after], 1) if columns > 3 else before

@@ -1,0 +1,90 @@
+"""A published checkpoint as a run of ours, a published encoder as a file of weights; and both read back."""
+
+import dataclasses
+from pathlib import Path
+
+from torch import nn
+
+from config.reader import from_mapping, to_yaml
+from config.schema import Config, read_config
+from models.checkpoint import load_weights, read_checkpoint, save_checkpoint
+from models.published.assemble import PARTS, build, describe, recognise
+from models.weights import read_state
+from utils.atomic import atomic_folder
+from utils.errors import InputError
+
+DATA = {  # the published split, as `python -m data.prepare streetlearn` names the areas
+    "train": ["manhattan/trainstreetlearnU_cmu5kU", "pittsburgh/trainstreetlearnU_cmu5kU"],
+    "validation": ["manhattan/hudsonriver5kU"],  # on it the published code chooses its checkpoint
+    "test": ["manhattan/unionsquare5kU", "manhattan/wallstreet5kU"],
+}
+
+TRAINING = {"epochs": 60, "batch_size": 32, "learning_rate": 1e-4, "weight_decay": 0.03, "precision": "float32"}  # as published
+
+
+def convert(checkpoint: str | Path, out: str | Path, unsaid: str = "add") -> str:
+    """Writes a published model as the run folder `out` (config.yaml and checkpoints/best.safetensors); or a single published encoder as
+    the file `out` for `weights: PATH`, its settings in the header.
+
+    Args:
+        checkpoint: see models.weights.read_state.
+        unsaid: see models.published.assemble.recognise.
+
+    Returns:
+        what was found, in a line or two.
+
+    Raises:
+        InputError: the file cannot be read, or is not a published model's or encoder's; or `out` is there already.
+    """
+    checkpoint, out = Path(checkpoint), Path(out)
+    if out.exists() or out.is_symlink():
+        raise InputError(f"{out}: is there already; name another, or remove it")
+    state = read_state(checkpoint)
+    try:
+        info, tensors = recognise(state, unsaid)
+        model = build(info, "converted")
+    except InputError as error:
+        raise InputError(f"{checkpoint}: {error}") from None
+    load_weights(model, tensors, checkpoint)
+    parameters = sum(p.numel() for p in model.parameters())
+    found = f"{describe(info)}: {len(state):,} tensors; {parameters:,} parameters here"
+    if "model" not in info:
+        if out.suffix != ".safetensors":
+            raise InputError(
+                f"{checkpoint}: is a single encoder, which becomes a file of weights; name it *.safetensors, e.g. {out}.safetensors"
+            )
+        # Complete, so that whoever uses the file can be told what contradicts it.
+        settings = dataclasses.asdict(from_mapping(PARTS[info["part"]].config, info["settings"], str(checkpoint)))
+        save_checkpoint(out, tensors, info | {"settings": settings})
+        return found
+    config = from_mapping(Config, {"name": out.name, "data": DATA, "model": info["model"], "training": TRAINING}, str(checkpoint))
+    with atomic_folder(out) as folder:
+        (folder / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
+        save_checkpoint(folder / "checkpoints" / "best.safetensors", {f"model.{name}": t for name, t in tensors.items()}, {})
+    if model.reference_dim != config.model.embedding_dim:
+        found += (f"\nnote: its queries have {config.model.embedding_dim:,} numbers and its references {model.reference_dim:,}: without a "
+                  "final block the two cannot be compared, and sh evals.sh refuses it")  # fmt: skip
+    return found
+
+
+def load(path: str | Path) -> nn.Module:
+    """What `convert` wrote, on the CPU in evaluation mode: a run as a GroundToMap, a file as its ImageEncoder or CloudEncoder.
+
+    Raises:
+        InputError: it is neither, or damaged.
+    """
+    path = Path(path)
+    if path.is_dir():
+        if not (path / "config.yaml").is_file():
+            raise InputError(f"{path}: no run here (no config.yaml)")
+        info, path = {"model": dataclasses.asdict(read_config(path / "config.yaml").model)}, path / "checkpoints" / "best.safetensors"
+        tensors = {name.removeprefix("model."): tensor for name, tensor in read_checkpoint(path)[0].items()}
+    else:
+        tensors, info = read_checkpoint(path)
+        part, settings, dim = (info.get(key) for key in ("part", "settings", "embedding_dim"))
+        if part not in [*PARTS] or not isinstance(settings, dict) or not (dim is None or type(dim) is int and dim > 0):
+            raise InputError(f"{path}: not an encoder that `python -m models.published` wrote")
+        info = {"part": part, "settings": settings, "embedding_dim": dim}
+    model = build(info, str(path))
+    load_weights(model, tensors, path)
+    return model.eval()

@@ -1,0 +1,184 @@
+"""Pretrained weights from a file: `weights: PATH`."""
+
+import contextlib
+import json
+import pickle
+import re
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from utils.errors import InputError
+
+KEYS = ("state_dict", "model", "model_state_dict")  # under which trainers keep it
+AFTER = ("pool.", "head.")  # of an encoder; they may differ from the file's
+# Settings with which an encoder may differ from the one whose network it takes over: sizes of the input, and what follows the network.
+FREE = ("height", "polar", "circular", "stages", "points", "pooling", "hidden", "sectors", "head", "weights")
+
+
+def read_state(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a file, on the CPU, by name; a prefix `module.` is dropped. Code in a file is never run.
+
+    Args:
+        path: .safetensors; or what torch.save wrote, a state dict itself or under one of KEYS.
+
+    Raises:
+        InputError: there is no such file, it is damaged, it holds something else, or a tensor is not of plain, real, finite numbers.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file of weights")
+    try:
+        state = load_file(path) if Path(path).suffix == ".safetensors" else _read_pickle(path)
+    except pickle.UnpicklingError as error:
+        name = re.search(r"GLOBAL (\S+)", str(error))
+        raise InputError(f"{path}: not a file of weights alone: it holds {name[1] if name else 'other objects'}, whose code is not run"
+                         f"{'' if name else ', or is damaged'}; save the state dict alone") from None  # fmt: skip
+    except Exception as error:  # damage surfaces as any of a dozen
+        reason = " ".join(str(error).split()) or type(error).__name__
+        if "TorchScript" in reason:
+            raise InputError(f"{path}: a TorchScript archive, whose code is not run; save the state dict alone") from None
+        raise InputError(f"{path}: damaged, or no file of weights ({reason[:200]})") from None
+    for key in KEYS:
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict) or not state or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
+        found = ", ".join(map(str, [*state][:8])) or "nothing" if isinstance(state, dict) else f"a {type(state).__name__}"
+        raise InputError(f"{path}: no state dict, neither itself nor under {', '.join(KEYS[:-1])} or {KEYS[-1]}; it holds {found}")
+    twice = next((name for name in state if f"module.{name}" in state), None)
+    if twice:
+        raise InputError(f"{path}: holds both {twice} and module.{twice}")
+    for name, tensor in state.items():
+        odd = _oddity(tensor)
+        if odd:
+            raise InputError(f"{path}: {name} {odd}; weights are plain tensors of real, finite numbers")
+    return {name.removeprefix("module."): tensor for name, tensor in state.items()}
+
+
+def _oddity(tensor: Tensor) -> str:
+    """Why a network cannot take a tensor; empty where it can."""
+    if tensor.is_meta:
+        return "has no values (device meta)"
+    if tensor.is_quantized:
+        return "is quantised"
+    if tensor.is_nested or tensor.layout != torch.strided:
+        return "is sparse or nested"
+    if tensor.is_complex():
+        return "is complex"
+    finite = not tensor.is_floating_point() or bool(tensor.float().isfinite().all())
+    return "" if finite else "holds numbers that are not finite"
+
+
+class _Ignored:
+    """Stands for the NumPy scalars that trainers store beside the weights, e.g. the best recall."""
+
+    def __init__(self, *args):
+        pass
+
+    def __setstate__(self, state):
+        pass
+
+
+def _read_pickle(path: str | Path):
+    scalars = [(_Ignored, name) for name in ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")]
+    with torch.serialization.safe_globals(scalars), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pickles that torch.save did not write
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def load_pretrained(
+    encoder: nn.Module,
+    config,
+    name: str,
+    adapt: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict,
+    spare: tuple[str, ...] = (),
+    fresh: tuple[str, ...] = (),
+) -> None:
+    """Loads the file `config.weights` into an encoder: the network whole, the pooling and the head each where the file's fits whole.
+    What of the file is not taken, and what of the encoder stays as it is, is said on the terminal.
+
+    Args:
+        config: of the encoder; what the file's header says of its network must agree with it.
+        name: of the encoder in whole models' files (`model.panorama`), from which its own tensors alone are taken.
+        adapt: brings the file's tensors to the encoder's names and shapes.
+        spare: beginnings of names that the file may hold and the encoder has not.
+        fresh: beginnings of names of which the file may hold none.
+
+    Raises:
+        InputError: the file cannot be read, its header contradicts the configuration, or a tensor is missing, unknown or of another shape;
+            names the first.
+    """
+    path = config.weights
+    state, expected, settings = read_state(path), encoder.state_dict(), _header_settings(path)
+    _refuse_contradictions(settings, config, name)
+    if any(key.startswith(f"{name}.") for key in state):
+        state = {key.removeprefix(f"{name}."): tensor for key, tensor in state.items() if key.startswith(f"{name}.")}
+    try:
+        state = adapt(state)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+    # Files of 2017 and before have no num_batches_tracked.
+    needed = {key for key in expected if not key.endswith("num_batches_tracked")}
+
+    def fits(part: str) -> bool:
+        own = {key: tensor for key, tensor in state.items() if key.startswith(part)}
+        same = all(key in expected and tensor.shape == expected[key].shape for key, tensor in own.items())
+        return same and own.keys() >= {key for key in needed if key.startswith(part)}
+
+    other_pooling = "pooling" in settings and (encoder.dim is None or settings["pooling"] != config.pooling)
+    left = AFTER if other_pooling else tuple(part for part in AFTER if not fits(part))
+    absent = tuple(part for part in fresh if not any(key.startswith(part) for key in state))
+    ignored = [key for key in state if key.startswith(left) or key not in expected and key.startswith(spare)]
+    state = {key: tensor for key, tensor in state.items() if key not in ignored}
+    wrong = (
+        [f"{key} is missing" for key in expected if key in needed and key not in state and not key.startswith(left + absent)]
+        + [f"{key} has no place in the network" for key in state if key not in expected]
+        + [
+            f"{key} has the shape {tuple(tensor.shape)}, the network needs {tuple(expected[key].shape)}"
+            for key, tensor in state.items()
+            if key in expected and tensor.shape != expected[key].shape
+        ]
+    )
+    if wrong:
+        more = f" ({len(wrong)} tensors do not fit)" if len(wrong) > 1 else ""
+        raise InputError(f"{path}: weights of another network than the recipe's: {wrong[0].removeprefix('trunk.')}{more}")
+    afresh = [part for part in absent + left if any(key.startswith(part) for key in needed)]
+    _say(path, settings["pooling"] if other_pooling else "", ignored, afresh)
+    encoder.load_state_dict(state, strict=False)
+
+
+def _header_settings(path: str) -> dict:
+    """The settings of the encoder in a file of `python -m models.published`; of another file none. Of a trunk alone no pooling."""
+    if Path(path).suffix != ".safetensors":
+        return {}
+    with contextlib.suppress(SafetensorError, KeyError, ValueError, TypeError, AttributeError), safe_open(path, "pt") as file:
+        info = json.loads((file.metadata() or {})["info"])
+        vector = info["embedding_dim"] is not None
+        return {key: value for key, value in info["settings"].items() if vector or key != "pooling"}
+    return {}
+
+
+def _refuse_contradictions(settings: dict, config, name: str) -> None:
+    differ = [key for key, value in settings.items() if key not in FREE and value != getattr(config, key, None)]
+    if differ:
+        key, more = differ[0], f" ({len(differ)} settings differ)" if len(differ) > 1 else ""
+        raise InputError(f"{config.weights}: weights of another network than the recipe's: they are of {key} {settings[key]!r}, "
+                         f"but {name}.{key} is {getattr(config, key, None)!r}{more}; make them agree, or take other weights")  # fmt: skip
+
+
+def _say(path: str, pooling: str, ignored: list[str], afresh: list[str]) -> None:
+    """One line on what is not taken over, if anything."""
+    parts = sorted({key.partition(".")[0] if key.startswith(AFTER) else key.rpartition(".")[0] for key in ignored})
+    parts = [f"pooling {pooling}"] * bool(pooling) + [part.removeprefix("trunk.") for part in parts if not (pooling and part == "pool")]
+    said = []
+    if parts:
+        said.append(f"not taken: {', '.join(parts[:3])}{' …' if len(parts) > 3 else ''} ({len(ignored)} tensors)")
+    if afresh:
+        said.append(f"starts afresh: {', '.join(part.removeprefix('trunk.').rstrip('.') for part in afresh)}")
+    if said:
+        print(f"{path}: {'; '.join(said)}")

@@ -1,0 +1,62 @@
+"""The cloud encoder: the factorised edge convolution is the textbook one, and the options do what they say."""
+
+import pytest
+import torch
+from torch import nn
+
+from config.schema import CloudConfig
+from models.clouds.dgcnn import EdgeConv
+from models.clouds.encoder import CloudEncoder
+from models.neighbors import nearest_neighbors
+
+
+def randomise_norms(module):
+    """Positive scales, and statistics as after training."""
+    for m in module.modules():
+        if isinstance(m, nn.BatchNorm1d):
+            nn.init.uniform_(m.weight, 0.5, 2)
+            nn.init.normal_(m.bias)
+            m.running_mean.normal_()
+            m.running_var.uniform_(0.5, 2)
+
+
+def test_edge_conv_is_the_maximum_over_explicit_edges():
+    torch.manual_seed(0)
+    layer = EdgeConv(5, 6).double().eval()
+    randomise_norms(layer)
+    x = torch.randn(3, 11, 5, dtype=torch.float64)
+    index = nearest_neighbors(x, 4)
+    w1 = layer.neighbor.weight
+    w = torch.cat([w1, w1 + layer.centre.weight], dim=1)  # of [x_j − x_i, x_i]; the centre holds W2 − W1
+    with torch.no_grad():
+        for b in range(3):
+            for i in range(11):
+                edges = torch.stack([w @ torch.cat([x[b, j] - x[b, i], x[b, i]]) for j in index[b, i].tolist()])
+                expected = nn.functional.leaky_relu(layer.norm(edges), 0.2).amax(0)
+                torch.testing.assert_close(layer(x, index)[b, i], expected)
+
+
+@pytest.fixture
+def cloud():
+    generator = torch.Generator().manual_seed(1)
+    return torch.rand(3, 20, 3, generator=generator) * 152 - 76, torch.randint(0, 25, (3, 20), generator=generator, dtype=torch.uint8)
+
+
+def encoder(dim=9, **changes):
+    torch.manual_seed(0)
+    model = CloudEncoder(CloudConfig(**{"points": 20, "neighbors": 4, "widths": [6, 5], "features": 8} | changes), dim).eval()
+    randomise_norms(model)
+    return model
+
+
+def test_graphs_are_built_on_what_is_asked_for(cloud, monkeypatch):
+    graphs = []
+    monkeypatch.setattr("models.clouds.dgcnn.nearest_neighbors", lambda x, k: graphs.append(x.shape[-1]) or nearest_neighbors(x, k))
+    encoder(widths=[6, 5, 4])(*cloud)
+    assert graphs == [3, 6, 5]
+    graphs.clear()
+    encoder(widths=[6, 5, 4], dynamic=False)(*cloud)
+    assert graphs == [3]
+    graphs.clear()
+    encoder(widths=[6, 5, 4], graph="inputs", class_width=8)(*cloud)
+    assert graphs == [11, 6, 5]

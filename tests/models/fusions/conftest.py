@@ -1,0 +1,46 @@
+"""Stand-ins for both encoders of any widths, and what they give."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from config.schema import CloudConfig, ModelConfig, PanoramaConfig, TileConfig
+from models.registry import FUSIONS
+
+
+@pytest.fixture
+def make_fusion():
+    """A fusion in evaluation mode between encoders of some widths, its norms as after training."""
+
+    def make(name: str, polar: bool = False, channels: int = 5, features: int = 6, dim: int = 4, rows: int = 2, sectors: int = 1):
+        torch.manual_seed(0)
+        tile = TileConfig(height=32 * rows, polar=polar, sectors=sectors)
+        config = ModelConfig(PanoramaConfig(), tile, CloudConfig(sectors=sectors), fusion=name, embedding_dim=dim)
+        encoders = (
+            SimpleNamespace(channels=channels, dim=dim, map_size=(rows, 2 * rows if polar else rows)),
+            SimpleNamespace(features=features, dim=dim),
+        )
+        fusion = FUSIONS[name].load()(config, *encoders).eval()
+        for module in fusion.modules():
+            if isinstance(module, torch.nn.BatchNorm1d):
+                module.running_mean.normal_()
+                module.running_var.uniform_(0.5, 2)
+        return fusion
+
+    return make
+
+
+@pytest.fixture
+def make_inputs():
+    """What both encoders give for 3 places, and their points."""
+
+    def make(polar: bool = False, channels: int = 5, features: int = 6, dim: int = 4, rows: int = 2, points: int = 20, seed: int = 0):
+        generator = torch.Generator().manual_seed(seed)
+        tile = torch.randn(3, channels, rows, 2 * rows if polar else rows, generator=generator)
+        cloud = torch.randn(3, points, features, generator=generator)
+        where = (torch.rand(3, points, 3, generator=generator) - 0.5) * 152
+        vectors = torch.randn(2, 3, dim, generator=generator)
+        return (vectors[0], tile), (vectors[1], cloud), where
+
+    return make

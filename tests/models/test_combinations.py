@@ -1,0 +1,190 @@
+"""Every valid combination of panorama encoder, tile encoder, cloud encoder and fusion trains; every invalid one is refused with a reason.
+
+The models are real, built from real configurations. To train tens of thousands of them in a minute, combinations share what is alike:
+an encoder runs forward once, each combination takes the loss's gradient back to the encoder's outputs, where it must be finite and not
+zero, and the encoder runs backward once on the sum. Gradients add up, so a sum without NaN or infinity is a sum of finite ones.
+"""
+
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+from config.reader import from_mapping
+from config.schema import LossConfig, ModelConfig
+from models.clouds.encoder import CloudEncoder
+from models.clouds.graph_encoder import GraphEncoder
+from models.images.encoder import ImageEncoder
+from models.model import GroundToMap
+from models.registry import CLOUDS, FUSIONS, IMAGES, MAP_POOLINGS, POINT_POOLINGS
+from training.losses import matching_loss
+from utils.errors import InputError
+
+DIM = 8
+PLACES = 2
+
+
+class Shared(nn.Module):
+    """An encoder that runs once for all combinations, and gathers their gradients.
+
+    Its outputs go to each combination as leaves.
+    """
+
+    made: dict = {}
+
+    def __init__(self, encoder: nn.Module):
+        super().__init__()
+        self.encoder = [encoder]  # not a submodule: its parameters are checked in `finish`
+        self.outputs = None
+
+    def __getattr__(self, name):
+        return self.__dict__[name] if name in self.__dict__ else getattr(self.encoder[0], name)
+
+    @classmethod
+    def of(cls, kind):
+        """`kind` with the signature of an encoder's constructor, each made once."""
+
+        def make(config, dim, *args, **kwargs):
+            key = str(config), dim
+            if key not in cls.made:
+                cls.made[key] = cls(kind(config, dim, *args, **kwargs).train())
+            return cls.made[key]
+
+        return make
+
+    def forward(self, *inputs):
+        if self.outputs is None:
+            self.outputs = self.encoder[0](*inputs)
+            self.total = [None if v is None else torch.zeros_like(v) for v in self.outputs]
+        self.leaves = [None if v is None else v.detach().requires_grad_() for v in self.outputs]
+        return tuple(self.leaves)
+
+    def gather(self) -> bool:
+        """Adds the last combination's gradients; whether there was any."""
+        reached = False
+        for total, leaf in zip(self.total, self.leaves, strict=True):
+            if leaf is not None and leaf.grad is not None:
+                assert leaf.grad.isfinite().all()
+                total += leaf.grad
+                reached |= bool(leaf.grad.any())
+        return reached
+
+    def finish(self) -> None:
+        """Backward through the encoder: every parameter that the outputs depend on has a finite gradient."""
+        pairs = [(v, g) for v, g in zip(self.outputs, self.total, strict=True) if v is not None and v.requires_grad and g.any()]
+        torch.autograd.backward([v for v, _ in pairs], [g for _, g in pairs])
+        for key, parameter in self.encoder[0].named_parameters():
+            assert parameter.grad is not None and parameter.grad.isfinite().all(), key
+
+
+def installed(entry) -> bool:
+    """Whether a component's optional package is there."""
+    try:
+        entry.load()
+    except InputError:
+        return False
+    return True
+
+
+def image(encoder: str, pooling: str = "mean", **settings) -> dict:
+    entry = IMAGES[encoder]
+    small = {key: value for key, value in {"stages": 2, "layers": 1}.items() if key in entry.settings}
+    height = {"height": 2 * entry.stride if entry.stride else 16}
+    return {"encoder": encoder, "pooling": pooling} | height | small | settings
+
+
+def cloud(encoder: str, **settings) -> dict:
+    entry = CLOUDS[encoder]
+    small = {"neighbors": 3, "radius": 0.5, "attention_width": 8, "strides": [2] * len(entry.settings.get("strides", ()))}
+    points = {"points": 24} if entry.reads == "points" else {}
+    return {"encoder": encoder, "features": 8} | points | {k: v for k, v in small.items() if k in entry.settings} | settings
+
+
+TRUNKS = [image(name) for name, entry in IMAGES.items() if installed(entry)]
+POOLED = [image("hybrid_vit" if entry.reads == "tokens" else "resnet18", name) for name, entry in MAP_POOLINGS.items() if name != "mean"]
+NETWORKS = [cloud(name) for name in CLOUDS]
+WITHOUT_CLASSES = [cloud(name, classes=False) for name in CLOUDS]
+POOLED_POINTS = [cloud("dgcnn", pooling=name) for name in POINT_POOLINGS if name != "max"]
+
+
+def maps() -> list[dict]:
+    """Every tile alone, every cloud alone, and every tile × cloud × fusion; poolings only where a fusion reads pooled vectors, clouds
+    without classes alone and with one fusion."""
+
+    def both(tiles):
+        return [tile | {"polar": polar} for tile in tiles for polar in (False, True)]
+
+    alone = [{"tile": t} for t in both(TRUNKS + POOLED)] + [{"cloud": c} for c in NETWORKS + WITHOUT_CLASSES + POOLED_POINTS]
+    for fusion, entry in FUSIONS.items():
+        vectors = entry.reads == "vectors"
+        tiles, clouds = both(TRUNKS + POOLED * vectors), NETWORKS + POOLED_POINTS * vectors + WITHOUT_CLASSES * (fusion == "concat")
+        alone += [{"tile": t, "cloud": c, "fusion": fusion} for t, c in itertools.product(tiles, clouds)]
+    return alone
+
+
+def loss(query: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+    places = torch.zeros(PLACES, 2, dtype=torch.float64)
+    return matching_loss(LossConfig(same_place_m=0), query, reference, places, torch.zeros(PLACES, dtype=torch.long))
+
+
+def test_every_valid_combination_trains(make_batch, monkeypatch, record_property):
+    monkeypatch.setattr(Shared, "made", {})
+    for name, kind in (("ImageEncoder", ImageEncoder), ("CloudEncoder", CloudEncoder), ("GraphEncoder", GraphEncoder)):
+        monkeypatch.setattr(f"models.model.{name}", Shared.of(kind))
+    torch.manual_seed(0)
+    panoramas = TRUNKS + POOLED
+    queries, refused, trained, batches = [], {}, 0, {}
+    for panorama in panoramas:
+        config = from_mapping(ModelConfig, {"panorama": panorama, "embedding_dim": DIM, "tile": panorama}, "test")
+        tower = GroundToMap(config).panorama
+        tower(make_batch(config, PLACES).panorama)
+        queries.append(tower)
+    for described in maps():
+        try:
+            config = from_mapping(ModelConfig, {"panorama": panoramas[0], "embedding_dim": DIM} | described, "test")
+        except InputError as error:
+            refused[str(described)] = str(error)
+            continue
+        sizes = str((config.tile and (config.tile.height, config.tile.width), config.cloud and CLOUDS[config.cloud.encoder].reads))
+        if sizes not in batches:
+            batches[sizes] = make_batch(config, PLACES)
+        model = GroundToMap(config).train()
+        reference = model.embed_references(batches[sizes])
+        values = torch.stack([loss(query.forward()[0], reference) for query in queries])
+        assert values.isfinite().all()
+        values.sum().backward()
+        for part in (*queries, *filter(None, (model.tile, model.cloud))):
+            assert part.gather(), f"no gradient reaches an encoder of {described}"
+        for key, parameter in model.named_parameters():
+            assert parameter.grad is not None and parameter.grad.isfinite().all(), f"{described}: {key}"
+        trained += len(queries)
+    for encoder in Shared.made.values():
+        encoder.finish()
+    record_property("summary", f"{trained:,} combinations train ({len(queries)} panorama encoders × {trained // len(queries):,} maps); "
+                               f"{len(refused):,} maps are refused")
+    assert trained > 10_000
+    for described, reason in refused.items():
+        assert any(word in reason for word in ("reads features of points", "polar")), f"{described}: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"panorama": {"encoder": "resnet8"}}, "panorama.encoder is 'resnet8', it takes one of .*; did you mean 'resnet"),
+        ({"panorama": {"pooling": "means"}}, "panorama.pooling is 'means', it takes one of .*; did you mean 'mean'"),
+        ({"panorama": {"pooling": "token"}}, "panorama.pooling is 'token', but resnet18 has no class token"),
+        ({"panorama": {"pooling": "netvlad", "sectors": 2}}, "pooling netvlad is global; set sectors: 1"),
+        ({"cloud": {"encoder": "dgcm"}}, "cloud.encoder is 'dgcm', it takes one of .*; did you mean 'dgcnn'"),
+        ({"cloud": {"pooling": "maxi"}}, "cloud.pooling is 'maxi', it takes one of .*; did you mean 'max"),
+        ({"fusion": "concatenate"}, "fusion is 'concatenate', it takes one of .*; did you mean 'concat'"),
+        ({"fusion": None}, "fusion is missing"),
+        ({"tile": None}, "there is no tile encoder to fuse"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_reason(changes, reason):
+    settings = {"panorama": image("resnet18"), "tile": image("resnet18"), "cloud": cloud("dgcnn"), "fusion": "concat"}
+    for key, value in changes.items():
+        settings[key] = settings[key] | value if isinstance(value, dict) else value
+    with pytest.raises(InputError, match=reason):
+        from_mapping(ModelConfig, settings, "test")

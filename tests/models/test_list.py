@@ -1,0 +1,29 @@
+"""The list of components: every one of the registry, with its cost."""
+
+import sys
+
+import pytest
+
+from models.__main__ import main
+from models.registry import CLOUDS, FUSIONS, IMAGES, MAP_POOLINGS, POINT_POOLINGS
+from utils.errors import InputError
+
+
+def test_every_component_is_listed(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["models", "--height", "64", "--points", "64"])
+    main()
+    parts = capsys.readouterr().out.strip().split("\n\n")
+    assert len(parts) == 6  # the last says what mult-adds are
+    for part, registry in zip(parts, (IMAGES, MAP_POOLINGS, CLOUDS, POINT_POOLINGS, FUSIONS), strict=False):
+        lines = part.splitlines()[1:]
+        assert [line.split()[0] for line in lines] == [*registry]
+        for line, entry in zip(lines, registry.values(), strict=True):
+            assert line.endswith(entry.published) and (" M " in line or "pip install" in line), line
+    assert "11,176,512" in parts[0] and "542,728" in parts[2]
+
+
+@pytest.mark.parametrize("arguments", [["--height", "48"], ["--points", "16"]])
+def test_sizes_that_do_not_fit_some_components(arguments, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["models", *arguments])
+    with pytest.raises(InputError, match="--height takes multiples of 32, and --points 32 or more"):
+        main()

@@ -1,0 +1,327 @@
+"""Pretrained weights from files: layouts that are read, and files that are refused in one line."""
+
+import pickle
+import sys
+import warnings
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from config.schema import CloudConfig, ImageEncoderConfig, TileConfig
+from models.checkpoint import save_checkpoint
+from models.clouds.encoder import CloudEncoder
+from models.clouds.graph_encoder import GraphEncoder
+from models.images.encoder import ImageEncoder
+from models.images.torchvision_import import networks
+from models.weights import read_state
+from utils.errors import InputError
+
+needs_timm = pytest.mark.skipif(find_spec("timm") is None, reason="timm is not installed")
+
+
+@pytest.fixture(scope="module")
+def resnet18():
+    torch.manual_seed(5)
+    return {name: tensor + 1 for name, tensor in networks.resnet18(num_classes=365).state_dict().items()}
+
+
+def build(path, encoder="resnet18", height=32, **settings) -> ImageEncoder:
+    torch.manual_seed(0)
+    return ImageEncoder(ImageEncoderConfig(encoder, height, weights=str(path), **settings), 4, name="model.panorama")
+
+
+def refusal(path, **settings) -> str:
+    with pytest.raises(InputError) as caught:
+        build(path, **settings)
+    message = str(caught.value)
+    assert "\n" not in message and message.startswith(f"{path}: ")
+    return message
+
+
+@pytest.mark.parametrize("layout", ["plain", "state_dict", "model", "model_state_dict", "places365"])
+def test_layouts(tmp_path, capsys, resnet18, layout):
+    path = tmp_path / "weights.pth.tar"
+    modules = {f"module.{name}": tensor for name, tensor in resnet18.items()}
+    what = {
+        "plain": resnet18,
+        "state_dict": {"state_dict": resnet18, "epoch": 3},
+        "model": {"model": resnet18},
+        "model_state_dict": {"model_state_dict": resnet18, "epoch": 3},
+        "places365": {"epoch": 90, "arch": "resnet18", "state_dict": modules, "best_prec1": 54.1},
+    }
+    torch.save(what[layout], path)
+    model = build(path)
+    assert all(torch.equal(tensor, resnet18[name]) for name, tensor in model.trunk.state_dict().items())
+    assert capsys.readouterr().out == f"{path}: not taken: fc (2 tensors); starts afresh: head\n"
+
+
+def test_fewer_stages_ignore_the_others(tmp_path, capsys, resnet18):
+    torch.save(resnet18, tmp_path / "weights.pth")
+    model = build(tmp_path / "weights.pth", stages=3)
+    assert torch.equal(model.trunk.layer3[1].conv2.weight, resnet18["layer3.1.conv2.weight"])
+    assert "fc, layer4.0.bn1" in capsys.readouterr().out
+
+
+def test_published_trunks_ignore_the_last_block_and_keep_their_neck(tmp_path, capsys, resnet18):
+    torch.save({name: tensor for name, tensor in resnet18.items() if not name.endswith("num_batches_tracked")}, tmp_path / "weights.pth")
+    model, fresh = build(tmp_path / "weights.pth", "resnet18_published"), build("none", "resnet18_published")
+    for name, tensor in model.trunk.state_dict().items():
+        source = fresh.trunk.state_dict() if name.startswith("neck.") or name.endswith("num_batches_tracked") else resnet18
+        assert torch.equal(tensor, source[name]), name
+    said = capsys.readouterr().out
+    assert "not taken: fc, layer4.1.bn1, layer4.1.bn2 … (" in said and said.count("\n") == 1
+    assert said.endswith("starts afresh: neck, head\n")
+
+
+def test_own_files_and_checkpoints(tmp_path, capsys):
+    """An encoder's tensors, and those of a whole model, from which each encoder takes its own."""
+    panorama, tile = build("none", "resnet18_published"), build("none", "resnet18_published")
+    for parameter in tile.parameters():
+        parameter.data += 1
+    save_file(panorama.state_dict(), tmp_path / "encoder.safetensors")
+    both = {f"model.panorama.{k}": v for k, v in panorama.state_dict().items()}
+    both |= {f"model.tile.{k}": v for k, v in tile.state_dict().items()}
+    save_file(both | {"optimizer.step": torch.zeros(1)}, tmp_path / "best.safetensors")
+    for file in ("encoder", "best"):
+        model = build(tmp_path / f"{file}.safetensors", "resnet18_published")
+        assert all(torch.equal(tensor, panorama.state_dict()[name]) for name, tensor in model.state_dict().items())
+    assert capsys.readouterr().out == ""
+    config = TileConfig("resnet18_published", 32, weights=str(tmp_path / "best.safetensors"))
+    model = ImageEncoder(config, None, name="model.tile")
+    assert torch.equal(model.trunk.neck[0].weight, tile.trunk.neck[0].weight)
+    assert capsys.readouterr().out == f"{tmp_path / 'best.safetensors'}: not taken: head (2 tensors)\n"
+
+
+def test_a_published_trunk_without_its_neck_says_so(tmp_path, capsys):
+    state = build("none", "resnet18_published").state_dict()
+    save_file({k: v for k, v in state.items() if ".neck." not in k}, tmp_path / "a.safetensors")
+    build(tmp_path / "a.safetensors", "resnet18_published")
+    assert capsys.readouterr().out == f"{tmp_path / 'a.safetensors'}: starts afresh: neck\n"
+
+
+@pytest.mark.parametrize("pooling", ["flat", "netvlad"])
+def test_pooling_and_head_are_taken_where_they_fit(tmp_path, capsys, pooling):
+    """Of another height a flat pooling does not fit; then the head still does."""
+    saved = build("none", pooling=pooling).state_dict()
+    for parameter in saved.values():
+        parameter += 1
+    save_file(saved, tmp_path / "a.safetensors")
+    for height in (32, 64):
+        fits = pooling != "flat" or height == 32
+        state = build(tmp_path / "a.safetensors", height=height, pooling=pooling).state_dict()
+        assert all(torch.equal(state[k], v) == (fits or k[:4] != "pool") for k, v in saved.items() if not k.endswith("num_batches_tracked"))
+        said = capsys.readouterr().out
+        assert said == "" if fits else "not taken: pool (" in said and said.endswith("starts afresh: pool\n")
+
+
+def converted(path, config, dim, **settings) -> dict:
+    """Writes an encoder's file as the converter of published encoders does; its tensors."""
+    encoder = CloudEncoder(config, dim)
+    save_checkpoint(path, encoder.state_dict(), {"part": "cloud", "settings": asdict(config) | settings, "embedding_dim": dim})
+    return encoder.state_dict()
+
+
+SMALL = {"points": 9, "neighbors": 3, "widths": [4], "features": 6}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scale": "unit"}, "scale 'metres', but model.cloud.scale is 'unit'; make them agree"),
+        ({"graph": "inputs"}, "graph 'positions', but model.cloud.graph is 'inputs'"),
+        ({"neighbors": 4}, "neighbors 3, but model.cloud.neighbors is 4"),
+        ({"dynamic": False, "scale": "unit"}, "dynamic True, but model.cloud.dynamic is False (2 settings differ)"),
+        ({"features": 5}, "features 6, but model.cloud.features is 5"),
+        ({"encoder": "pct", "widths": [4, 8, 8]}, "encoder 'dgcnn', but model.cloud.encoder is 'pct'"),
+    ],
+)
+def test_settings_that_contradict_the_file_s(tmp_path, change, message):
+    path = tmp_path / "a.safetensors"
+    converted(path, CloudConfig(**SMALL), 5)
+    with pytest.raises(InputError) as caught:
+        CloudEncoder(CloudConfig(**SMALL | change, weights=str(path)), 5)
+    assert str(caught.value).startswith(f"{path}: weights of another network than the recipe's: they are of ")
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_cloud_s_file_is_none_for_images(tmp_path):
+    converted(tmp_path / "a.safetensors", CloudConfig(**SMALL), 5)
+    assert "encoder 'dgcnn', but model.panorama.encoder is 'resnet18'" in refusal(tmp_path / "a.safetensors")
+
+
+def test_another_pooling_than_the_file_s_leaves_its_head(tmp_path, capsys):
+    path = tmp_path / "a.safetensors"
+    saved = converted(path, CloudConfig(**SMALL), 5)
+    for pooling, dim, said in (
+        ("max", 5, ""),
+        ("mean", 5, f"{path}: not taken: pooling max, head (2 tensors); starts afresh: head\n"),
+        ("max", 7, f"{path}: not taken: head (2 tensors); starts afresh: head\n"),
+        ("max", None, f"{path}: not taken: pooling max, head (2 tensors)\n"),
+    ):
+        state = CloudEncoder(CloudConfig(**SMALL | {"points": 8}, pooling=pooling, weights=str(path)), dim).state_dict()
+        taken = [k for k in saved if k in state and torch.equal(state[k], saved[k])]
+        assert taken == [k for k in saved if not said or not k.startswith("head.")] and capsys.readouterr().out == said
+
+
+@pytest.mark.parametrize("info", ["[1]", "3", "{", '{"settings": [1], "embedding_dim": 4}', '{"settings": {}}', '{"epoch": 3}'])
+def test_foreign_headers_say_nothing(tmp_path, resnet18, info):
+    save_file(resnet18, tmp_path / "a.safetensors", {"info": info})
+    assert torch.equal(build(tmp_path / "a.safetensors").trunk.conv1.weight, resnet18["conv1.weight"])
+
+
+def test_graph_encoders(tmp_path):
+    settings = {"encoder": "buildings", "widths": [4], "features": 6}
+    saved = GraphEncoder(CloudConfig(**settings), 5).state_dict()
+    save_file({f"model.cloud.{k}": v for k, v in saved.items()}, tmp_path / "run.safetensors")
+    state = GraphEncoder(CloudConfig(**settings, weights=str(tmp_path / "run.safetensors")), 5).state_dict()
+    assert state.keys() == saved.keys() and all(torch.equal(v, saved[k]) for k, v in state.items())
+
+
+@needs_timm
+@torch.no_grad()
+def test_timm_files_with_positions_of_another_size(tmp_path):
+    name = "timm/deit_small_distilled_patch16_224"
+    from models.images import timm_trunk
+
+    network = timm_trunk.timm.create_model(name.removeprefix("timm/"), img_size=(32, 64))
+    torch.save({"model": network.state_dict()}, tmp_path / "deit.pth")
+    same = build(tmp_path / "deit.pth", name, pooling="token")
+    assert torch.equal(same.trunk.network.pos_embed, network.pos_embed)
+    save_file(same.state_dict(), tmp_path / "own.safetensors")
+    assert torch.equal(build(tmp_path / "own.safetensors", name).trunk.network.pos_embed, network.pos_embed)
+    square = timm_trunk.timm.create_model(name.removeprefix("timm/"), img_size=(64, 64))
+    torch.save(square.state_dict(), tmp_path / "square.pth")
+    wide = build(tmp_path / "square.pth", name).trunk.network.pos_embed
+    assert wide.shape == network.pos_embed.shape and torch.equal(wide[:, :2], square.pos_embed[:, :2])
+    rows = torch.arange(1.0, 5).repeat_interleave(8)[None, :, None]  # of a file of 4 × 8 positions: the number of the row
+    panorama = network.state_dict() | {"pos_embed": torch.cat([torch.zeros(1, 2, 1), rows], 1).expand(-1, -1, 384)}
+    torch.save(panorama, tmp_path / "panorama.pth")
+    small = build(tmp_path / "panorama.pth", name).trunk.network.pos_embed[0, 2:, 0].unflatten(0, (2, 4))
+    assert torch.allclose(small, small[:, :1].expand(2, 4), atol=1e-5) and torch.allclose(small.mean(), torch.tensor(2.5), atol=1e-5)
+    for positions in (7, 0):
+        torch.save(panorama | {"pos_embed": torch.zeros(1, 2 + positions, 384)}, tmp_path / "odd.pth")
+        assert f"pos_embed of {positions} positions is neither square" in refusal(tmp_path / "odd.pth", encoder=name)
+
+
+@pytest.mark.parametrize("kind", ["pth", "safetensors", "legacy.pth"])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.97])
+def test_truncated_files(tmp_path, resnet18, kind, share):
+    path = tmp_path / f"weights.{kind}"
+    if kind == "safetensors":
+        save_file(resnet18, path)
+    else:
+        torch.save(resnet18, path, _use_new_zipfile_serialization=kind == "pth")
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    message = refusal(path)
+    assert "damaged" in message and "()" not in message
+
+
+class Payload:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("where", ["torch", "pickle", "inside"])
+def test_code_in_a_file_is_refused_and_not_run(tmp_path, resnet18, where):
+    path, trace = tmp_path / "weights.pth", tmp_path / "trace"
+    if where == "pickle":
+        path.write_bytes(pickle.dumps(Payload(trace)))
+    else:
+        torch.save(Payload(trace) if where == "torch" else {"state_dict": resnet18, "extra": Payload(trace)}, path)
+    assert "whose code is not run" in refusal(path)
+    assert not trace.exists()
+
+
+def test_tensors_that_do_not_fit(tmp_path, resnet18):
+    path = tmp_path / "weights.pth"
+
+    def saved(**changes):
+        torch.save({k: v for k, v in (resnet18 | changes).items() if v is not None}, path)
+        return path
+
+    key = "layer1.0.conv1.weight"
+    assert refusal(saved(**{key: None})).endswith(f"another network than the recipe's: {key} is missing")
+    assert "layer9.weight has no place in the network" in refusal(saved(**{"layer9.weight": torch.zeros(2)}))
+    assert f"{key} has the shape (2, 3), the network needs (64, 64, 3, 3)" in refusal(saved(**{key: torch.zeros(2, 3)}))
+    assert "tensors do not fit)" in refusal(saved(), encoder="resnet50")
+    with pytest.raises(InputError, match="neck.0.weight is missing"):  # a part that may start afresh is there whole or not at all
+        build(saved(**{"neck.1.bias": torch.zeros(512)}), "resnet18_published")
+
+
+def test_what_is_no_state_dict(tmp_path):
+    path = tmp_path / "weights.pth"
+    for what in ([torch.zeros(2)], {}, {"epoch": 3}, torch.zeros(2)):
+        torch.save(what, path)
+        assert "no state dict" in refusal(path)
+    torch.save({"epoch": 3, "arch": "resnet18"}, path)
+    assert refusal(path).endswith("neither itself nor under state_dict, model or model_state_dict; it holds epoch, arch")
+    torch.save([1], path)
+    assert refusal(path).endswith("it holds a list")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is deprecated
+        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), path)
+    assert refusal(path).endswith("a TorchScript archive, whose code is not run; save the state dict alone")
+    path.write_text("conv1.weight: 3")
+    assert refusal(path)
+    assert refusal(tmp_path / "missing.pth").endswith("no such file of weights")
+
+
+@pytest.mark.parametrize(("saved_dim", "dim"), [(5, 5), (5, None), (None, 5)])
+def test_cloud_encoders(tmp_path, saved_dim, dim):
+    settings = {"points": 9, "neighbors": 3, "widths": [4], "features": 6}
+    saved = CloudEncoder(CloudConfig(**settings), saved_dim)
+    save_file({f"model.cloud.{k}": v for k, v in saved.state_dict().items()}, tmp_path / "run.safetensors")
+    model = CloudEncoder(CloudConfig(**settings, weights=str(tmp_path / "run.safetensors")), dim).state_dict()
+    assert all(torch.equal(model[k], v) for k, v in saved.state_dict().items() if dim or not k.startswith("head"))
+
+
+def test_any_module(tmp_path):
+    module = torch.nn.Linear(2, 3)
+    torch.save(module.state_dict(), tmp_path / "linear.pth")
+    state = read_state(tmp_path / "linear.pth")
+    assert torch.equal(state["weight"], module.weight) and list(state) == ["weight", "bias"]
+
+
+@pytest.mark.filterwarnings("ignore")  # of prototypes
+@pytest.mark.parametrize(
+    ("tensor", "what"),
+    [
+        (lambda: torch.eye(2).to_sparse(), "is sparse"),
+        (lambda: torch.eye(2).to_sparse_csr(), "is sparse"),
+        (lambda: torch.quantize_per_tensor(torch.eye(2), 0.1, 0, torch.qint8), "is quantised"),
+        (lambda: torch.eye(2, device="meta"), "has no values"),
+        (lambda: torch.eye(2, dtype=torch.complex64), "is complex"),
+        (lambda: torch.tensor([1, float("nan")]), "not finite"),
+        (lambda: torch.tensor([1, float("inf")], dtype=torch.float16), "not finite"),
+    ],
+)
+def test_odd_tensors(tmp_path, tensor, what):
+    torch.save({"a.weight": torch.ones(1), "b.weight": tensor()}, tmp_path / "odd.pth")
+    message = refusal(tmp_path / "odd.pth")
+    assert "odd.pth: b.weight " in message and what in message and message.endswith("weights are plain tensors of real, finite numbers")
+
+
+def test_imagenet_of_timm_without_a_connection(monkeypatch):
+    timm_trunk = pytest.importorskip("models.images.timm_trunk")
+
+    def fail(*args, pretrained, **kwargs):
+        assert pretrained
+        raise OSError("no route\nto host")
+
+    monkeypatch.setattr(timm_trunk.timm, "create_model", fail)
+    with pytest.raises(InputError, match=r"imagenet of timm/convnext_atto cannot be downloaded \(no route to host\); .*weights: none"):
+        build("imagenet", "timm/convnext_atto", height=64)
+
+
+def test_without_timm(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    monkeypatch.delitem(sys.modules, "models.images.timm_trunk", raising=False)
+    with pytest.raises(InputError, match="needs the package timm .*install it: pip install timm"):
+        build("none", "timm/convnext_atto", height=64)
