@@ -4,7 +4,7 @@ example: python -m benchmarks.route_accuracy --data ../shared/data --embeddings 
 """
 
 import argparse
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,11 @@ from eval.routes.accuracy import top1_accuracy
 from eval.routes.calibration import disturbed, kidnapped
 from eval.routes.files import read_routes, read_turns
 from eval.routes.fit import fit, report
-from eval.routes.inputs import read_inputs
+from eval.routes.hubness import HubnessSearch
+from eval.routes.inputs import RouteInputs, read_inputs
 from eval.routes.likelihood import LikelihoodSearch
-from eval.routes.online import OnlineFilter
+from eval.routes.observation import PairModel
+from eval.routes.online import Motion, OnlineFilter
 from eval.routes.published import PublishedSearch
 from utils.errors import run_command
 
@@ -33,25 +35,36 @@ def main() -> None:
     for name in args.embeddings:
         inputs = {area: read_inputs(args.data / f"published-embeddings/{name}/MES_{area}.mat") for area in AREAS}
         for area, other in (AREAS, AREAS[::-1]):
-            _measure(args.data / "published-routes", name, area, inputs[area], other, fit(inputs[other].query, inputs[other].map))
+            model = fit(inputs[other].query, inputs[other].map)
+            _measure(args.data / "published-routes", name, area, inputs[area], other, inputs[other].query, model)
 
 
-def _measure(folder: Path, name: str, area: str, inputs, other: str, model) -> None:
+def _measure(folder: Path, name: str, area: str, inputs: RouteInputs, other: str, of_other: np.ndarray, model: PairModel) -> None:
+    """`of_other`: (N, D) queries of the other area."""
     routes = read_routes(folder / f"{area}_routes_500.mat", inputs.map.graph)
     turns, query = read_turns(folder / f"{area}_turns_500_30.mat", *routes.shape), inputs.query[routes]
     fitted, default, published = LikelihoodSearch(inputs.map, model=model), LikelihoodSearch(inputs.map), PublishedSearch(inputs.map)
-    online = OnlineFilter(inputs.map, model=model)
+    online, steady = OnlineFilter(inputs.map, model=model), OnlineFilter(inputs.map, model=model, motion=Motion(stay=0, skip=0))
+    half = np.random.default_rng(0).random(len(inputs.query)) < 0.5
+    hubness = {
+        unlabelled: HubnessSearch(replace(inputs.map, unlabelled=queries), model=model)
+        for unlabelled, queries in (("the drive so far", None), (f"all of {other}", of_other), (f"half of {area}", inputs.query[half]),
+                                    (f"all of {area}", inputs.query))
+    }
     rows = {
         "published": published.locate(query), f"likelihood, fitted on {other}": fitted.locate(query),
         "likelihood, default": default.locate(query), f"online, fitted on {other}": online.locate(query),
+        "online, no panorama missed or repeated": steady.locate(query),
+        **{f"hubness from {unlabelled}": search.locate(query) for unlabelled, search in hubness.items()},
         "with turns: published (hard)": published.locate(query, turns), "with turns: likelihood, default": default.locate(query, turns),
+        "with turns: online": online.locate(query, turns),
     }  # fmt: skip
     accuracy = {key: top1_accuracy(tails, routes) for key, tails in rows.items()}
     print(f"\n{name}, {area}; fitted on {other}: " + ", ".join(f"{k} {v:.3g}" for k, v in asdict(model).items()))
-    print(f"{'route length':<36}" + "".join(f"{n:>7}" for n in LENGTHS) + "   worst against published")
+    print(f"{'route length':<40}" + "".join(f"{n:>7}" for n in LENGTHS) + "   worst against published")
     for key, values in accuracy.items():
         behind = values - accuracy["with turns: published (hard)" if key.startswith("with") else "published"]
-        print(f"{key:<36}" + "".join(f"{v:7.1f}" for v in values[LENGTHS - 1]) + f"{behind.min():8.1f} at {behind.argmin() + 1}")
+        print(f"{key:<40}" + "".join(f"{v:7.1f}" for v in values[LENGTHS - 1]) + f"{behind.min():8.1f} at {behind.argmin() + 1}")
     wrong = disturbed(routes, np.random.default_rng(0))
     shortest = min(map(len, wrong))
     for what, drives in (("10 % missed, 10 % repeated", np.stack([d[:shortest] for d in wrong])),

@@ -21,6 +21,7 @@ from eval.routes.generate import random_routes
 from eval.routes.inputs import read_inputs
 from eval.routes.localizer import LOCALIZERS, build_localizer
 from eval.routes.turns import turns_of
+from utils.arguments import count, seed
 from utils.atomic import atomic_file
 from utils.errors import InputError, run_command
 
@@ -35,8 +36,10 @@ def main() -> None:
         raise InputError("--generate N needs --length L, the places of a route")
     if args.published and not args.figure:
         raise InputError("--published CSV is drawn into a figure; give --figure FILE.png too")
+    if args.unlabelled and args.localizer != "hubness":
+        raise InputError("--unlabelled FILE is for --localizer hubness; the others use no panoramas but those of the drive")
     curves = check_figure(args.figure, args.published, args.embeddings, args.keep) if args.figure else {}
-    inputs = read_inputs(args.embeddings, args.graph, args.locations, args.metric)
+    inputs = read_inputs(args.embeddings, args.graph, args.locations, args.metric, args.unlabelled)
     graph, heading_deg = inputs.map.graph, inputs.map.heading_deg
     if args.generate:
         routes = random_routes(graph, args.generate, args.length, np.random.default_rng(args.seed))
@@ -60,6 +63,7 @@ def main() -> None:
         "embeddings": _text(args.embeddings), "graph": _text(args.graph or args.embeddings), "places": len(graph),
         "routes": _text(args.routes), "generated": args.generate, "seed": args.seed if args.generate else None, "count": len(routes),
         "length": routes.shape[1], "turns": args.turns, "keep_percent": args.keep, "localizer": args.localizer, "metric": inputs.metric,
+        "unlabelled": _text(args.unlabelled),
     }  # fmt: skip
     _write(args, settings, accuracy, routes)
     print(f"{args.embeddings}: {len(routes)} routes of {routes.shape[1]} places among {len(graph):,}; "
@@ -70,7 +74,8 @@ def main() -> None:
         print(f"figure: {args.figure.resolve()}")
     if args.animate:
         row = args.animate - 1
-        animate(args.out, inputs, routes[row], None if turns is None else turns[row], args.keep, f"route {args.animate}")
+        title = f"{'published search' if args.localizer == 'published' else args.localizer}, route {args.animate}"
+        animate(args.out, inputs, localizer, routes[row], None if turns is None else turns[row], title)
         print(f"animation of route {args.animate}: {args.out.resolve()}")
 
 
@@ -87,32 +92,27 @@ def _parser() -> argparse.ArgumentParser:
         "names, else euclidean)")  # fmt: skip
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--routes", type=Path, metavar="FILE", help="published .mat (places from 1); or CSV or .npz (places from 0)")
-    source.add_argument("--generate", type=_positive, metavar="N", help="N random routes instead, of --length places, by --seed")
-    add("--length", type=_positive, metavar="L", help="with --generate: places of a route")
-    add("--seed", type=int, default=0, help="with --generate (default 0)")
+    source.add_argument("--generate", type=count, metavar="N", help="N random routes instead, of --length places, by --seed")
+    add("--length", type=count, metavar="L", help="with --generate: places of a route")
+    add("--seed", type=seed, default=0, help="with --generate (default 0)")
     add("--save-routes", type=Path, metavar="FILE", help="write the routes there (.npz or CSV, places from 0)")
     add("--turns", metavar="FILE", help="use observed turns: a file, or the word `headings` to take them from the places' headings")
     add("--keep", type=float, default=100.0, metavar="PERCENT", help="of more than 100 candidates, how many survive a step (default 100)")
+    add("--unlabelled", type=Path, metavar="FILE", help="with --localizer hubness: embeddings whose panoramas (`query`), of "
+        "unknown places, show which places are hubs (default: those of the drive so far)")  # fmt: skip
     add("--localizer", choices=list(LOCALIZERS), default="published", help="shown beside the published search (default: it alone)")
     add("--json", type=Path, metavar="FILE", help="also write top1_accuracy by route length, and the settings")
     add("--csv", type=Path, metavar="FILE", help="also write the accuracy of each localizer by route length")
     add("--figure", type=Path, metavar="PNG", help="accuracy against route length; the published search dashed")
     add("--published", type=Path, metavar="CSV", help="with --figure: published curves (area, embedding, kept_percent, route_length, "
         "top1_accuracy_percent), dashed")  # fmt: skip
-    add("--animate", type=_positive, metavar="ROUTE", help="draw this route (counted from 1) with the candidates of the published search")
+    add("--animate", type=count, metavar="ROUTE", help="draw this route (counted from 1) with the places that the localizer holds possible")
     add("--out", type=Path, metavar="FILE", help="with --animate: .gif or .html")
     return parser
 
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
 
 
 def _table(accuracy: dict[str, np.ndarray], length: int) -> str:

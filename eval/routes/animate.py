@@ -1,4 +1,4 @@
-"""An animation of one route: what the panorama shows, the candidates of the published search on the map, and the true position."""
+"""An animation of one route: what the panorama shows, the places that a localizer holds possible, and the true position."""
 
 import base64
 import io
@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from eval.routes.accuracy import true_tails
 from eval.routes.graph import RouteGraph
 from eval.routes.inputs import RouteInputs
-from eval.routes.localizer import TAIL
-from eval.routes.published import Candidates, PublishedSearch
+from eval.routes.localizer import Belief, Localizer
 from utils.atomic import atomic_file
 from utils.errors import InputError
 from utils.progress import progress
 
-MAP_PX, SIDE_PX, CAPTION_PX, FRAME_MS = 640, 480, 44, 500
-ZOOM_M = 300.0  # edge of the close view around the true position
+HEIGHT_PX, WIDTHS_PX, SIDE_PX, GAP_PX, CAPTION_PX, FRAME_MS = 640, (320, 960), 480, 4, 44, 500
+ZOOM_M, MARGIN_M = 300.0, 40.0  # edge of the close view around the true position; what is shown of the whole area's surroundings
 ROADS, TRUE, PALE, STRONG = (120, 128, 136), (0, 140, 60), np.array([255, 190, 90]), np.array([200, 0, 30])
 
 PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title>
@@ -83,7 +83,7 @@ def check_animation(path: Path, inputs: RouteInputs) -> None:
         raise InputError("an animation needs the positions of the places; give --locations CSV or the area's folder as --graph")
 
 
-def animate(path: Path, inputs: RouteInputs, route: np.ndarray, turns: np.ndarray | None, keep_percent: float, title: str) -> None:
+def animate(path: Path, inputs: RouteInputs, localizer: Localizer, route: np.ndarray, turns: np.ndarray | None, title: str) -> None:
     """Writes a `.gif`, or an `.html` that needs nothing else.
 
     Args:
@@ -91,11 +91,10 @@ def animate(path: Path, inputs: RouteInputs, route: np.ndarray, turns: np.ndarra
         turns: (L − 1,) bool observed turns, or None.
 
     Raises:
-        InputError: as `check_animation`.
+        InputError: as `check_animation`, and as the localizer.
     """
     check_animation(path, inputs)
-    found = PublishedSearch(inputs.map, keep_percent).search(inputs.query[route], turns)
-    frames = draw_frames(inputs, route, found, title)
+    frames = draw_frames(inputs, route, localizer.beliefs(inputs.query[route], turns), title)
     with atomic_file(path) as temporary:
         if path.suffix == ".gif":
             first, *others = (_quantized(frame) for frame in frames)
@@ -106,41 +105,30 @@ def animate(path: Path, inputs: RouteInputs, route: np.ndarray, turns: np.ndarra
             temporary.write_text(PAGE.format(title=title, last=len(frames) - 1, frames=pictures, pause=FRAME_MS), encoding="utf-8")
 
 
-def draw_frames(inputs: RouteInputs, route: np.ndarray, found: Candidates, title: str) -> list[Image.Image]:
-    """One picture a step."""
+def draw_frames(inputs: RouteInputs, route: np.ndarray, beliefs: list[Belief], title: str) -> list[Image.Image]:
+    """One picture a step: the whole area, as wide as it is; beside it the panorama and the surroundings of the true position."""
     xy, low, high = inputs.xy, inputs.xy.min(0), inputs.xy.max(0)
-    whole = View((low + high) / 2, (high - low + 40).clip(ZOOM_M), (MAP_PX, MAP_PX))
-    base, with_panorama = whole.background(inputs), inputs.area is not None
-    close_px = (SIDE_PX, MAP_PX - SIDE_PX // 2 if with_panorama else MAP_PX)
-    spread = max(float(np.std(found.score[: found.step[1]])), 1e-9)  # of one step: how far apart unlike places score
-    frames = []
-    for t, place in enumerate(progress(route, desc="frames", unit=" frames")):
-        frame = Image.new("RGB", (MAP_PX + SIDE_PX, MAP_PX + CAPTION_PX), "white")
-        close = View(xy[place], np.full(2, ZOOM_M), close_px)
-        candidates, weights = _weights(found, t, spread)
-        frame.paste(_draw(whole, base.copy(), xy, candidates, weights, route[: t + 1], 2), (0, 0))
-        frame.paste(_draw(close, close.background(inputs), xy, candidates, weights, route[: t + 1], 5), (MAP_PX, MAP_PX - close_px[1]))
-        if with_panorama:
-            panorama = Image.fromarray(inputs.area.panoramas[place])
-            frame.paste(panorama.resize((SIDE_PX, SIDE_PX // 2), Image.Resampling.BICUBIC), (MAP_PX, 0))
-        _caption(frame, inputs, route[: t + 1], found, t, title)
+    metres = (high - low + MARGIN_M).clip(ZOOM_M)
+    map_px = int(np.clip(HEIGHT_PX * metres[0] / metres[1], *WIDTHS_PX))
+    whole, panoramas = View((low + high) / 2, metres, (map_px, HEIGHT_PX)), None if inputs.area is None else inputs.area.panoramas
+    base, above = whole.background(inputs), 0 if panoramas is None else SIDE_PX * panoramas.shape[1] // panoramas.shape[2]
+    frames, tails = [], true_tails(route[None])[0]
+    for t, (place, belief) in enumerate(zip(progress(route, desc="frames", unit=" frames"), beliefs, strict=True)):
+        frame = Image.new("RGB", (map_px + GAP_PX + SIDE_PX, HEIGHT_PX + CAPTION_PX), "white")
+        close = View(xy[place], np.full(2, ZOOM_M), (SIDE_PX, HEIGHT_PX - above))
+        frame.paste(_draw(whole, base.copy(), xy, belief, route[: t + 1], 2), (0, 0))
+        frame.paste(_draw(close, close.background(inputs), xy, belief, route[: t + 1], 5), (map_px + GAP_PX, above))
+        if panoramas is not None:
+            picture = Image.fromarray(panoramas[place]).resize((SIDE_PX, above), Image.Resampling.BICUBIC)
+            frame.paste(picture, (map_px + GAP_PX, 0))
+        _caption(frame, inputs, place, belief, (belief.tail == tails[t]).all(), f"{title}, panorama {t + 1} of {len(route)}")
         frames.append(frame)
     return frames
 
 
-def _weights(found: Candidates, t: int, spread: float) -> tuple[np.ndarray, np.ndarray]:
-    """Places with candidates after step t, the best last, and exp(−(score − best score) / spread) of each: 1 for the best."""
-    first, last = found.step[t : t + 2]
-    places, best = np.unique(found.place[first:last], return_index=True)  # sorted by score: the first of a place is its best
-    order = np.argsort(-best)
-    score = found.score[first + best[order]]
-    return places[order], np.exp((score[-1:] - score) / spread)
-
-
-def _draw(view: View, picture: Image.Image, xy: np.ndarray, places: np.ndarray, weights: np.ndarray, route: np.ndarray,
-          radius: int) -> Image.Image:  # fmt: skip
+def _draw(view: View, picture: Image.Image, xy: np.ndarray, belief: Belief, route: np.ndarray, radius: int) -> Image.Image:
     draw = ImageDraw.Draw(picture)
-    for (x, y), weight in zip(view.to_pixels(xy[places]), weights, strict=True):
+    for (x, y), weight in zip(view.to_pixels(xy[belief.place]), belief.weight, strict=True):
         colour = tuple((PALE + (STRONG - PALE) * weight).astype(int).tolist())
         r = radius * (0.6 + weight)
         draw.ellipse([x - r, y - r, x + r, y + r], fill=colour)
@@ -148,26 +136,24 @@ def _draw(view: View, picture: Image.Image, xy: np.ndarray, places: np.ndarray, 
     if len(passed) > 1:
         draw.line([tuple(p) for p in passed.tolist()], fill=TRUE, width=2)
     x, y = passed[-1]
-    for r in (8, 9, 10):
-        draw.ellipse([x - r, y - r, x + r, y + r], outline=TRUE)
+    draw.ellipse([x - 10, y - 10, x + 10, y + 10], outline=TRUE, width=3)
     return picture
 
 
-def _caption(frame: Image.Image, inputs: RouteInputs, passed: np.ndarray, found: Candidates, t: int, title: str) -> None:
-    draw, font = ImageDraw.Draw(frame), ImageFont.load_default(15)
-    count, path, at = int(found.step[t + 1] - found.step[t]), [], int(found.step[t])
-    while count and at >= 0 and len(path) < TAIL:
-        path.append(int(found.place[at]))
-        at = int(found.parent[at])
-    right = path == passed[::-1][:TAIL].tolist()
-    verdict = "no candidate left" if not count else f"best path {'right' if right else 'wrong'}"
-    if count and not right:
-        verdict += f", {np.hypot(*(inputs.xy[path[0]] - inputs.xy[passed[-1]])):.0f} m away"
-    draw.line([MAP_PX, 0, MAP_PX, MAP_PX], fill="white", width=4)
-    draw.text((8, MAP_PX + 4), f"{title}, panorama {t + 1}: {count:,} candidates, {verdict}   (green: true position; red: best candidates)",
-              fill="black", font=font)  # fmt: skip
+def _caption(frame: Image.Image, inputs: RouteInputs, place: int, belief: Belief, right: bool, title: str) -> None:
+    found = int(belief.tail[-1])
+    if found < 0:
+        verdict = "no path left"
+    elif found == place:
+        verdict = f"best path {'right' if right else 'right here, wrong before'}"
+    else:
+        verdict = f"best path wrong, its end {np.hypot(*(inputs.xy[found] - inputs.xy[place])):.0f} m away"
+    draw, top = ImageDraw.Draw(frame), frame.height - CAPTION_PX
+    draw.text((8, top + 4), f"{title}: {belief.summary}, {verdict}", fill="black", font=ImageFont.load_default(15))
+    legend = "green: true position; red: the likeliest places"
     if inputs.city is not None:
-        draw.text((8, MAP_PX + 25), inputs.city.info["attribution"], fill=(90, 90, 90), font=ImageFont.load_default(12))
+        legend += f".  {inputs.city.info['attribution']}"
+    draw.text((8, top + 25), legend, fill=(90, 90, 90), font=ImageFont.load_default(12))
 
 
 def _png(frame: Image.Image) -> bytes:

@@ -42,12 +42,12 @@ def draw_accuracy(path: Path, accuracy: dict[str, np.ndarray], published: dict[s
         axes.plot(np.arange(1, len(values) + 1), values, "--" if dashed else "-", color="0.2" if name == "published" else None, label=label)
     for name, curve in published.items():
         axes.plot(curve["route_length"], curve["top1_accuracy_percent"], "--", linewidth=1.2, label=f"published: {name}")
-    axes.set(xlabel="route length (panoramas)", ylabel="last five places right (%)", ylim=(None, 100))
+    axes.set(xlabel="route length (panoramas)", ylabel="last five places right (%)", ylim=(None, 101))  # a line at 100 % is seen whole
     axes.set_xlim(1, max(2, *map(len, accuracy.values())))
     axes.locator_params(axis="x", integer=True)  # panoramas are whole
     axes.set_title(title, fontsize=10)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(fontsize=8)
     with atomic_file(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:])
 

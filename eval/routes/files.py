@@ -94,5 +94,6 @@ def _read_table(path: Path, mat_name: str, npz_name: str, what: str) -> np.ndarr
         except (ValueError, OSError) as error:
             raise InputError(f"{path}: not a table of {what} ({' '.join(str(error).split())}); expected numbers between commas") from None
     if table.ndim != 2 or not table.size or table.dtype.kind not in "fiub" or not np.isfinite(table).all():
-        raise InputError(f"{path}: {what} are {table.dtype}{table.shape}; they must be a table of numbers, one route a line")
+        raise InputError(f"{path}: {what} are {table.dtype}{table.shape}; "
+                         "they must be a table of finite numbers, one route a line, all of one length")
     return table.astype(np.float64)

@@ -23,6 +23,7 @@ from eval.routes.likelihood import LikelihoodSearch
 from eval.routes.localizer import RouteMap
 from eval.routes.observation import PairModel
 from eval.routes.online import OnlineLocalizer
+from utils.arguments import count, seed
 from utils.errors import InputError, run_command
 
 CORRELATIONS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85)
@@ -39,10 +40,12 @@ def fit(query: np.ndarray, route_map: RouteMap, count: int = 1000, length: int =
         drives: random routes for the temperature.
 
     Raises:
-        InputError: the graph has not so many routes of that length; an embedding is not finite.
+        InputError: fewer than two routes (an error of accuracy is needed); the graph has not so many of that length; an embedding is not
+            finite.
     """
-    if not np.isfinite(query).all():
-        raise InputError(f"query embedding {int((~np.isfinite(query).all(1)).argmax())} is not finite")
+    if count < 2:
+        raise InputError(f"--routes {count}: a fit needs two random routes or more")
+    route_map.check(query)
     reference = np.asarray(route_map.reference, np.float64)
     slope = float((query * reference).sum() / (reference**2).sum())
     variance = float(((query - slope * reference) ** 2).sum(1).mean() / reference.var(0).sum())
@@ -107,9 +110,9 @@ def main() -> None:
     parser.add_argument("--report", type=Path, metavar="FILE", help="embeddings of another area, to measure the fitted model on")
     parser.add_argument("--report-graph", type=Path, metavar="CSV|AREA|MAT", help="its places")
     parser.add_argument("--metric", choices=METRICS, help="as in python -m eval.routes")
-    parser.add_argument("--routes", type=int, default=1000, metavar="N", help="random routes to fit with (default 1000)")
-    parser.add_argument("--length", type=int, default=20, metavar="L", help="their places (default 20)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--routes", type=count, default=1000, metavar="N", help="random routes to fit with (default 1000)")
+    parser.add_argument("--length", type=count, default=20, metavar="L", help="their places (default 20)")
+    parser.add_argument("--seed", type=seed, default=0)
     args = parser.parse_args()
     area = read_inputs(args.embeddings, args.graph, metric=args.metric)
     model = fit(area.query, area.map, args.routes, args.length, seed=args.seed)

@@ -56,7 +56,7 @@ class RouteGraph:
             raise InputError(f"{source}: the neighbours of place {odd + first} are no numbers ({neighbors[odd].dtype})")
         neighbor = np.concatenate([np.zeros(0), *neighbors]).astype(np.float64)
         origin = np.repeat(np.arange(n), np.diff(start))
-        wrong = ~((neighbor >= first) & (neighbor < n + first) & (neighbor % 1 == 0))
+        wrong = ~((neighbor >= first) & (neighbor < n + first) & (neighbor == np.floor(neighbor)))
         if wrong.any():
             at = wrong.argmax()
             raise InputError(f"{source}: place {origin[at] + first} has neighbour {neighbor[at]:g}; "
@@ -93,7 +93,9 @@ class RouteGraph:
         if not {"from", "to"} <= set(table.columns):
             raise InputError(f"{path}: columns `from` and `to` are not both there (found {', '.join(map(str, table.columns))})")
         origin, target = (pd.to_numeric(table[c], errors="coerce").to_numpy(np.float64) for c in ("from", "to"))
-        wrong = ~((origin >= 0) & (origin < places) & (origin % 1 == 0) & (target >= 0) & (target < places) & (target % 1 == 0))
+        wrong = np.zeros(len(table), bool)
+        for ends in (origin, target):
+            wrong |= ~((ends >= 0) & (ends < places) & (ends == np.floor(ends)))
         if wrong.any():
             at = wrong.argmax()
             raise InputError(f"{path}: line {at + 2}: edge from {table['from'][at]} to {table['to'][at]}; "

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from data.area import Area
 from data.city import CityMap
-from eval.embeddings import EmbeddedPlaces, read_places
+from eval.embeddings import read_places
 from eval.routes.graph import RouteGraph
 from eval.routes.localizer import RouteMap
 from eval.routes.roads import graph_along_roads
@@ -28,13 +28,15 @@ class RouteInputs:
     city: CityMap | None  # whose frame is that of xy
 
 
-def read_inputs(embeddings: Path, graph: Path | None = None, locations: Path | None = None, metric: str | None = None) -> RouteInputs:
+def read_inputs(embeddings: Path, graph: Path | None = None, locations: Path | None = None, metric: str | None = None,
+                unlabelled: Path | None = None) -> RouteInputs:  # fmt: skip
     """Reads embeddings with the graph of their places.
 
     Args:
         graph: CSV of edges, folder of an area, or a published .mat; None: what the file of embeddings holds.
         locations: CSV of the places in the order of the rows, for positions and headings.
         metric: `cosine` normalises the embeddings; None: what the file names, else `euclidean`.
+        unlabelled: file of embeddings of the same model, of whose panoramas the places are not used.
 
     Raises:
         InputError: a file is missing or damaged, or they are not of the same places.
@@ -58,9 +60,9 @@ def read_inputs(embeddings: Path, graph: Path | None = None, locations: Path | N
         edges, heading_deg = other.graph, other.heading_deg if heading_deg is None else heading_deg
     else:
         edges = RouteGraph.from_csv(graph, len(places))
-    query, reference = _comparable(places, metric)
-    return RouteInputs(query, RouteMap(reference, edges, heading_deg), metric, xy, area,
-                       city)  # fmt: skip
+    query, reference = _comparable(places.query, metric), _comparable(places.reference, metric)
+    others = None if unlabelled is None else _comparable(read_places(unlabelled).query, metric)
+    return RouteInputs(query, RouteMap(reference, edges, heading_deg, others), metric, xy, area, city)
 
 
 def _area(folder: Path) -> tuple[Area, CityMap]:
@@ -74,10 +76,6 @@ def _same_length(graph: Path, nodes: int, embeddings: Path, rows: int) -> None:
         raise InputError(f"{embeddings}: {rows:,} embeddings for the {nodes:,} places of the graph {graph}; they must be the same places")
 
 
-def _comparable(places: EmbeddedPlaces, metric: str) -> tuple[np.ndarray, np.ndarray]:
-    """query and reference (N, D) float32 whose Euclidean distances are meant."""
-
-    def of(embedding: Tensor) -> np.ndarray:
-        return (functional.normalize(embedding) if metric == "cosine" else embedding).numpy()
-
-    return of(places.query), of(places.reference)
+def _comparable(embedding: Tensor, metric: str) -> np.ndarray:
+    """Embeddings (N, D) float32 whose Euclidean distances are meant."""
+    return (functional.normalize(embedding) if metric == "cosine" else embedding).numpy()

@@ -41,13 +41,11 @@ class ObservationModel:
     """The model, made ready for the places of a map.
 
     Raises:
-        InputError: a reference is not finite, or they are all the same.
+        InputError: the references are all the same.
     """
 
     def __init__(self, route_map: RouteMap, model: PairModel):
         reference = np.asarray(route_map.reference, np.float64)
-        if not np.isfinite(reference).all():
-            raise InputError(f"reference embedding {int((~np.isfinite(reference).all(1)).argmax())} is not finite")
         self.model, self.reference, self.total_variance = model, reference, float(reference.var(0).sum())
         if not self.total_variance > 0:
             raise InputError("the reference embeddings are all the same; nothing can be localized with them")
@@ -60,20 +58,6 @@ class ObservationModel:
         """ρ of the residuals at places first and second, elementwise, float64."""
         squared = ((self.reference[first] - self.reference[second]) ** 2).sum(-1)
         return self.model.correlation * np.exp(-squared / (2 * self.model.reach**2 * self.total_variance))
-
-    def check(self, query: np.ndarray) -> np.ndarray:
-        """Queries (…, D) as contiguous float64.
-
-        Raises:
-            InputError: one is not finite, or of another dimension than the references.
-        """
-        query = np.ascontiguousarray(query, np.float64)
-        if query.shape[-1] != self.mean.shape[1]:
-            raise InputError(f"query embeddings of {query.shape[-1]} dimensions, references of {self.mean.shape[1]}; use the same model")
-        if not np.isfinite(query).all():
-            at = tuple(map(int, np.argwhere(~np.isfinite(query))[0][:-1]))
-            raise InputError(f"query embedding {', '.join(map(str, at)) or 0} is not finite; the model has diverged or the file is damaged")
-        return query
 
 
 @njit(nogil=True)

@@ -6,15 +6,19 @@ takes two (a panorama was missed), or is put down anywhere (restart), and what c
 so no error lasts, and isolated places and one-way edges are ordinary. Nothing assumes that a place is visited once.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 
 from eval.routes.likelihood import turn_log_probability
-from eval.routes.localizer import TAIL, RouteMap
+from eval.routes.localizer import TAIL, Belief, RouteMap
 from eval.routes.observation import ObservationModel, PairModel, first_log_likelihood, next_log_likelihood
 from utils.errors import InputError
+from utils.progress import progress
+
+NEGLIGIBLE = 1e-3  # probability beside the largest, below which a place is not worth naming
 
 
 @dataclass(frozen=True)
@@ -77,19 +81,18 @@ class OnlineLocalizer:
         Raises:
             InputError: the query is not finite; a turn without headings. The filter is left as it was.
         """
-        query, o, m, graph = self.observation.check(query), self.observation, self.motion, self.map.graph
+        query, o, m, graph = self.map.check(query), self.observation, self.motion, self.map.graph
         single = first_log_likelihood(query, o.mean, o.gain)
         if self.before is None:
             posterior = np.exp(single - single.max())
             self.probability = np.concatenate([np.zeros(len(self.origin)), posterior / posterior.sum()])
             self.tail[len(self.origin) :, -1] = self.everywhere
         else:
-            observed = 2 if turn is None else int(turn)
             here = self.everywhere
             ways = (self.origin, graph.neighbor, self.rho), (*self.ends, self.rho_skip), (here, here, self.rho_stay)
             edge, skip, stay = (
                 next_log_likelihood(self.before, query, o.mean, a, b, rho, o.gain, o.half_dims)
-                + (0.0 if turn is None else turn_log_probability(self.map, True, a, b)[observed])
+                + (0.0 if turn is None else turn_log_probability(self.map, a, b)[int(turn)])
                 for a, b, rho in ways
             )
             if turn is not None:
@@ -134,12 +137,26 @@ class OnlineFilter:
     def locate(self, query: np.ndarray, turns: np.ndarray | None = None) -> np.ndarray:
         """(R, L, TAIL) last places of the most probable path after each step (see `Localizer.locate`)."""
         tails = np.full((*query.shape[:2], TAIL), -1, np.int32)
-        for r, drive in enumerate(query):
-            self.filter.reset()
-            for t, embedding in enumerate(drive):
-                self.filter.step(embedding, None if turns is None or t == 0 else bool(turns[r, t - 1]))
+        for r, drive in enumerate(progress(query, desc="routes", unit=" routes")):
+            for t, _ in enumerate(self._steps(drive, None if turns is None else turns[r])):
                 tails[r, t] = self.filter.best_tail()
         return tails
+
+    def beliefs(self, query: np.ndarray, turns: np.ndarray | None = None) -> list[Belief]:
+        """What is believed after each step of one drive; weights are relative probabilities."""
+        steps = []
+        for probability in self._steps(query, turns):
+            relative = probability / probability.max()
+            order = np.argsort(relative, kind="stable")
+            shown = order[relative[order] > NEGLIGIBLE]
+            steps.append(Belief(shown, relative[shown], self.filter.best_tail(), f"{100 * self.filter.best()[2]:.0f} % sure"))
+        return steps
+
+    def _steps(self, query: np.ndarray, turns: np.ndarray | None) -> Iterator[np.ndarray]:
+        """(N,) probability of each place after each step of one drive."""
+        self.filter.reset()
+        for t, embedding in enumerate(query):
+            yield self.filter.step(embedding, None if turns is None or t == 0 else bool(turns[t - 1]))
 
 
 @njit

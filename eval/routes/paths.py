@@ -8,7 +8,7 @@ from numba import njit
 from eval.routes.graph import RouteGraph
 from utils.errors import InputError
 
-MAX_PATHS = 20_000_000  # in memory at a time: 8 bytes each, and 8 bytes of scores for each core
+MAX_PATHS = 20_000_000  # in memory at a time: 12 bytes each, and 8 bytes of scores for each core
 
 
 class TooManyPaths(InputError):

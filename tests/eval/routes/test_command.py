@@ -57,6 +57,28 @@ def test_generated_routes_and_what_is_written(call, files, tmp_path):
     assert json.loads((tmp_path / "b.json").read_text())["top1_accuracy"] != found["top1_accuracy"]
 
 
+def test_unlabelled_panoramas_are_read_for_hubness(call, refusal, files, tmp_path):
+    """Their queries, normalised like the others; never their references."""
+    wanted = {"generate": 40, "length": 5, "localizer": "hubness", "metric": "cosine", "json": tmp_path / "a.json"}
+    rng = np.random.default_rng(1)
+    with np.load(files["--embeddings"]) as archive:
+        query = archive["reference"] + 0.5 * rng.standard_normal((60, 6)).astype(np.float32)
+
+    def accuracy(**changes) -> list[float]:
+        assert call(*options(files, **wanted, **changes))[0] == 0
+        return json.loads((tmp_path / "a.json").read_text())["top1_accuracy"]
+
+    for name, arrays in (("u", {"query": query, "reference": query}), ("v", {"query": 7 * query, "reference": 0 * query + 1})):
+        np.savez(tmp_path / f"{name}.npz", **arrays)
+    drive, bank = accuracy(), accuracy(unlabelled=tmp_path / "u.npz")
+    assert drive != bank == accuracy(unlabelled=tmp_path / "v.npz")
+    assert json.loads((tmp_path / "a.json").read_text())["unlabelled"] == str(tmp_path / "v.npz")
+    np.savez(tmp_path / "u.npz", query=query[:, :5], reference=query[:, :5])
+    assert "unlabelled embeddings of 5 dimensions, references of 6" in refusal(*options(files, **wanted, unlabelled=tmp_path / "u.npz"))
+    wanted["localizer"] = "online"
+    assert "is for --localizer hubness" in refusal(*options(files, **wanted, unlabelled=tmp_path / "u.npz"))
+
+
 def test_published_files_count_from_1(call, tmp_path):
     mat = published_mat(tmp_path / "MES_ring.mat")
     savemat(tmp_path / "r.mat", {"test_route": [[1, 2, 3], [4, 1, 2]]})
@@ -85,8 +107,8 @@ def test_an_area_its_roads_and_its_animation(call, small_city, tmp_path):
     status, text, _ = call(*arguments, "--animate", 2, "--out", tmp_path / "a.gif")
     assert status == 0 and "100.0" in text
     with Image.open(tmp_path / "a.gif") as picture:
-        assert picture.n_frames == 4 and picture.size == (1120, 684)
-        assert picture.convert("RGB").getpixel((880, 120)) == pytest.approx((99, 99, 99), abs=6)  # the panorama
+        assert picture.n_frames == 4 and picture.height == 684
+        assert picture.convert("RGB").getpixel((picture.width - 240, 120)) == pytest.approx((99, 99, 99), abs=6)  # the panorama
     assert call(*arguments, "--animate", 2, "--out", tmp_path / "a.html")[0] == 0
     page = (tmp_path / "a.html").read_text()
     assert page.count("iVBORw0KGgo") == 4 and "src=" not in page.replace('f.src="data:', "")
@@ -154,8 +176,8 @@ def test_routes_that_cannot_be(refusal, files, tangle, tmp_path):
         (f"{good},{to}\n{good},{other}\n", f"route 2 leaves the graph: no edge from place {good} to {other} (step 1)"),
         (f"{good},60\n", "route 1 passes place 60; with 60 places they must be whole numbers from 0 to 59"),
         (f"{good},1.5\n", "passes place 1.5"),
-        ("a,b\n", "they must be a table of numbers"),
-        ("1,2\n3\n", "they must be a table of numbers"),
+        ("a,b\n", "they must be a table of finite numbers, one route a line, all of one length"),
+        ("1,2\n3\n", "they must be a table of finite numbers, one route a line, all of one length"),
         ("", "not a table of routes"),
     ):
         path.write_text(text)

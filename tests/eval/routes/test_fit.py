@@ -36,6 +36,8 @@ def test_finds_what_was_put_in(street):
     query[7, 1] = np.nan
     with pytest.raises(InputError, match="query embedding 7 is not finite"):
         fit(query, route_map, count=10, length=3)
+    with pytest.raises(InputError, match="two random routes or more"):
+        fit(*street, count=1, length=3)
 
 
 def test_one_standard_error_rule():

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eval.routes import published
+from eval.routes import search as paths_search
 from eval.routes.accuracy import top1_accuracy, true_tails
 from eval.routes.files import read_routes, read_turns
 from eval.routes.graph import RouteGraph
@@ -68,7 +68,7 @@ def test_both_searches_agree_without_culling(tangle):
     search = PublishedSearch(RouteMap(reference, tangle))
     for q, tails in zip(query, search.locate(query), strict=True):
         found = search.search(q)
-        assert published._tails(found.place, found.parent, found.step).tolist() == tails.tolist()
+        assert paths_search._tails(found.place, found.parent, found.step).tolist() == tails.tolist()
         assert found.step.tolist() == path_tree(tangle, 6).level.tolist()
 
 
