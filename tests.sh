@@ -13,7 +13,7 @@ TEXT
 
 case ${1-} in
     -h | --help) usage; exit 0 ;;
-    '') set -- tests ;;
+    '') set -- tests --numprocesses auto --maxprocesses 4 --dist loadfile ;;
 esac
 
 choose_python
@@ -23,4 +23,4 @@ if ! satisfies requirements-dev.txt; then
         fail "the active Python lacks the test tools: $python -m pip install -r requirements-dev.txt"
     install_once requirements-dev.txt
 fi
-exec "$python" -m pytest "$@"
+OMP_NUM_THREADS=1 exec "$python" -m pytest "$@"  # processes side by side must not fight over the cores

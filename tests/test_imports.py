@@ -9,11 +9,11 @@ import sys
 
 class Missing:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"shapely", "osmium", "embreex", "numba", "cv2", "faiss", "torch_geometric"}:
+        if name.partition(".")[0] in {"shapely", "osmium", "embreex", "numba", "cv2", "faiss", "torch_geometric", "timm"}:
             raise ImportError(name)
 
 sys.meta_path.insert(0, Missing())
-import training.train, eval.evaluate
+import training.train, eval.evaluate, models.published.images
 """
 
 

@@ -1,0 +1,169 @@
+"""Every encoder: parameters, milliseconds forward + backward, peak memory; beside the straightforward way where there is a better one.
+
+Straightforward: DGCNN gathers edges and convolves them; images run in float32, channels first (ours: channels last, in bfloat16 where the
+processor computes it, as training does). Outputs are compared. Each encoder runs in a process of its own, whose peak memory above the
+start is reported.
+
+example: python -m benchmarks.encoders --points 1024 --height 128 --only dgcnn pointnet resnet18
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+
+import torch
+from torch import Tensor, nn
+
+from config.reader import from_mapping
+from config.schema import CloudConfig, PanoramaConfig
+from models.__main__ import random_graph
+from models.clouds.dgcnn import DGCNN
+from models.clouds.encoder import CloudEncoder
+from models.clouds.graph_encoder import GraphEncoder
+from models.images.encoder import ImageEncoder
+from models.neighbors import nearest_neighbors
+from models.registry import CLOUDS, IMAGES
+from utils.arguments import count
+from utils.device import autocast, choose_device
+from utils.errors import run_command
+
+DIM = 256
+
+
+class EdgeByEdge(nn.Module):
+    """A DGCNN with the same weights that gathers its edges, (B, 2·C, P, k), and convolves them."""
+
+    def __init__(self, network: DGCNN):
+        super().__init__()
+        self.k, self.dynamic, self.join, self.features = network.k, network.dynamic, network.join, network.features
+        self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList(layer.norm for layer in network.layers)
+        for layer in network.layers:
+            w1 = layer.neighbor.weight
+            convolution = nn.Conv2d(2 * w1.shape[1], w1.shape[0], 1, bias=False)
+            convolution.weight = nn.Parameter(torch.cat([w1, w1 + layer.centre.weight], 1)[..., None, None].detach().clone())
+            self.convolutions.append(convolution)
+
+    def forward(self, positions: Tensor, inputs: Tensor) -> tuple[Tensor, None]:
+        index, x, outputs = nearest_neighbors(positions, self.k), inputs, []
+        for i, (convolve, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
+            if i and self.dynamic:
+                index = nearest_neighbors(x, self.k)
+            batch = torch.arange(len(x), device=x.device)[:, None, None]
+            neighbor = x[batch, index]  # B,P,k,C
+            centre = x[:, :, None].expand_as(neighbor)
+            edges = torch.cat([neighbor - centre, centre], dim=-1).permute(0, 3, 1, 2)
+            best = convolve(edges).amax(3).transpose(1, 2)  # norm and activation commute with the maximum; after it they cost less
+            x = nn.functional.leaky_relu(norm(best), 0.2)
+            outputs.append(x)
+        return self.join(torch.cat(outputs, dim=-1)), None
+
+
+def build(name: str, args: argparse.Namespace) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """An encoder and inputs for a batch; graphs of 100 nodes a place."""
+    torch.manual_seed(0)
+    if name in CLOUDS and CLOUDS[name].reads == "graph":
+        return GraphEncoder(from_mapping(CloudConfig, {"encoder": name}, name), DIM), (random_graph(args.batch, 100, 500),)
+    if name in CLOUDS:
+        config = from_mapping(CloudConfig, {"encoder": name, "points": args.points}, name)
+        cloud = (torch.rand(args.batch, args.points, 3) - torch.tensor([0.5, 0.5, 0.0])) * torch.tensor([152.0, 152.0, 60.0])
+        return CloudEncoder(config, DIM), (cloud, torch.randint(0, 25, (args.batch, args.points), dtype=torch.uint8))
+    config = from_mapping(PanoramaConfig, {"encoder": name, "height": args.height}, name)
+    return ImageEncoder(config, DIM), (torch.rand(args.batch, 3, args.height, 2 * args.height),)
+
+
+def default_names() -> list[str]:
+    """The encoders that need no optional package."""
+    return [name for name, entry in {**IMAGES, **CLOUDS}.items() if not entry.package]
+
+
+def measure(model: nn.Module, inputs: tuple[Tensor, ...], repeat: int, precision: str, device: torch.device) -> dict[str, float]:
+    """Medians of wall and CPU milliseconds of forward + backward, and the peak of memory above the start in MB."""
+    def step():
+        with autocast(device, precision):
+            output = model(*inputs)[0]
+        output.float().square().mean().backward()
+        model.zero_grad(set_to_none=True)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    before = peak_mb(device)
+    step()  # warm
+    wall, cpu = [], []
+    for _ in range(repeat):
+        started, used = time.perf_counter(), time.process_time()
+        step()
+        wall.append(time.perf_counter() - started)
+        cpu.append(time.process_time() - used)
+    return {"wall_ms": sorted(wall)[repeat // 2] * 1e3, "cpu_ms": sorted(cpu)[repeat // 2] * 1e3, "peak_mb": peak_mb(device) - before}
+
+
+def peak_mb(device: torch.device) -> float:
+    """The most memory that was in use so far."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def run_one(name: str, way: str, args: argparse.Namespace) -> dict[str, float]:
+    """Measures one encoder in one way."""
+    device, plain, image = choose_device(args.device), way == "straightforward", name in IMAGES
+    with device:
+        model, inputs = build(name, args)
+        parameters = sum(p.numel() for p in model.parameters())
+        if name == "dgcnn" and plain:
+            model.network = EdgeByEdge(model.network)
+    if image and not plain:
+        model, inputs = model.to(memory_format=torch.channels_last), tuple(v.to(memory_format=torch.channels_last) for v in inputs)
+    precision = "auto" if image and not plain else "float32"
+    result = measure(model.train(), inputs, args.repeat, precision, device) | {"parameters": parameters}
+    with torch.no_grad():
+        result["output"] = model.eval()(*inputs)[0].float().flatten()[:4096].tolist()
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.encoders", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="encoders to measure (default: all that need no optional package)")
+    parser.add_argument("--batch", type=count, default=8)
+    parser.add_argument("--points", type=count, default=1024)
+    parser.add_argument("--height", type=count, default=128, help="rows of panoramas")
+    parser.add_argument("--repeat", type=count, default=5)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--one", nargs=2, metavar=("NAME", "WAY"), help=argparse.SUPPRESS)  # a process of its own
+    args = parser.parse_args()
+    if args.one:
+        print(json.dumps(run_one(*args.one, args)))
+        return
+    names = args.only or default_names()
+    print(f"batch {args.batch}, {args.points} points, panoramas {args.height} × {2 * args.height}, {args.device}; "
+          f"forward + backward, median of {args.repeat}")
+    print(f"{'encoder':24}{'way':>17}{'parameters':>13}{'wall ms':>10}{'CPU ms':>10}{'peak MB':>9}{'ratio':>7}{'difference':>12}")
+    for name in names:
+        ways = ["ours", "straightforward"] if name == "dgcnn" or name in IMAGES else ["ours"]
+        results = {way: _apart(name, way) for way in ways}
+        for way, r in results.items():
+            ratio = difference = ""
+            if way != "ours":
+                ours = results["ours"]
+                a, b = torch.tensor(ours["output"]), torch.tensor(r["output"])
+                ratio, difference = f"{r['wall_ms'] / ours['wall_ms']:.1f}", f"{(a - b).norm() / b.norm():.1e}"
+            print(f"{name:24}{way:>17}{r['parameters']:>13,}{r['wall_ms']:>10.0f}{r['cpu_ms']:>10.0f}{r['peak_mb']:>9.0f}{ratio:>7}{difference:>12}",
+                  flush=True)
+
+
+def _apart(name: str, way: str) -> dict:
+    """`run_one` in a fresh process, so that peaks of memory do not mix."""
+    command = [sys.executable, "-m", "benchmarks.encoders", *sys.argv[1:], "--one", name, way]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+    return json.loads(done.stdout)
+
+
+if __name__ == "__main__":
+    run_command(main)
