@@ -10,20 +10,9 @@ from models.clouds.encoder import CloudEncoder
 from models.neighbors import nearest_neighbors
 
 
-def randomise_norms(module):
-    """Positive scales, and statistics as after training."""
-    for m in module.modules():
-        if isinstance(m, nn.BatchNorm1d):
-            nn.init.uniform_(m.weight, 0.5, 2)
-            nn.init.normal_(m.bias)
-            m.running_mean.normal_()
-            m.running_var.uniform_(0.5, 2)
-
-
-def test_edge_conv_is_the_maximum_over_explicit_edges():
+def test_edge_conv_is_the_maximum_over_explicit_edges(trained):
     torch.manual_seed(0)
-    layer = EdgeConv(5, 6).double().eval()
-    randomise_norms(layer)
+    layer = trained(EdgeConv(5, 6))
     x = torch.randn(3, 11, 5, dtype=torch.float64)
     index = nearest_neighbors(x, 4)
     w1 = layer.neighbor.weight
@@ -44,9 +33,7 @@ def cloud():
 
 def encoder(dim=9, **changes):
     torch.manual_seed(0)
-    model = CloudEncoder(CloudConfig(**{"points": 20, "neighbors": 4, "widths": [6, 5], "features": 8} | changes), dim).eval()
-    randomise_norms(model)
-    return model
+    return CloudEncoder(CloudConfig(**{"points": 20, "neighbors": 4, "widths": [6, 5], "features": 8} | changes), dim).eval()
 
 
 def test_graphs_are_built_on_what_is_asked_for(cloud, monkeypatch):
