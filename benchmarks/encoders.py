@@ -1,8 +1,8 @@
 """Every encoder: parameters, milliseconds forward + backward, peak memory; beside the straightforward way where there is a better one.
 
-Straightforward: DGCNN gathers edges and convolves them; images run in float32, channels first (ours: channels last, in bfloat16 where the
-processor computes it, as training does). Outputs are compared. Each encoder runs in a process of its own, whose peak memory above the
-start is reported.
+Straightforward: clouds as benchmarks/straightforward.py has them; images in float32, channels first (ours: channels last, in bfloat16
+where the processor computes it, as training does). Outputs are compared. Each encoder runs in a process of its own, whose peak memory above
+the start is reported.
 
 example: python -m benchmarks.encoders --points 1024 --height 128 --only dgcnn pointnet resnet18
 """
@@ -13,52 +13,24 @@ import resource
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.straightforward import straightforward
 from config.reader import from_mapping
 from config.schema import CloudConfig, PanoramaConfig
 from models.__main__ import random_graph
-from models.clouds.dgcnn import DGCNN
 from models.clouds.encoder import CloudEncoder
 from models.clouds.graph_encoder import GraphEncoder
 from models.images.encoder import ImageEncoder
-from models.neighbors import nearest_neighbors
 from models.registry import CLOUDS, IMAGES
 from utils.arguments import count
 from utils.device import autocast, choose_device
 from utils.errors import run_command
 
 DIM = 256
-
-
-class EdgeByEdge(nn.Module):
-    """A DGCNN with the same weights that gathers its edges, (B, 2·C, P, k), and convolves them."""
-
-    def __init__(self, network: DGCNN):
-        super().__init__()
-        self.k, self.dynamic, self.join, self.features = network.k, network.dynamic, network.join, network.features
-        self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList(layer.norm for layer in network.layers)
-        for layer in network.layers:
-            w1 = layer.neighbor.weight
-            convolution = nn.Conv2d(2 * w1.shape[1], w1.shape[0], 1, bias=False)
-            convolution.weight = nn.Parameter(torch.cat([w1, w1 + layer.centre.weight], 1)[..., None, None].detach().clone())
-            self.convolutions.append(convolution)
-
-    def forward(self, positions: Tensor, inputs: Tensor) -> tuple[Tensor, None]:
-        index, x, outputs = nearest_neighbors(positions, self.k), inputs, []
-        for i, (convolve, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
-            if i and self.dynamic:
-                index = nearest_neighbors(x, self.k)
-            batch = torch.arange(len(x), device=x.device)[:, None, None]
-            neighbor = x[batch, index]  # B,P,k,C
-            centre = x[:, :, None].expand_as(neighbor)
-            edges = torch.cat([neighbor - centre, centre], dim=-1).permute(0, 3, 1, 2)
-            best = convolve(edges).amax(3).transpose(1, 2)  # norm and activation commute with the maximum; after it they cost less
-            x = nn.functional.leaky_relu(norm(best), 0.2)
-            outputs.append(x)
-        return self.join(torch.cat(outputs, dim=-1)), None
 
 
 def build(name: str, args: argparse.Namespace) -> tuple[nn.Module, tuple[Tensor, ...]]:
@@ -113,14 +85,13 @@ def run_one(name: str, way: str, args: argparse.Namespace) -> dict[str, float]:
     with device:
         model, inputs = build(name, args)
         parameters = sum(p.numel() for p in model.parameters())
-        if name == "dgcnn" and plain:
-            model.network = EdgeByEdge(model.network)
     if image and not plain:
         model, inputs = model.to(memory_format=torch.channels_last), tuple(v.to(memory_format=torch.channels_last) for v in inputs)
     precision = "auto" if image and not plain else "float32"
-    result = measure(model.train(), inputs, args.repeat, precision, device) | {"parameters": parameters}
-    with torch.no_grad():
-        result["output"] = model.eval()(*inputs)[0].float().flatten()[:4096].tolist()
+    with straightforward(model) if plain and not image else nullcontext():
+        result = measure(model.train(), inputs, args.repeat, precision, device) | {"parameters": parameters}
+        with torch.no_grad():
+            result["output"] = model.eval()(*inputs)[0].float().flatten()[:4096].tolist()
     return result
 
 
@@ -144,7 +115,7 @@ def main() -> None:
           f"forward + backward, median of {args.repeat}")
     print(f"{'encoder':24}{'way':>17}{'parameters':>13}{'wall ms':>10}{'CPU ms':>10}{'peak MB':>9}{'ratio':>7}{'difference':>12}")
     for name in names:
-        ways = ["ours", "straightforward"] if name == "dgcnn" or name in IMAGES else ["ours"]
+        ways = ["ours"] if name == "pointnet" else ["ours", "straightforward"]  # there is one way to compute a PointNet
         results = {way: _apart(name, way) for way in ways}
         for way, r in results.items():
             ratio = difference = ""

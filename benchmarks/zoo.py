@@ -1,4 +1,4 @@
-"""Trains every cloud encoder, fusion and panorama pooling on the same data with the same budget and several seeds, and prints one table.
+"""Trains modalities, heads, fusions, cloud encoders and poolings on the same data with the same budget and several seeds; prints one table.
 
 Runs that exist are not repeated, so an interrupted table goes on where it stopped. Each run has one thread; `--jobs` run side by side.
 
@@ -17,38 +17,48 @@ from pathlib import Path
 
 from config.reader import to_yaml
 from config.schema import read_config
-from models.registry import CLOUDS, FUSIONS, MAP_POOLINGS
+from models.registry import CLOUDS, FUSIONS, MAP_POOLINGS, POINT_POOLINGS
 from utils.arguments import count, seed
 from utils.errors import run_command
 from utils.progress import progress
 
 TILE_ONLY, CLOUD_ONLY = ("model.cloud=null", "model.fusion=null"), ("model.tile=null", "model.fusion=null")
 SHOWN = ("recall@1", "recall@5", "recall@10", "within_25m")
-# Sizes of cloud networks that fit the recipe's own DGCNN: 8 neighbours, and layers of about its widths.
+# Sizes of cloud networks that fit the recipe's own DGCNN: 8 neighbours, layers of about its widths, and one point in four
+# left by those that thin the cloud.
 SIZES = {
     "pointnet": {"widths": [32, 32, 32, 64]},
-    "pointnet2": {"widths": [32, 64, 128]},
+    "pointnet2": {"widths": [32, 64, 128], "strides": [2, 2]},
     "pct": {"widths": [32, 64, 128]},
-    "point_transformer": {"widths": [16, 32, 64, 128], "attention_width": 32},
-    "pointnext": {"widths": [32, 64, 128]},
+    "point_transformer": {"widths": [32, 64, 128], "strides": [2, 2], "attention_width": 32},
     "graph_edgeconv": {"widths": [32, 32, 64]},
-    "graph_pointnet2": {"widths": [32, 64, 128]},
+    "graph_pointnet2": {"widths": [32, 64, 128], "strides": [2, 2]},
     "graph_point_transformer": {"widths": [32, 64]},
     "buildings": {"points": 1024, "sectors": 1},  # what the configuration takes for a network without points
 }
 
 
 def variants() -> dict[str, dict[str, tuple[str, ...]]]:
-    """Groups of variants: name → overrides of the recipe, which itself has a tile, a DGCNN and concat."""
+    """Groups of variants: name → overrides of the recipe, which itself has a tile, a DGCNN and add."""
     cartesian = ("model.tile.polar=false", "model.tile.sectors=1", "model.cloud.sectors=1")
+    heads = ("panorama", "tile", "cloud")
     return {
+        "cloud encoder and fusion": {
+            f"{cloud}, {fusion}": (*_cloud(cloud), *(() if fusion == "add" else (f"model.fusion={fusion}",)))
+            for cloud in ("dgcnn", "pointnet") for fusion in ("add", "cross_attention")
+        },
         "modality": {"tile": TILE_ONLY, "cloud": CLOUD_ONLY, "tile and cloud": ()},
-        "cloud encoder, cloud alone": {name: (*CLOUD_ONLY, *_cloud(name)) for name in CLOUDS},
+        "heads, tile and cloud": {"norm": (), "linear": tuple(f"model.{name}.head=linear" for name in heads)},
         "fusion, polar tiles and sectors": {
-            name: () if name == "concat" else (f"model.fusion={name}",) for name, entry in FUSIONS.items() if entry.polar
+            name: () if name == "add" else (f"model.fusion={name}",) for name, entry in FUSIONS.items() if entry.polar
         },
         "fusion, Cartesian tiles, no sectors": {
-            name: (*cartesian, f"model.fusion={name}") for name in ("concat", "pixel_to_point", "2to3", "3to2")
+            name: (*cartesian, f"model.fusion={name}") for name in ("add", "pixel_to_point", "2to3", "3to2")
+        },
+        "cloud encoder, cloud alone": {name: (*CLOUD_ONLY, *_cloud(name)) for name in CLOUDS},
+        "pooling of points, cloud alone": {
+            "max by sector": CLOUD_ONLY,
+            **{name: (*CLOUD_ONLY, "model.cloud.sectors=1", f"model.cloud.pooling={name}") for name in POINT_POOLINGS},
         },
         "pooling of panoramas, tile alone": {
             "mean by sector": TILE_ONLY,
@@ -94,8 +104,10 @@ def main() -> None:
     parser.add_argument("--groups", nargs="+", choices=variants(), help="parts of the table (default all)")
     args = parser.parse_args()
     groups = {group: v for group, v in variants().items() if not args.groups or group in args.groups}
-    jobs = {(overrides, number): f"{group}-{name}".replace(" ", "_").replace("/", "_").replace(",", "")
-            for number in args.seeds for group, named in groups.items() for name, overrides in named.items()}  # fmt: skip
+    names = {overrides: f"{group}-{name}".replace(" ", "_").replace(",", "")
+             for group, named in reversed(variants().items()) for name, overrides in named.items()}  # fmt: skip
+    used = dict.fromkeys(overrides for named in groups.values() for overrides in named.values())
+    jobs = {(overrides, number): names[overrides] for number in args.seeds for overrides in used}
     with ThreadPoolExecutor(args.jobs) as pool:
         futures = {job: pool.submit(train, args.recipe, name, *job, args.runs) for job, name in jobs.items()}
         results = {job: f.result() for job, f in progress(futures.items(), desc="runs", unit=" runs")}

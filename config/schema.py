@@ -10,7 +10,7 @@ from config.reader import read_settings
 from models.registry import CLOUDS, FUSIONS, MAP_POOLINGS, POINT_POOLINGS, Entry, image_entry, known
 from utils.errors import InputError
 
-Head = Literal["linear", "mlp", "none"]
+Head = Literal["norm", "linear", "mlp", "none"]
 
 
 def _check(ok: bool, message: str) -> None:
@@ -64,7 +64,7 @@ class ImageEncoderConfig:
     pooling: str = "mean"  # of the feature map
     hidden: int | None = None  # flat: width of its layer
     sectors: int = 1  # the horizon is cut into this many sectors that are pooled apart; 1 pools globally
-    head: Head = "linear"  # from the pooling's width to embedding_dim; none: they agree
+    head: Head = "norm"  # from the pooling's width to embedding_dim; none: they agree
     weights: str = "none"  # none: from scratch; imagenet; or a file: of a trunk, of this encoder, or a checkpoint that holds it
 
     def __post_init__(self):
@@ -151,7 +151,7 @@ class CloudConfig:
     scale: Literal["metres", "unit"] = "metres"  # coordinates over 76 m, or about the cloud's mean and over its largest norm
     pooling: str = "max"  # of the points' features
     sectors: int = 1
-    head: Head = "linear"
+    head: Head = "norm"
     weights: str = "none"  # none: from scratch; or a file with the encoder's weights
 
     def __post_init__(self):
@@ -198,7 +198,7 @@ class ModelConfig:
     tile: TileConfig | None = None
     cloud: CloudConfig | None = None
     fusion: str | None = None
-    head: Head | None = None  # of the map's tower; null: linear where the fusion's width is not embedding_dim
+    head: Head | None = None  # of the map's tower; null: norm where the fusion's width is not embedding_dim
     embedding_dim: int = 256
     preprocessing: Literal["ours", "published"] = "ours"  # published: images scaled, polar tiles sampled as the published weights expect
 
@@ -266,7 +266,7 @@ class TrainingConfig:
     """The loop."""
 
     epochs: int = 30
-    batch_size: int = 64
+    batch_size: int = 64  # a norm over few samples says little: of two, only which is larger
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     warmup: float = 0.05  # share of all steps over which the learning rate rises

@@ -31,7 +31,7 @@ class GroundToMap(nn.Module):
         self.cloud = kind(config.cloud, branch_dim) if config.cloud else None
         self.fusion = fusion.load()(config, self.tile, self.cloud) if fusion else None
         width = self.fusion.width if fusion else dim
-        kind = config.head or ("none" if width == dim else "linear")
+        kind = config.head or ("none" if width == dim else "norm")
         self.head = nn.Identity() if kind == "none" else make_head(kind, width, dim)
         self.reference_dim = width if kind == "none" else dim
 
@@ -61,5 +61,5 @@ def build_model(config: Config, device: torch.device) -> GroundToMap:
         model = GroundToMap(config.model)
     if model.reference_dim != config.model.embedding_dim:
         raise InputError(f"model.head is none, and fusion {config.model.fusion} gives {model.reference_dim:,} numbers, but "
-                         f"model.embedding_dim is {config.model.embedding_dim:,}; set model.head to linear or mlp, or make them agree")
+                         f"model.embedding_dim is {config.model.embedding_dim:,}; give model.head another value, or make them agree")
     return model.to(device, memory_format=torch.channels_last)

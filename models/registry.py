@@ -98,7 +98,6 @@ MAP_POOLINGS = {
     "mean": PoolingEntry("models.poolings.map_mean:MapMean", sectors=True),
     "gem": PoolingEntry("models.poolings.gem:GeM"),
     "netvlad": PoolingEntry("models.poolings.netvlad:NetVLAD"),
-    "attention": PoolingEntry("models.poolings.attention:Attention"),
     "safa": PoolingEntry("models.poolings.safa:SAFA", published="resnet_safa"),
     "flat": PoolingEntry("models.poolings.flat:Flat", {"hidden": 512}, published="resnet"),
     "token": PoolingEntry("models.poolings.class_tokens:ClassTokens", published="deit, vit", reads="tokens"),
@@ -117,9 +116,6 @@ CLOUDS = {
         {"neighbors": 20, "strides": [4, 4, 4], "widths": [32, 64, 128, 256], "attention_width": 512},
         "pt2",
     ),
-    "pointnext": CloudEntry(
-        "models.clouds.pointnext:PointNeXt", {"neighbors": 16, "radius": 0.16, "strides": [2, 2], "widths": [64, 128, 256]}
-    ),
     "graph_edgeconv": CloudEntry("models.clouds.graph_edgeconv:GraphEdgeConv", {"neighbors": 16, "widths": [64, 64, 128]}),
     "graph_pointnet2": CloudEntry(
         "models.clouds.graph_pointnet2:GraphPointNet2", {"neighbors": 32, "radius": 0.2, "strides": [2, 4], "widths": [64, 128, 256]}
@@ -135,12 +131,10 @@ POINT_POOLINGS = {
     "max_mean": PoolingEntry("models.poolings.tokens:MaxMean"),
     "gem": PoolingEntry("models.poolings.gem:GeM"),
     "netvlad": PoolingEntry("models.poolings.netvlad:NetVLAD"),
-    "attention": PoolingEntry("models.poolings.attention:Attention"),
 }
 FUSIONS = {
     "concat": FusionEntry("models.fusions.concat:Concat", published="concat"),
     "add": FusionEntry("models.fusions.add:Add", published="add"),
-    "gated": FusionEntry("models.fusions.gated:Gated"),
     "pixel_to_point": FusionEntry("models.fusions.pixel_to_point:PixelToPoint", reads="features"),
     "point_to_pixel": FusionEntry("models.fusions.point_to_pixel:PointToPixel", reads="features"),
     "cross_attention": FusionEntry("models.fusions.cross_attention:CrossAttention", reads="features"),

@@ -82,7 +82,7 @@ def test_folders_that_are_no_run(run):
 @pytest.mark.parametrize(
     ("change", "tensor"),
     [
-        ({"embedding_dim": 9}, "panorama.head.weight is (7, 128), the model has (9, 128)"),
+        ({"embedding_dim": 9}, "panorama.head.0.weight is (7, 128), the model has (9, 128)"),
         ({"panorama": PanoramaConfig("resnet18", 16, 3)}, "panorama.trunk.layer3.0.conv1.weight is missing, the model has (256, "),
         ({"cloud": None, "fusion": None}, "cloud.classes.vectors.weight is (25, 8), the model has no such tensor"),
     ],

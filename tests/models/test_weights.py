@@ -93,7 +93,7 @@ def test_own_files_and_checkpoints(tmp_path, capsys):
     config = TileConfig("resnet18_published", 32, weights=str(tmp_path / "best.safetensors"))
     model = ImageEncoder(config, None, name="model.tile")
     assert torch.equal(model.trunk.neck[0].weight, tile.trunk.neck[0].weight)
-    assert capsys.readouterr().out == f"{tmp_path / 'best.safetensors'}: not taken: head (2 tensors)\n"
+    assert capsys.readouterr().out == f"{tmp_path / 'best.safetensors'}: not taken: head (6 tensors)\n"
 
 
 def test_a_published_trunk_without_its_neck_says_so(tmp_path, capsys):
@@ -125,7 +125,7 @@ def converted(path, config, dim, **settings) -> dict:
     return encoder.state_dict()
 
 
-SMALL = {"points": 9, "neighbors": 3, "widths": [4], "features": 6}
+SMALL = {"points": 9, "neighbors": 3, "widths": [4], "features": 6, "head": "linear"}
 
 
 @pytest.mark.parametrize(

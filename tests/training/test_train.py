@@ -157,7 +157,7 @@ def test_the_best_checkpoint_follows_the_validation_recall(tile_only, monkeypatc
         return dict(zip(("recall@1", "recall@10"), next(scripted), strict=True)) | {"median_error_m": 1.0}
 
     def remember(model, *args):
-        weights.append(model.panorama.head.weight.clone())
+        weights.append(model.panorama.head[0].weight.clone())
         return embed(model, *args)
 
     monkeypatch.setattr(module, "embed_places", remember)
@@ -165,7 +165,7 @@ def test_the_best_checkpoint_follows_the_validation_recall(tile_only, monkeypatc
     tile_only.training.epochs = 4
     run = train(tile_only, CPU)
     _, model, epoch = load_run(run, "best", CPU)
-    assert epoch == best and torch.equal(model.panorama.head.weight, weights[best - 1])
+    assert epoch == best and torch.equal(model.panorama.head[0].weight, weights[best - 1])
     assert load_run(run, "last", CPU)[2] == 4
 
 

@@ -59,7 +59,7 @@ def test_sectors(name, make_fusion, make_inputs):
         ({"fusion": "2to3", "tile": {"polar": True}}, "fusion is '2to3', which as published places points on Cartesian tiles only"),
         ({"fusion": "3to2", "tile": {"polar": True}}, "fusion is '3to2', which as published places points on Cartesian tiles only"),
         ({"fusion": "3to2", "cloud": None}, "fusion is '3to2', but there is no cloud encoder to fuse"),
-        ({"fusion": "gate"}, "fusion is 'gate', it takes one of .*; did you mean 'gated'"),
+        ({"fusion": "ad"}, "fusion is 'ad', it takes one of .*; did you mean 'add'"),
         ({"tile": {"encoder": "hybrid_vit", "pooling": "token"}, "fusion": "cross_attention"}, "tile.pooling token pools class tokens"),
     ],
 )

@@ -5,13 +5,12 @@ import math
 import pytest
 import torch
 
-from models.poolings.attention import QUERIES, Attention
 from models.poolings.gem import GeM
 from models.poolings.netvlad import CLUSTERS, NetVLAD
 from models.poolings.tokens import MaxMean, Mean
 from models.registry import MAP_POOLINGS, POINT_POOLINGS
 
-CLASSES = [Mean, MaxMean, GeM, NetVLAD, Attention]
+CLASSES = [Mean, MaxMean, GeM, NetVLAD]
 BATCH, TOKENS, CHANNELS = 3, 8, 5
 
 
@@ -33,15 +32,6 @@ def softmax(values):
 def naive_gem(pool, x):
     p = pool.p.item()
     return [(sum(max(x[n][c].item(), 1e-6) ** p for n in range(TOKENS)) / TOKENS) ** (1 / p) for c in range(CHANNELS)]
-
-
-def naive_attention(pool, x):
-    out = []
-    for c in range(CHANNELS * QUERIES):
-        query, channel = divmod(c, CHANNELS)
-        weights = softmax([float(pool.query.weight[query] @ row) for row in x])
-        out.append(sum(w * row[channel].item() for w, row in zip(weights, x, strict=True)))
-    return out
 
 
 def naive_netvlad(pool, x):
@@ -67,7 +57,7 @@ def naive_max_mean(pool, x):
 @torch.no_grad()
 @pytest.mark.parametrize(
     ("cls", "naive"),
-    [(Mean, naive_mean), (MaxMean, naive_max_mean), (GeM, naive_gem), (Attention, naive_attention), (NetVLAD, naive_netvlad)],
+    [(Mean, naive_mean), (MaxMean, naive_max_mean), (GeM, naive_gem), (NetVLAD, naive_netvlad)],
 )
 def test_against_a_loop(cls, naive, tokens):
     pool = make(cls)
@@ -122,5 +112,5 @@ def test_mixed_precision_stays_finite(cls, tokens):
 
 
 def test_maps_and_points_share_classes():
-    for name in ("gem", "netvlad", "attention"):
+    for name in ("gem", "netvlad"):
         assert MAP_POOLINGS[name].path == POINT_POOLINGS[name].path
