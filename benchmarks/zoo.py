@@ -41,14 +41,16 @@ SIZES = {
 def variants() -> dict[str, dict[str, tuple[str, ...]]]:
     """Groups of variants: name → overrides of the recipe, which itself has a tile, a DGCNN and add."""
     cartesian = ("model.tile.polar=false", "model.tile.sectors=1", "model.cloud.sectors=1")
-    heads = ("panorama", "tile", "cloud")
+    linear = tuple(f"model.{name}.head=linear" for name in ("panorama", "tile", "cloud"))
     return {
         "cloud encoder and fusion": {
             f"{cloud}, {fusion}": (*_cloud(cloud), *(() if fusion == "add" else (f"model.fusion={fusion}",)))
             for cloud in ("dgcnn", "pointnet") for fusion in ("add", "cross_attention")
         },
         "modality": {"tile": TILE_ONLY, "cloud": CLOUD_ONLY, "tile and cloud": ()},
-        "heads, tile and cloud": {"norm": (), "linear": tuple(f"model.{name}.head=linear" for name in heads)},
+        "heads": {
+            "norm, tile": TILE_ONLY, "linear, tile": (*TILE_ONLY, *linear[:2]), "norm, tile and cloud": (), "linear, tile and cloud": linear
+        },
         "fusion, polar tiles and sectors": {
             name: () if name == "add" else (f"model.fusion={name}",) for name, entry in FUSIONS.items() if entry.polar
         },
