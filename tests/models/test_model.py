@@ -22,6 +22,15 @@ def test_forward_and_backward(map_name, sectors, model_config, make_batch):
 
 
 @torch.no_grad()
+def test_by_default_the_embeddings_of_a_batch_share_nothing(map_name, model_config, make_batch):
+    """What all places have in common says nothing about any, and would make a branch outweigh another."""
+    torch.manual_seed(0)
+    config = model_config(map_name)
+    for embeddings in GroundToMap(config)(make_batch(config)):
+        assert embeddings.mean(0).abs().max() < 1e-4 * embeddings.abs().max()
+
+
+@torch.no_grad()
 def test_embeddings_do_not_depend_on_the_other_samples(map_name, model_config, make_batch):
     torch.manual_seed(0)
     config = model_config(map_name)
