@@ -1,0 +1,81 @@
+"""Work in a child process: results and exceptions come back, a death is one line."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from utils.child import in_child
+from utils.errors import InputError
+
+
+def test_result_and_process():
+    array, pid = in_child(lambda: (np.arange(100_000), os.getpid()), "file")
+    assert np.array_equal(array, np.arange(100_000)) and pid != os.getpid()
+
+
+@pytest.mark.parametrize("error", [InputError("row 3 is wrong"), KeyError("x"), OSError(28, "No space left on device"), SystemExit(3)])
+def test_exceptions_are_passed_on(error):
+    def work():
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        in_child(work, "file")
+    assert caught.value.args == error.args
+
+
+DEATHS = {
+    "segmentation fault": lambda: ctypes.string_at(0),
+    "abort": os.abort,
+    "exit": lambda: os._exit(0),
+    "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+}
+
+
+@pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
+def test_a_death_is_one_line(death, capfd):
+    with pytest.raises(InputError, match="^input.pbf: .*crashed"):
+        in_child(death, "input.pbf")
+    assert capfd.readouterr().err == ""
+
+
+def test_memory_is_limited():
+    assert in_child(lambda: len(bytearray(2**20)), "file", memory_bytes=2**28) == 2**20
+    with pytest.raises(MemoryError):
+        in_child(lambda: len(bytearray(2**29)), "file", memory_bytes=2**28)
+
+
+def test_no_child_is_left_over():
+    for work in (lambda: 1, os.abort):
+        try:
+            in_child(work, "file")
+        except InputError:
+            pass
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_the_child_ends_with_its_parent(tmp_path):
+    code = ("import os, time; from pathlib import Path; from utils.child import in_child\n"
+            f"in_child(lambda: (Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid())), time.sleep(600)), 'file')")  # fmt: skip
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        time.sleep(0.01)
+    child = int((tmp_path / "pid").read_text())
+    parent.kill()
+    parent.wait()
+    for _ in range(1000):
+        try:
+            os.kill(child, 0)
+            with open(f"/proc/{child}/stat") as file:
+                if file.read().rpartition(")")[2].split()[0] == "Z":  # ended; nobody has collected it in this container
+                    return
+        except (ProcessLookupError, FileNotFoundError):
+            return
+        time.sleep(0.01)
+    pytest.fail("the child lives on")

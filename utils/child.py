@@ -1,0 +1,109 @@
+"""Work in a child process: what a native library crashes on ends the child, and the caller gets one line.
+
+Linux only, as forking is used throughout.
+"""
+
+import ctypes
+import faulthandler
+import os
+import pickle
+import resource
+import signal
+import struct
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+from utils.errors import InputError
+
+T = TypeVar("T")
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+
+def die_with_parent(parent: int) -> None:
+    """Ends this process as soon as its parent ends, however that ends.
+
+    Args:
+        parent: process id of the parent, read there before the fork: it may have ended since.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def in_child(work: Callable[[], T], what: str, memory_bytes: int | None = None) -> T:
+    """The result of `work()`, computed in a forked child process.
+
+    What `work` changes in memory is lost; what it writes to disk and what it returns stays.
+
+    Args:
+        work: its result, and what it raises, must be picklable.
+        what: what is read, for the message, e.g. the file's path.
+        memory_bytes: address space that the child may take beyond what it inherits; default: no limit.
+
+    Raises:
+        InputError: the child died, e.g. of a segmentation fault in a native library.
+        Exception: what `work` raises; a MemoryError where the limit was reached.
+    """
+    reader, writer = os.pipe()
+    parent = os.getpid()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _run(work, writer, parent, memory_bytes)  # never returns
+    os.close(writer)
+    try:
+        with os.fdopen(reader, "rb") as pipe:
+            message = pipe.read()
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        raise
+    finally:
+        _, status = os.waitpid(child, 0)
+    length = struct.calcsize("Q")
+    if len(message) < length or len(message) != length + struct.unpack("Q", message[:length])[0]:
+        code = os.waitstatus_to_exitcode(status)
+        reason = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        raise InputError(f"{what}: the library that reads it crashed ({reason}); the file is damaged")
+    succeeded, result = pickle.loads(message[length:])  # written by our own child
+    if not succeeded:
+        raise result
+    return result
+
+
+def _run(work: Callable, writer: int, parent: int, memory_bytes: int | None) -> None:
+    status = 1
+    try:
+        die_with_parent(parent)
+        faulthandler.disable()
+        _quiet_native_messages()
+        if memory_bytes is not None:
+            limit = _address_space_bytes() + memory_bytes
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        try:
+            answer = True, work()
+        except BaseException as error:  # the parent raises it
+            answer = False, error.with_traceback(None)
+        body = pickle.dumps(answer)
+        with os.fdopen(writer, "wb") as pipe:
+            pipe.write(struct.pack("Q", len(body)) + body)
+        status = 0
+    finally:
+        sys.stdout.flush()
+        os._exit(status)  # no exit handlers: they are the parent's
+
+
+def _quiet_native_messages() -> None:
+    """Python's own messages still reach the terminal; "terminate called after …" of a dying library does not."""
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 2)
+    os.close(silent)
+
+
+def _address_space_bytes() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
