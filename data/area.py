@@ -1,5 +1,6 @@
 """An area: the places of one split, stored as arrays that are memory-mapped."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -79,9 +80,24 @@ class Area:
         if self.info.get("map_points_sha256") != city.info["points_sha256"]:
             raise InputError(f"{self.path}: built on another map than {city.path} now holds; build the area again")
 
+    def identity(self, city: CityMap) -> dict:
+        """What says exactly which data these are: names, and SHA-256 hashes of the area's files and of its map's description."""
+        return {"area": self.name, "area_sha256": _hash_of(sorted(p for p in self.path.iterdir() if p.suffix in (".npy", ".csv", ".json"))),
+                "map": city.info["source"], "map_sha256": _hash_of([city.path / "map.json"])}  # fmt: skip
+
     def _array(self, name: str) -> np.ndarray:
         with readable(self.path / name):
             return np.load(self.path / name, mmap_mode="r", allow_pickle=False)
+
+
+def _hash_of(files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Callable[[int], np.ndarray],
