@@ -18,7 +18,6 @@ from models.model import GroundToMap, build_model
 from utils.atomic import atomic_file
 from utils.errors import InputError
 
-HEADER = {"info", "sha256", "format"}  # keys of the header; checkpoints of earlier versions have no sha256
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -31,10 +30,12 @@ def save_checkpoint(path: Path, tensors: dict[str, Tensor], info: dict, previous
     Raises:
         OSError: the disk is full; `path` still holds what it held.
     """
-    tensors, text = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, json.dumps(info)
+    tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    # Within the info: of several entries the library writes the header in any order, and equal checkpoints have equal bytes.
+    header = {"info": json.dumps(info | {"sha256": _digest(tensors, info)})}
     with atomic_file(path) as temporary:
         try:
-            save_file(tensors, temporary, {"info": text, "sha256": _digest(tensors, text)})
+            save_file(tensors, temporary, header)
         except SafetensorError as error:  # it hides the system's error in its text
             number = re.search(r"os error (\d+)", str(error))
             if number is None:
@@ -61,10 +62,12 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict, str]:
     try:
         with safe_open(path, "pt") as file:
             header, tensors = file.metadata() or {}, {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
-        info, digest = json.loads(header["info"]), _digest(tensors, header["info"])
+        info = json.loads(header["info"])
         if not isinstance(info, dict):
             raise ValueError(f"its info is no mapping but {type(info).__name__}")
-        if header.get("sha256", digest) != digest or header.keys() - HEADER:
+        said = info.pop("sha256", None)  # checkpoints of earlier versions have none
+        digest = _digest(tensors, info)
+        if said not in (None, digest):
             raise ValueError("its checksum is not that of its content")
         return tensors, info, digest
     # RuntimeError, AttributeError: types of numbers that torch lacks or cannot read; JSON nested too deep.
@@ -72,9 +75,9 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict, str]:
         raise InputError(f"{path}: damaged, or not one of our checkpoints ({' '.join(str(error).split())[:200]})") from None
 
 
-def _digest(tensors: dict[str, Tensor], info: str) -> str:
+def _digest(tensors: dict[str, Tensor], info: dict) -> str:
     """SHA-256 of the info and of every tensor's name, type, shape and bytes."""
-    digest = hashlib.sha256(info.encode())
+    digest = hashlib.sha256(json.dumps(info).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())

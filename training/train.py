@@ -15,6 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from config.reader import to_yaml
 from config.schema import Config, TrainingConfig, read_config
+from config.unread import refuse_unread
 from data.area import Area
 from data.batches import PlaceBatches, prefetch
 from data.georeference import EXTENT_M
@@ -42,6 +43,8 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="settings that win over the recipe's")
     args = parser.parse_args()
     config = read_config(args.recipe, args.overrides)
+    if not config.training.resume:
+        refuse_unread(config)
     device = choose_device(config.device)
     run = train(config, device)
     loaded = open_run(run, "best", device)
