@@ -1,6 +1,5 @@
 """Settings that a recipe sets and nothing would read: a typing error in the name of a component, or a wrong idea of it."""
 
-import dataclasses
 
 from config.schema import AugmentationConfig, CloudConfig, Config, LossConfig, TileConfig
 from models.registry import CLOUDS, FUSIONS

@@ -71,13 +71,12 @@ class PlaceBatches:
         self.xy = np.concatenate([a.locations.xy for a in self.areas])
         self.lat_lon = np.concatenate([np.column_stack([a.locations.lat, a.locations.lon]) for a in self.areas])
         cities = {} if cities is None else cities
-        paths = [a.path.parent.resolve() for a in self.areas]
+        paths, read = [a.path.parent.resolve() for a in self.areas], (str(device), _read_of_cities(model))
         for area, path in zip(self.areas, paths, strict=True):
-            key = (path, str(device), *_read_of_cities(model))
-            if key not in cities:
-                cities[key] = City(CityMap(path), model, device)
-            _check_area(area, cities[key].map, model)
-        self.cities = [cities[path, str(device), *_read_of_cities(model)] for path in paths]  # of each area
+            if (path, read) not in cities:
+                cities[path, read] = City(CityMap(path), model, device)
+            _check_area(area, cities[path, read].map, model)
+        self.cities = [cities[path, read] for path in paths]  # of each area
         self.city_of = np.array([paths.index(p) for p in paths])[self.area_of]
         if model.tile:
             self.cut_image = TileImageCutter(model.tile.height, model.tile.width, model.tile.polar, device, self.published)

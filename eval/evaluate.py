@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def evaluate_run(run: Path, loaded: LoadedRun, areas: list[str], device: torch.device) -> dict[str, dict]:
-    """Metrics of each area; its files are written to `run/evaluation/<area>`, those of the last checkpoint to `run/evaluation-last/<area>`."""
+    """Metrics of each area; its files are written to `run/evaluation/<area>`, of the last checkpoint to `run/evaluation-last/<area>`."""
     checkpoint = {"name": loaded.checkpoint, "epoch": loaded.epoch, "sha256": loaded.sha256}
     folder = evaluation_folder(run, loaded.checkpoint)
     return {area: evaluate_area(loaded.model, loaded.config, area, device, folder / area, checkpoint) for area in areas}

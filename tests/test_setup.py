@@ -212,8 +212,11 @@ def foreign(project, monkeypatch):
         (project / "requirements.txt").write_text("".join(f"{name}=={pin}\n" for name, pin in pins.items()))
         (project / "sitecustomize.py").write_text(
             "from importlib import metadata\n"
-            f"metadata.version = lambda name, has={ {k: v for k, v in pins.items() if k not in lacking} }: has[name] if name in has else _no(name)\n"
-            "def _no(name): raise metadata.PackageNotFoundError(name)\n"
+            f"installed = { {name: pin for name, pin in pins.items() if name not in lacking} }\n"
+            "def version(name):\n"
+            "    if name not in installed: raise metadata.PackageNotFoundError(name)\n"
+            "    return installed[name]\n"
+            "metadata.version = version\n"
         )
         monkeypatch.setenv("PYTHONPATH", str(project))
 

@@ -40,7 +40,7 @@ def refuse_nothing_to_learn(config: Config, training: PlaceBatches, others: list
                 alone = what == "panoramas" or config.model.cloud is None
                 if places is training and count == len(shown) and alone:
                     raise InputError(f"{found}; there is nothing to learn from: look at them "
-                                     f"(python -m data.prepare preview) and build the area again")  # fmt: skip
+                                     "(python -m data.prepare preview) and build the area again")  # fmt: skip
                 print(f"note: {found}")
     _refuse_no_negatives(config, training, sampler)
 
@@ -56,8 +56,8 @@ def _refuse_no_negatives(config: Config, places: PlaceBatches, sampler: ClumpSam
     batches = sampler.epoch(0)
     without = sum(bool(same_places(xy[indices], city[indices], radius_m).all()) for indices in map(torch.from_numpy, batches))
     if without == len(batches):
-        raise InputError(f"loss.same_place_m is {radius_m:g}, and in no batch two places lie farther apart: none is another's negative, and "
-                         "there is nothing to learn; lower it, or train on places farther apart")  # fmt: skip
+        raise InputError(f"loss.same_place_m is {radius_m:g}, and in no batch two places lie farther apart: none is another's negative, "
+                         "and there is nothing to learn; lower it, or train on places farther apart")  # fmt: skip
     if without:
         print(f"note: in {without:,} of {len(batches):,} batches no two places lie loss.same_place_m ({radius_m:g} m) apart; "
               "nothing is learned from them")  # fmt: skip

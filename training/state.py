@@ -65,8 +65,9 @@ def run_to_resume(config: Config, runs: list[Path]) -> Path:
     raise InputError(f"{Path(config.runs) / config.name}: no run to resume; start it without training.resume")
 
 
-def read_state(run: Path) -> State | None:
-    """The last checkpoint of a run, or the one before where the last is damaged; None where the run was stopped in its first epoch.
+def read_state(run: Path, epochs: int) -> State | None:
+    """The last checkpoint of a run of so many epochs, or the one before where the last is damaged; None where the run was stopped in its
+    first epoch.
 
     Raises:
         InputError: both are damaged, or gone although the run has seen more than an epoch.
@@ -77,7 +78,7 @@ def read_state(run: Path) -> State | None:
         if path.is_file():
             try:
                 tensors, info = read_checkpoint(path)
-                state = _state(path, tensors, info)
+                state = _state(path, tensors, info, epochs)
             except InputError as error:
                 damage.append(str(error))
                 continue
@@ -106,8 +107,8 @@ def restore(state: State, model: GroundToMap, optimizer: torch.optim.Optimizer) 
     for key, value in state.tensors.items():
         if key.startswith("optimizer."):
             index, _, name = key.removeprefix("optimizer.").partition(".")
-            shape = parameters[int(index)].shape if index.isdecimal() and int(index) < len(parameters) else None
-            if name not in ADAM or value.dtype != torch.float32 or value.shape != (() if name == "step" else shape):
+            known = index.isdecimal() and int(index) < len(parameters) and name in ADAM
+            if not known or value.dtype != torch.float32 or value.shape != (() if name == "step" else parameters[int(index)].shape):
                 raise InputError(f"{state.path}: {key} is {value.dtype}{tuple(value.shape)}, not what the optimizer keeps of this model; "
                                  "the file was edited, take the original")  # fmt: skip
             if not value.isfinite().all() or (name != "exp_avg" and (value < 0).any()):
@@ -184,11 +185,12 @@ def keep_lines(path: Path, epochs: int) -> None:
             temporary.write_text("".join(f"{lines[epoch]}\n" for epoch in range(1, epochs + 1) if epoch in lines))
 
 
-def _state(path: Path, tensors: dict[str, Tensor], info: dict) -> State:
+def _state(path: Path, tensors: dict[str, Tensor], info: dict, epochs: int) -> State:
     epoch, best, validation = epoch_of(info, path), info.get("best_recall"), info.get("validation")
     numbers = [best, *(validation.get(k) for k in ("recall@1", "recall@10"))] if isinstance(validation, dict) else [None]
-    if epoch < 1 or not all(type(v) in (int, float) and -1e6 < v < 1e6 for v in numbers):
-        raise InputError(f"{path}: does not say its epoch, best_recall and validation in numbers; the file was edited, take the original")
+    if not 1 <= epoch <= epochs or not all(type(v) in (int, float) and -1e6 < v < 1e6 for v in numbers):
+        raise InputError(f"{path}: does not say its epoch (1 to {epochs}), best_recall and validation in numbers; "
+                         "the file was edited, take the original")
     return State(path, tensors, epoch, best, validation)
 
 

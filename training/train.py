@@ -70,9 +70,7 @@ def train(config: Config, device: torch.device) -> Path:
     run, state = None, None
     if settings.resume:
         run = _run_folder(config)
-        state = read_state(run)
-        if state is not None and state.epoch > settings.epochs:
-            raise InputError(f"{state.path}: is of epoch {state.epoch} of {settings.epochs}; the file was edited, take the original")
+        state = read_state(run, settings.epochs)
     model = build_model(without_pretraining(config) if state else config, device)
     optimizer = torch.optim.AdamW(_parameter_groups(model, settings.weight_decay), lr=settings.learning_rate)
     first_epoch, best_recall, collapsed = 0, -1.0, False
