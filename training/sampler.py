@@ -51,7 +51,7 @@ def _nearest(xy: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:
     """(n, count) nearest other places, those of the same group first, then by distance."""
     xy = xy + 1e7 * np.asarray(group)[:, None]  # pushes groups apart
     count = min(count, len(xy) - 1)
-    distance, nearest = cKDTree(xy).query(xy, count + 1)
+    distance, nearest = cKDTree(xy).query(xy, range(1, count + 2))
     own = nearest == np.arange(len(xy))[:, None]
     own[~own.any(1), -1] = True  # more than `count` others on the same spot have left the place itself out
     return nearest[~own].reshape(len(xy), count)

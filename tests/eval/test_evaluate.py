@@ -12,6 +12,7 @@ from safetensors import safe_open
 from eval import evaluate
 from eval.embeddings import read_places
 from eval.metrics import retrieval_metrics
+from eval.routes.inputs import read_inputs
 
 
 @pytest.fixture
@@ -103,6 +104,17 @@ def test_files_of_embeddings_with_and_without_positions(pair, tmp_path, kind):
     places = read_places(write(tmp_path / "a.npz", **pair, x=x, y=y, more=np.zeros(3)))
     with_metres = retrieval_metrics(places.query, places.reference, places.xy)
     assert with_metres == retrieval_metrics(*tensors, np.column_stack([x, y]))
+
+
+@pytest.mark.parametrize(("said", "expected"), [({}, "cosine"), ({"metric": "euclidean"}, "euclidean"), ({"metric": "cosine"}, "cosine")])
+def test_a_file_is_compared_alike_by_all_commands(call, pair, tmp_path, said, expected):
+    """What the file says, else cosine; lengths of embeddings that differ show which it was."""
+    path = write(tmp_path / "a.npz", **{k: v * np.arange(1, 31, dtype=np.float32)[:, None] for k, v in pair.items()}, **said)
+    call("--embeddings", path, "--json", tmp_path / "a.json")
+    call("--embeddings", path, "--json", tmp_path / "b.json", "--metric", expected)
+    assert (tmp_path / "a.json").read_text() == (tmp_path / "b.json").read_text()
+    (tmp_path / "g.csv").write_text("from,to\n" + "\n".join(f"{i},{i + 1}" for i in range(29)))
+    assert read_inputs(path, tmp_path / "g.csv").metric == expected
 
 
 def test_positions_from_a_table(call, refusal, pair, tmp_path):

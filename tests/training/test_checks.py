@@ -1,6 +1,7 @@
 """A training that cannot learn says so before it starts."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from config.schema import read_config
+from data.osm.classes import BARE_RGB
 from tests.training.tiny import write_city, write_places, write_recipe
 from training import train as module
 from training.checks import note_collapse
@@ -63,7 +65,7 @@ def test_some_panoramas_of_one_colour_are_noted(start, root):
 def test_maps_of_one_colour(start, root):
     """Alone they are nothing to learn from; beside a cloud they are noted."""
     raster = root / "tiny/map/raster.npy"
-    np.save(raster, np.full_like(np.load(raster), 240))
+    np.save(raster, np.broadcast_to(np.uint8(BARE_RGB), np.load(raster).shape))
     with pytest.raises(InputError, match="tiny/train: 24 of 24 map tiles looked at show one colour each; there is nothing to learn"):
         start(**TILE)
     assert "tiny/train: 24 of 24 map tiles" in start()
@@ -72,7 +74,7 @@ def test_maps_of_one_colour(start, root):
 def test_batches_without_negatives(start):
     with pytest.raises(InputError, match="loss.same_place_m is 1000, and in no batch two places lie farther apart"):
         start("loss.same_place_m=1000")
-    assert "in 1 of 12 batches no two places lie" in start("training.batch_size=2", "loss.same_place_m=40", "seed=3") or True
+    assert re.search(r"note: in \d+ of 12 batches no two places lie", start("training.batch_size=2", "loss.same_place_m=60"))
 
 
 def test_places_of_two_cities_are_negatives_however_near(start, root):
