@@ -11,9 +11,17 @@ from data.georeference import Georeference
 from data.projection import Projection
 from utils.damage import readable
 from utils.errors import InputError
+from utils.outputs import FolderKind
 
 FORMAT = 2
 ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0 (https://www.openstreetmap.org/copyright)"
+
+MAP = FolderKind(
+    "data.prepare map", "map.json",
+    ("points.npy", "classes.npy", "cell_start.npy", "raster.npy", "ground.npy", "triangles.npy", "kind.npy", "owner.npy", "buildings.csv",
+     "streets.npz", "graph.npz"),
+    was_ours=lambda info: {"format", "points_sha256", "density"} <= info.keys(), scratch="work",
+)  # fmt: skip
 
 # What a map imported from a published cloud lacks, and what to do without it.
 OPTIONAL = {
@@ -67,7 +75,7 @@ class CityMap:
         if not (self.path / "map.json").is_file():
             raise InputError(f"{city}: no city map here; build it with `python -m data.prepare map --osm FILE --out {city}`")
         with readable(self.path / "map.json"):
-            self.info = json.loads((self.path / "map.json").read_text())
+            self.info = json.loads((self.path / "map.json").read_text(encoding="utf-8"))
         if self.info.get("format") != FORMAT:
             raise InputError(f"{self.path}: map format {self.info.get('format')}, this version reads {FORMAT}; build it again")
         self.projection = Projection(*self.info["origin"])

@@ -1,12 +1,14 @@
 """Work spread over processes, with results in order."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import TypeVar
 
+from utils.child import die_with_parent
 from utils.errors import InputError
 
 WINDOW = 1024  # calls in work at a time
@@ -34,7 +36,7 @@ def in_order(work: Callable[[int], T], n: int, processes: int | None = None, chu
         yield from map(work, range(1, n))
         return
     _work = work
-    with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
+    with ProcessPoolExecutor(processes, get_context("fork"), _begin, (os.getpid(),)) as pool:
         try:
             for start in range(1, n, WINDOW):  # not all at once: a slow disk must not fill the memory with results
                 yield from pool.map(_call, range(start, min(start + WINDOW, n)), chunksize=chunk)
@@ -43,6 +45,12 @@ def in_order(work: Callable[[int], T], n: int, processes: int | None = None, chu
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _begin(parent: int) -> None:
+    die_with_parent(parent)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the command's, which would pass for a result
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the work
 
 
 def _call(i: int):
