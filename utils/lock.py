@@ -3,12 +3,14 @@
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from utils.errors import InputError
 
+PATIENCE_S = 2.0  # workers of a process that was killed hold its locks, too, until they have ended
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # of a file system, e.g. Lustre mounted without them
 
 
@@ -36,20 +38,22 @@ def locked(path: Path, busy: str) -> Iterator[bool]:
 
 
 def _open_locked(path: Path, busy: str) -> tuple[int, bool]:
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         try:
             if os.fstat(file).st_size:
                 raise InputError(f"{path}: is not a lock file of ours, as it holds something; move it away")
             held = try_lock(file)
-            if held is False:
+            if held is False and time.monotonic() > deadline:
                 raise InputError(busy)
-            if held is None or is_at(file, path):
+            if held is None or held and is_at(file, path):  # else its last owner removed it between the opening and the locking
                 return file, held is True
         except BaseException:
             os.close(file)
             raise
-        os.close(file)  # its last owner removed it between the opening and the locking
+        os.close(file)
+        time.sleep(0.02)
 
 
 def try_lock(file: int) -> bool | None:
