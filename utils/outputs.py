@@ -10,7 +10,7 @@ from pathlib import Path
 
 from utils.errors import InputError
 
-NAME_BYTES = 255  # of a file's name
+NAME_BYTES, PATH_BYTES = 255, 4000  # of a file's name; of a path, which may have 4,095, with what is written into it
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,8 @@ def check_place(path: Path, shown: str) -> Path:
         raise InputError(f"{shown}: cannot be written ({getattr(error, 'strerror', None) or error}); give another name") from None
     if any(len(os.fsencode(part)) > NAME_BYTES for part in real.parts):
         raise InputError(f"{shown}: a name longer than {NAME_BYTES} bytes; give a shorter one")
+    if len(os.fsencode(real)) > PATH_BYTES:
+        raise InputError(f"{shown[:200]}…: a path longer than {PATH_BYTES:,} bytes; give a shorter one")
     if not parent.is_dir():
         raise InputError(f"{shown}: {parent} is not a folder; give another name")
     if not os.access(parent, os.W_OK | os.X_OK):

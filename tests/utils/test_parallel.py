@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 import pytest
 
@@ -44,3 +45,24 @@ def test_a_lost_process_is_one_line():
 
     with pytest.raises(InputError, match="fewer --processes"):
         list(in_order(work, 50, 2))
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_workers_and_signals(ending):
+    """A worker that is asked to end does not answer in the command's name; Ctrl-C is the parent's."""
+    parent = os.getpid()
+    handlers = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+    def work(i):
+        if i == 20 and os.getpid() != parent:
+            os.kill(os.getpid(), ending)
+        return i
+
+    try:
+        if ending == signal.SIGINT:
+            assert list(in_order(work, 50, 2)) == list(range(50))
+        else:
+            with pytest.raises(InputError, match="ended from outside"):
+                list(in_order(work, 50, 2))
+    finally:
+        signal.signal(signal.SIGTERM, handlers)
