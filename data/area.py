@@ -15,6 +15,7 @@ from data.locations import Locations
 from utils.atomic import atomic_folder, save_array
 from utils.damage import readable
 from utils.errors import InputError
+from utils.exchange import unchanged
 from utils.outputs import FolderKind
 from utils.parallel import in_order
 from utils.progress import progress
@@ -46,6 +47,10 @@ class Area:
         if not (self.path / "area.json").is_file():
             raise InputError(f"{self.path}: no area here; build it with `python -m data.prepare area` "
                              "(for the demo: `python -m data.prepare demo`)")
+        with unchanged(self.path):
+            self._open()
+
+    def _open(self) -> None:
         with readable(self.path / "area.json"):
             self.info = json.loads((self.path / "area.json").read_text(encoding="utf-8"))
         if self.info.get("format") != FORMAT:

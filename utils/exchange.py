@@ -3,7 +3,11 @@
 import ctypes
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from utils.errors import InputError
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # <fcntl.h>, <linux/fs.h>
 _UNKNOWN = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)  # of a kernel or a file system without the exchange
@@ -26,6 +30,22 @@ def put_in_place(new: Path, path: Path, aside: Path) -> None:
         os.rename(path, aside)
         os.rename(new, path)
         os.rename(aside, new)
+
+
+@contextmanager
+def unchanged(folder: Path) -> Iterator[None]:
+    """Checks that a folder whose files are opened in the block is the same at its end: files of two never mix.
+
+    Raises:
+        InputError: another has taken its place meanwhile.
+    """
+    before = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # open, so that its number cannot be given to another
+    try:
+        yield
+        if not os.path.isdir(folder) or not os.path.samestat(os.fstat(before), os.stat(folder)):
+            raise InputError(f"{folder}: was replaced while it was read; run the command again")
+    finally:
+        os.close(before)
 
 
 def _exchange(a: Path, b: Path) -> None:

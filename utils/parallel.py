@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import TypeVar
 
 from utils.child import die_with_parent
@@ -26,7 +26,7 @@ def in_order(work: Callable[[int], T], n: int, processes: int | None = None, chu
 
     Raises:
         InputError: a process was ended from outside.
-        Exception: what `work` raises; work that has not begun is dropped.
+        Exception: what `work` raises; all other work is dropped.
     """
     global _work
     processes = min(n, processes or len(os.sched_getaffinity(0)))
@@ -43,14 +43,15 @@ def in_order(work: Callable[[int], T], n: int, processes: int | None = None, chu
         except BrokenProcessPool:
             raise InputError("a worker process was ended from outside, probably for want of memory; use fewer --processes") from None
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in active_children():  # not when they are done: a tile of a map takes a minute
+                worker.terminate()
             raise
 
 
 def _begin(parent: int) -> None:
     die_with_parent(parent)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the command's, which would pass for a result
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the work
+    for ending in (signal.SIGTERM, signal.SIGINT):  # without the command's handlers, whose exceptions would pass for results
+        signal.signal(ending, signal.SIG_DFL)
 
 
 def _call(i: int):

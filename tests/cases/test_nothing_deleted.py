@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -27,7 +28,7 @@ from models.checkpoint import save_checkpoint
 from models.model import build_model
 from tests.training.tiny import HEIGHT, POINTS, write_city, write_datasets, write_places, write_recipe
 from utils.atomic import atomic_folder
-from utils.errors import run_command
+from utils.errors import InputError, run_command
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -349,3 +350,27 @@ def test_the_second_of_two_commands_is_told(refusal, call, city, photographs):
     assert json.loads((city / "test/area.json").read_text()) == {}
     shutil.rmtree(city / "test")
     assert call(prepare.main, "area", *photographs, "--name", "test")[0] == 0
+
+
+def test_a_reader_in_between_never_mixes_two(city, monkeypatch):
+    """The area is replaced after its locations are read and before its arrays are opened; the map after its points."""
+    read, calls = pd.read_csv, []
+
+    def late(*args, **options):
+        table = read(*args, **options)
+        if not calls:
+            calls.append(args)
+            write_places(CityMap(city), "test", 5, 3)
+        return table
+
+    monkeypatch.setattr(pd, "read_csv", late)
+    with pytest.raises(InputError, match="test: was replaced while it was read"):
+        Area(city.parent, "tiny/test")
+    assert len(Area(city.parent, "tiny/test")) == 5
+    before = CityMap(city)
+    assert len(before.points) == 600
+    shutil.rmtree(city / "map")
+    write_city(city, seed=1)
+    with pytest.raises(InputError, match="map: was replaced while it was read"):
+        _ = before.classes
+    assert len(CityMap(city).classes) == 600

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from multiprocessing import active_children
 
 import pytest
 
@@ -48,10 +49,9 @@ def test_a_lost_process_is_one_line():
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
-def test_workers_and_signals(ending):
-    """A worker that is asked to end does not answer in the command's name; Ctrl-C is the parent's."""
+def test_a_worker_that_is_asked_to_end_does_not_answer_in_the_commands_name(ending):
     parent = os.getpid()
-    handlers = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    handler = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
     def work(i):
         if i == 20 and os.getpid() != parent:
@@ -59,10 +59,21 @@ def test_workers_and_signals(ending):
         return i
 
     try:
-        if ending == signal.SIGINT:
-            assert list(in_order(work, 50, 2)) == list(range(50))
-        else:
-            with pytest.raises(InputError, match="ended from outside"):
-                list(in_order(work, 50, 2))
+        with pytest.raises(InputError, match="ended from outside"):
+            list(in_order(work, 50, 2))
     finally:
-        signal.signal(signal.SIGTERM, handlers)
+        signal.signal(signal.SIGTERM, handler)
+
+
+def test_a_failure_does_not_wait_for_the_other_workers():
+    parent = os.getpid()
+
+    def work(i):
+        if i == 1:
+            raise InputError("place 1 is no good")
+        if os.getpid() != parent:
+            signal.pause()
+
+    with pytest.raises(InputError, match="place 1"):
+        list(in_order(work, 3, 2, chunk=1))
+    assert not active_children()
