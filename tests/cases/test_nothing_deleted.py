@@ -23,6 +23,7 @@ from data.city import MAP, CityMap
 from data.osm.build import build_map
 from data.osm.tile import TileMaker
 from eval import evaluate
+from eval.routes import __main__ as routes
 from models import export
 from models.checkpoint import save_checkpoint
 from models.model import build_model
@@ -250,6 +251,17 @@ def test_results_over_what_is_read(refusal, own_run, tmp_path):
         assert "--json" in refusal(evaluate.main, "--embeddings", tmp_path / "e.npz", "--json", output)
     for output in (own_run / "config.yaml", own_run / "checkpoints/best.safetensors"):
         assert "--json" in refusal(evaluate.main, "--run", own_run, "--json", output)
+
+
+@pytest.mark.parametrize("option", ["--json", "--csv", "--save-routes", "--figure", "--out"])
+def test_results_of_routes_are_checked_first(refusal, tmp_path, option):
+    pair = np.eye(4, dtype=np.float32)
+    np.savez(tmp_path / "e.npz", query=pair, reference=pair)
+    (tmp_path / "a.png").mkdir()
+    (tmp_path / "a.gif").mkdir()
+    known = ("--embeddings", tmp_path / "e.npz", "--routes", tmp_path / "none.csv", *(("--animate", 1) if option == "--out" else ()))
+    for output in (tmp_path / ("a.gif" if option == "--out" else "a.png"), tmp_path / "e.npz", tmp_path / "e.npz/deeper"):
+        assert f"{option} {output}" in refusal(routes.main, *known, option, output)
 
 
 # --- Kills, and two at a time ----------------------------------------------------------------------------------------------------------
