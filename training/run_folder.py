@@ -7,7 +7,7 @@ from pathlib import Path
 
 from config.reader import to_yaml
 from config.schema import Config, read_config
-from utils.atomic import atomic_file
+from utils.atomic import atomic_file, make_folder, sync
 from utils.errors import InputError
 from utils.lock import locked
 
@@ -37,7 +37,7 @@ def run_folder(config: Config) -> Iterator[Path]:
 
 
 def _made(base: Path, names: list[str]) -> Path:
-    base.mkdir(parents=True, exist_ok=True)
+    make_folder(base)
     taken = None
     for run in (base / name for name in names):
         try:
@@ -45,6 +45,7 @@ def _made(base: Path, names: list[str]) -> Path:
         except FileExistsError:
             taken = run
             continue
+        sync(base)
         if taken:
             print(f"{taken} exists; this run is {run} (training.resume=true would go on with the newest of the same configuration)")
         return run

@@ -1,5 +1,6 @@
 """Nothing half-written, also where the power is cut: files and folders appear under their name only when they are complete and on disk."""
 
+import errno
 import os
 import re
 import secrets
@@ -33,14 +34,14 @@ def atomic_file(path: Path) -> Iterator[Path]:
     if path.exists() and not path.is_file():
         raise InputError(f"{shown}: is no regular file; give the name of another file")
     with _naming(shown, path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         _clear_files(path)
         temporary, file = _locked_temporary(path)
         try:
             yield temporary
-            _sync(temporary)
+            sync(temporary)
             os.replace(temporary, path)
-            _sync(path.parent)
+            sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
             os.close(file)
@@ -66,7 +67,7 @@ def atomic_folder(path: Path, kind: FolderKind | None = None) -> Iterator[Path]:
     check_folder(shown, kind)
     lock, aside, busy = beside(path, "lock"), beside(path, "replaced"), f"{shown}: another process is writing it; wait until it is done"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with _naming(shown, path), locked(lock, busy) as alone:
             if alone and kind:
                 _clear_folders(path, aside, kind)
@@ -80,11 +81,19 @@ def atomic_folder(path: Path, kind: FolderKind | None = None) -> Iterator[Path]:
                     shutil.copymode(path, temporary)
                 sync_all(temporary)
                 put_in_place(temporary, path, aside)
-                _sync(path.parent)
+                sync(path.parent)
     finally:
         for folder in above:
             with suppress(OSError):  # it holds something
                 folder.rmdir()
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder and those above it, unless they exist; they are on disk when this returns."""
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in made:
+        sync(folder.parent)
 
 
 def append_line(path: Path, line: str) -> None:
@@ -96,7 +105,7 @@ def append_line(path: Path, line: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     if new:
-        _sync(path.parent)
+        sync(path.parent)
 
 
 def save_array(path: Path, blocks: Iterable[np.ndarray], shape: tuple[int, ...], dtype) -> None:
@@ -182,10 +191,14 @@ def _clear_folders(path: Path, aside: Path, kind: FolderKind) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Brings a file, or the names in a folder, to disk."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(file)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems cannot do that with folders
+            raise
     finally:
         os.close(file)
 
@@ -194,8 +207,8 @@ def sync_all(folder: Path) -> None:
     """Brings a folder and everything in it to disk."""
     for path, _, files in os.walk(folder, topdown=False):
         for name in files:
-            _sync(os.path.join(path, name))
-        _sync(path)
+            sync(os.path.join(path, name))
+        sync(path)
 
 
 @contextmanager

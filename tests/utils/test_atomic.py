@@ -207,6 +207,10 @@ def test_everything_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
     assert sorted(synced[:2]) == [str(temporary / "made.json"), str(temporary / "text")]
     assert synced[2:] == [str(temporary), "named", str(tmp_path)]
     synced.clear()
+    with atomic_file(tmp_path / "new/deeper/file") as temporary:
+        temporary.write_text("whole")
+    assert synced[:2] == [str(tmp_path / "new"), str(tmp_path)]
+    synced.clear()
     append_line(tmp_path / "lines", "one")
     append_line(tmp_path / "lines", "two")
     assert synced == [str(tmp_path / "lines"), str(tmp_path), str(tmp_path / "lines")]
