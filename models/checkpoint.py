@@ -4,7 +4,6 @@ import copy
 import hashlib
 import json
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,13 +33,7 @@ def save_checkpoint(path: Path, tensors: dict[str, Tensor], info: dict, previous
     # Within the info: of several entries the library writes the header in any order, and equal checkpoints have equal bytes.
     header = {"info": json.dumps(info | {"sha256": _digest(tensors, info)})}
     with atomic_file(path) as temporary:
-        try:
-            save_file(tensors, temporary, header)
-        except SafetensorError as error:  # it hides the system's error in its text
-            number = re.search(r"os error (\d+)", str(error))
-            if number is None:
-                raise
-            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
+        save_file(tensors, temporary, header)
         if previous is not None and path.is_file():
             os.replace(path, previous)
 

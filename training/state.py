@@ -1,21 +1,17 @@
-"""What a run leaves on disk to go on from: which run is resumed, from which checkpoint, and how an epoch is written."""
+"""What a run leaves on disk to go on from: how an epoch is written, and from which checkpoint training goes on."""
 
-import dataclasses
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from config.schema import Config, read_config
 from models.checkpoint import epoch_of, load_weights, read_checkpoint, save_checkpoint, weights_of_model
 from models.model import GroundToMap
 from utils.atomic import atomic_file
 from utils.errors import InputError
 
-FREE = {"name", "training.resume", "device", "runs"}  # settings that may change on resuming
 ADAM = {"step", "exp_avg", "exp_avg_sq"}
 
 
@@ -33,36 +29,6 @@ class State:
 def checkpoint_path(run: Path, name: str) -> Path:
     """Of a run's checkpoint: best, last, or previous (the last but one)."""
     return run / "checkpoints" / f"{name}.safetensors"
-
-
-def run_to_resume(config: Config, runs: list[Path]) -> Path:
-    """The newest run of the same configuration that has a checkpoint; else the newest of the same configuration, which was stopped in its
-    first epoch.
-
-    Args:
-        runs: the runs of that name, the newest last.
-
-    Raises:
-        InputError: there is none; names the settings in which the newest run with a checkpoint differs.
-    """
-    differences, unreadable = {}, []
-    for run in reversed(runs):
-        if (run / "config.yaml").is_file():
-            try:
-                differences[run] = _differences(config, read_config(run / "config.yaml"))
-            except InputError as error:
-                unreadable.append(error)
-    with_checkpoint = [run for run in differences if any(checkpoint_path(run, name).is_file() for name in ("last", "previous"))]
-    candidates = [*with_checkpoint, *differences]
-    for run in candidates:
-        if not differences[run]:
-            return run
-    if candidates:
-        run = candidates[0]
-        raise InputError(f"{run}: cannot resume under another configuration; changed: {', '.join(differences[run])}")
-    if unreadable:
-        raise unreadable[0]
-    raise InputError(f"{Path(config.runs) / config.name}: no run to resume; start it without training.resume")
 
 
 def read_state(run: Path, epochs: int) -> State | None:
@@ -164,14 +130,6 @@ def save_epoch(run: Path, model: GroundToMap, optimizer: torch.optim.Optimizer, 
     save_checkpoint(checkpoint_path(run, "last"), tensors, info, checkpoint_path(run, "previous") if keep else None)
 
 
-def append_line(path: Path, line: dict) -> None:
-    """Adds an epoch's line to metrics.jsonl, safe from a power cut."""
-    with open(path, "a") as file:
-        file.write(json.dumps(line) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def keep_lines(path: Path, epochs: int) -> None:
     """Drops the lines (one an epoch) of epochs that will be trained again, and what was cut off or damaged."""
     if path.is_file():
@@ -192,13 +150,3 @@ def _state(path: Path, tensors: dict[str, Tensor], info: dict, epochs: int) -> S
         raise InputError(f"{path}: does not say its epoch (1 to {epochs}), best_recall and validation in numbers; "
                          "the file was edited, take the original")
     return State(path, tensors, epoch, best, validation)
-
-
-def _differences(new: Config, old: Config) -> list[str]:
-    def flat(value, prefix: str = "") -> dict:
-        if not isinstance(value, dict):
-            return {prefix[:-1]: value}
-        return {k: v for key in value for k, v in flat(value[key], f"{prefix}{key}.").items()}
-
-    before, after = flat(dataclasses.asdict(old)), flat(dataclasses.asdict(new))
-    return [f"{k} ({before.get(k)} → {after.get(k)})" for k in {**before, **after} if k not in FREE and before.get(k) != after.get(k)]

@@ -4,6 +4,7 @@ example: python -m training.train config/demo.yaml training.epochs=5 name=short
 """
 
 import argparse
+import json
 import math
 import time
 from collections.abc import Iterator
@@ -13,7 +14,6 @@ from pathlib import Path
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from config.reader import to_yaml
 from config.schema import Config, TrainingConfig, read_config
 from config.unread import refuse_unread
 from data.area import Area
@@ -27,16 +27,18 @@ from models.checkpoint import open_run, without_pretraining
 from models.model import GroundToMap, build_model
 from training.checks import note_collapse, refuse_nothing_to_learn
 from training.losses import matching_loss
+from training.run_folder import run_folder
 from training.sampler import ClumpSampler
-from training.state import append_line, keep_best, keep_lines, read_state, restore, run_to_resume, save_epoch, score
-from utils.atomic import atomic_file
+from training.state import State, keep_best, keep_lines, read_state, restore, save_epoch, score
+from utils.arguments import Parser
+from utils.atomic import append_line
 from utils.device import autocast, choose_device, choose_precision
 from utils.errors import NO_SPACE, InputError, run_command
 from utils.progress import progress
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m training.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("recipe", type=Path, help="YAML file, e.g. config/demo.yaml")
@@ -67,46 +69,50 @@ def train(config: Config, device: torch.device) -> Path:
         raise InputError(f"training.batch_size is {settings.batch_size}, but the training areas hold only {len(places)} places")
     seen = PlaceBatches(root, config.data.train, config.model, device, cities=cities)  # without augmentation
     refuse_nothing_to_learn(config, seen, [validation, test], sampler)
-    run, state = None, None
-    if settings.resume:
-        run = _run_folder(config)
-        state = read_state(run, settings.epochs)
-    model = build_model(without_pretraining(config) if state else config, device)
+    # What is wrong with a new model shows before its run has a folder; one that goes on may have its weights from there.
+    model = None if settings.resume else build_model(config, device)
+    with run_folder(config) as run, _one_line_if_the_disk_is_full(run):
+        state = read_state(run, settings.epochs) if settings.resume else None
+        model = model or build_model(without_pretraining(config) if state else config, device)
+        _train_epochs(run, state, config, model, places, validation, sampler)
+    return run
+
+
+def _train_epochs(run: Path, state: State | None, config: Config, model: GroundToMap, places: PlaceBatches, validation: PlaceBatches,
+                  sampler: ClumpSampler) -> None:  # fmt: skip
+    """All epochs, or those that follow a state; each leaves a line, events and checkpoints in the run's folder."""
+    settings, device = config.training, places.device
     optimizer = torch.optim.AdamW(_parameter_groups(model, settings.weight_decay), lr=settings.learning_rate)
     first_epoch, best_recall, collapsed = 0, -1.0, False
     if state is not None:
         restore(state, model, optimizer)
         first_epoch, best_recall = state.epoch, keep_best(run, state)
-    run = run or _run_folder(config)
     keep_lines(run / "metrics.jsonl", first_epoch)
     parameters = sum(p.numel() for p in model.parameters())
     print(f"{run}: {len(places):,} training places, {len(validation):,} validation places, {parameters / 1e6:.1f} M parameters, "
           f"{choose_precision(device, settings.precision)} on {device}")
-    with _one_line_if_the_disk_is_full(run):
-        writer = SummaryWriter(run, purge_step=first_epoch * len(sampler))
-        for epoch in range(first_epoch, settings.epochs):
-            started = time.monotonic()
-            loss = _train_epoch(config, model, optimizer, places, sampler, epoch, writer)
-            seconds = time.monotonic() - started
-            embedded = embed_places(model, validation, settings.precision, "validation")
-            recall = retrieval_metrics(*embedded, validation.xy, city=validation.city_of, lat_lon=validation.lat_lon)
-            speed = len(sampler) * settings.batch_size / seconds
-            line = {"epoch": epoch + 1, "loss": loss, "seconds": seconds, "samples_per_second": speed, "validation": recall}
-            append_line(run / "metrics.jsonl", line)
-            for name, value in recall.items():
-                writer.add_scalar(f"validation/{name}", value, (epoch + 1) * len(sampler) - 1)  # a step of this epoch: purging keeps it
-            is_best, best_recall = score(recall) > best_recall, max(best_recall, score(recall))
-            info = {"epoch": epoch + 1, "best_recall": best_recall, "validation": recall}
-            # What the run went on from stays until this epoch is whole, and a damaged last checkpoint never takes its place.
-            keep = epoch > first_epoch or state is None or state.path.stem == "last"
-            save_epoch(run, model, optimizer, info, is_best, keep)
-            print(f"epoch {epoch + 1}/{settings.epochs}: loss {loss:.3f}, {speed:.0f} samples/s, "
-                  f"validation recall@1 {recall['recall@1']:.1f} %, @10 {recall['recall@10']:.1f} %, "
-                  f"median error {recall['median_error_m']:.0f} m", flush=True)
-            if not collapsed:
-                collapsed = note_collapse(*embedded)
-        writer.close()
-    return run
+    writer = SummaryWriter(run, purge_step=first_epoch * len(sampler))
+    for epoch in range(first_epoch, settings.epochs):
+        started = time.monotonic()
+        loss = _train_epoch(config, model, optimizer, places, sampler, epoch, writer)
+        seconds = time.monotonic() - started
+        embedded = embed_places(model, validation, settings.precision, "validation")
+        recall = retrieval_metrics(*embedded, validation.xy, city=validation.city_of, lat_lon=validation.lat_lon)
+        speed = len(sampler) * settings.batch_size / seconds
+        line = {"epoch": epoch + 1, "loss": loss, "seconds": seconds, "samples_per_second": speed, "validation": recall}
+        append_line(run / "metrics.jsonl", json.dumps(line))
+        for name, value in recall.items():
+            writer.add_scalar(f"validation/{name}", value, (epoch + 1) * len(sampler) - 1)  # a step of this epoch: purging keeps it
+        is_best, best_recall = score(recall) > best_recall, max(best_recall, score(recall))
+        info = {"epoch": epoch + 1, "best_recall": best_recall, "validation": recall}
+        # What the run went on from stays until this epoch is whole, and a damaged last checkpoint never takes its place.
+        keep = epoch > first_epoch or state is None or state.path.stem == "last"
+        save_epoch(run, model, optimizer, info, is_best, keep)
+        print(f"epoch {epoch + 1}/{settings.epochs}: loss {loss:.3f}, {speed:.0f} samples/s, "
+              f"validation recall@1 {recall['recall@1']:.1f} %, @10 {recall['recall@10']:.1f} %, "
+              f"median error {recall['median_error_m']:.0f} m", flush=True)
+        collapsed = collapsed or note_collapse(*embedded)
+    writer.close()
 
 
 @contextmanager
@@ -116,8 +122,8 @@ def _one_line_if_the_disk_is_full(run: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in NO_SPACE:
             raise
-        raise InputError(f"{run}: no space left while writing {error.filename or 'there'}; the last checkpoint is whole: free some space "
-                         "and go on with training.resume=true") from None  # fmt: skip
+        raise InputError(f"{run}: no space left while writing {error.filename or 'there'}; what was written before is whole: free some "
+                         "space and go on with training.resume=true") from None  # fmt: skip
 
 
 def _note_overlap(places: PlaceBatches, root: Path, others: list[str]) -> None:
@@ -182,21 +188,6 @@ def _parameter_groups(model: GroundToMap, weight_decay: float) -> list[dict]:
     parameters = [p for p in model.parameters() if p.requires_grad]
     return [{"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},
             {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0}]  # fmt: skip
-
-
-def _run_folder(config: Config) -> Path:
-    """A new folder runs/<name>, runs/<name>-2, …; on resuming one of them (training/state.py)."""
-    base = Path(config.runs)
-    names = [config.name, *(f"{config.name}-{i}" for i in range(2, 10_000))]
-    taken = [base / name for name in names[: next(i for i, name in enumerate(names) if not (base / name).exists())]]
-    if config.training.resume:
-        return run_to_resume(config, taken)
-    run = base / names[len(taken)]
-    if taken:
-        print(f"{taken[-1]} exists; this run is {run} (training.resume=true would go on with the newest)")
-    with atomic_file(run / "config.yaml") as temporary:
-        temporary.write_text(to_yaml(config), encoding="utf-8")
-    return run
 
 
 if __name__ == "__main__":

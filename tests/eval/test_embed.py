@@ -60,7 +60,7 @@ def test_files_of_an_area(loaded, tmp_path):
     metrics = evaluate_area(model, config, "tiny/test", CPU, tmp_path / "out", {"name": "best"})
     written = json.loads((tmp_path / "out/metrics.json").read_text())
     assert {key: written[key] for key in metrics} == metrics and written["checkpoint"] == {"name": "best"}
-    assert written.keys() - metrics.keys() == {"checkpoint", "code", "data"}
+    assert written.keys() - metrics.keys() == {"checkpoint", "code", "data", "made_by"}
     with np.load(tmp_path / "out/embeddings.npz", allow_pickle=False) as archive:
         arrays = dict(archive)
     pickled = pickle.loads((tmp_path / "out/embeddings.pkl").read_bytes())

@@ -97,7 +97,7 @@ def kill_at(monkeypatch, moment):
 
     def appending(path, line):
         append(path, line)
-        if what == "line" and line["epoch"] == int(epoch):
+        if what == "line" and json.loads(line)["epoch"] == int(epoch):
             raise Kill
 
     def replacing(source, target):
@@ -265,6 +265,13 @@ def test_lines_that_are_no_epochs_go(tmp_path):
     path.write_bytes(b'{"epoch": 1}\n\xff\xfe\n[1]\n{"epoch": 2}\n{"epoch": 2, "twice": 1}\n{"epoch": 3}\n{"epo')
     keep_lines(path, 2)
     assert path.read_text() == '{"epoch": 1}\n{"epoch": 2}\n'
+
+
+def test_a_run_is_resumed_under_the_name_of_its_folder(stopped, again):
+    """Its configuration says the name that it was asked for, without the number behind it."""
+    run = stopped(2).rename(Path(again.runs) / "tiny-2")
+    again.name = "tiny-2"
+    assert train(again, CPU) == run and load_run(run, "last", CPU)[2] == 3
 
 
 def test_a_run_stopped_in_its_first_epoch_has_no_state(run):

@@ -285,7 +285,7 @@ def test_the_commands_end_to_end(tmp_path, datasets, capsys):
     folder = run / "evaluation/tiny/test"
     assert sorted(p.name for p in folder.iterdir()) == ["embeddings.npz", "embeddings.pkl", "metrics.json"]
     measured = json.loads((folder / "metrics.json").read_text())
-    expected = {key: value for key, value in measured.items() if key not in ("checkpoint", "code", "data")}
+    expected = {key: value for key, value in measured.items() if key not in ("checkpoint", "code", "data", "made_by")}
     assert measured["checkpoint"].keys() == {"name", "epoch", "sha256"} and measured["checkpoint"]["name"] == "best"
 
     command(evaluate.main, "--run", run, "--device", "cpu", "--json", tmp_path / "run.json")
