@@ -36,7 +36,7 @@ def read_state(run: Path, epochs: int) -> State | None:
     first epoch.
 
     Raises:
-        InputError: both are damaged, or gone although the run has seen more than an epoch.
+        InputError: both are damaged; or gone, though there is a best one of more than the first epoch, or a converted one.
     """
     damage = []
     for name in ("last", "previous"):
@@ -56,7 +56,7 @@ def read_state(run: Path, epochs: int) -> State | None:
         if best.is_file():
             remedy += f", or evaluate {best.name} (python -m eval.evaluate --run {run})"
         raise InputError(f"{damage[0]}; no other checkpoint to go on from: {remedy}")
-    if best.is_file() and epoch_of(read_checkpoint(best)[1], best) > 1:
+    if best.is_file() and epoch_of(read_checkpoint(best)[1], best) != 1:
         raise InputError(f"{checkpoint_path(run, 'last')}: no such checkpoint, though {best.name} is there; put it back, or {remedy}")
     return None
 

@@ -163,12 +163,13 @@ def test_two_damaged_checkpoints_are_one_line(run, again):
     assert before == sorted((p.name, p.read_bytes()) for p in run.rglob("*.safetensors"))
 
 
-def test_a_run_without_its_last_checkpoint_is_not_started_over_its_best(run, again):
+@pytest.mark.parametrize("info", [{"epoch": 2}, {}])
+def test_a_run_without_its_last_checkpoint_is_not_started_over_its_best(run, again, info):
+    """Of a later epoch, or converted from published weights."""
     for name in ("last", "previous"):
         (run / f"checkpoints/{name}.safetensors").unlink()
-    best = (run / "checkpoints/best.safetensors")
-    tensors, info = read_checkpoint(best)
-    save_checkpoint(best, tensors, info | {"epoch": 2})
+    best = run / "checkpoints/best.safetensors"
+    save_checkpoint(best, read_checkpoint(best)[0], info)
     assert "last.safetensors: no such checkpoint, though best.safetensors is there" in refusal(train, again, CPU)
 
 
