@@ -8,7 +8,7 @@ import torch
 
 from config.reader import to_yaml
 from config.schema import Config, DataConfig, PanoramaConfig
-from models.checkpoint import load_run, load_weights, read_checkpoint, save_checkpoint
+from models.checkpoint import load_run, load_weights, read_checkpoint, save_checkpoint, without_pretraining
 from models.model import build_model
 from utils.errors import NO_SPACE, InputError
 
@@ -191,3 +191,17 @@ def test_a_full_disk_keeps_the_old_checkpoint(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert caught.value.errno in NO_SPACE and caught.value.filename
     assert read_checkpoint(path)[1] == {"epoch": 1} and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("epoch", ["abc", -1, 2.5, None, True, [1], {}, "x" * 10_000])
+def test_a_run_whose_epoch_is_none(run, epoch):
+    path = run / "checkpoints/last.safetensors"
+    save_checkpoint(path, read_checkpoint(path)[0], {"epoch": epoch})
+    message = refusal(load_run, run, "last", CPU)
+    assert message.startswith(f"{path}: its epoch is") and len(message) < 400
+
+
+def test_a_pretrained_model_is_told_by_its_weights_alone(run, config):
+    """`without_pretraining` leaves the configuration that it is given as it is."""
+    config.model.panorama.weights = "imagenet"
+    assert without_pretraining(config).model.panorama.weights == "none" and config.model.panorama.weights == "imagenet"
