@@ -14,6 +14,7 @@ from pathlib import Path
 from utils.errors import InputError
 
 TABLES = ("", "_xy", "_set")  # endings of the three tables' names
+LONGEST_NAME = 240  # bytes; file names end at 255, and suffixes follow
 INDEX_HALF_M = 114.0  # a place's index holds the points of an open square of this half side, sides east and north
 
 
@@ -74,11 +75,11 @@ class Layout:
 
 
 def check_folder_names(path: Path, what: str, names) -> None:
-    """Refuses names that would lead to another folder than their own.
+    """Refuses what is no name of a file: names that are paths, too long, or not to be shown on one line.
 
     Raises:
         InputError: such a name, of `what`, in `path`.
     """
-    bad = [name for name in names if not name or name.startswith(".") or "/" in name or "\0" in name]
-    if bad:
-        raise InputError(f"{path}: {what} {bad[0]!r} cannot name a file; rename it")
+    for name in names:
+        if not name or name.startswith(".") or "/" in name or not name.isprintable() or len(name.encode()) > LONGEST_NAME:
+            raise InputError(f"{path}: {what} {name[:60]!r}{'…' * (len(name) > 60)} cannot name a file; rename it")
