@@ -15,6 +15,8 @@ from utils.tables import Table
 from utils.tables import read_table as read_cells
 
 STREETLEARN_COLUMNS = ("id", "lat", "lon", "heading_deg", "city")  # the published files have no header
+MOST_METRES = 20_000_000  # from a city's origin: half way round the earth
+_RANGES = {"lat": (-90, 90), "lon": (-180, 180), "heading_deg": (0, 360)} | dict.fromkeys("xy", (-MOST_METRES, MOST_METRES))
 _ALIASES = {"pano_id": "id", "latitude": "lat", "longitude": "lon", "lng": "lon", "heading": "heading_deg", "yaw": "heading_deg"}
 
 
@@ -39,6 +41,19 @@ class Locations:
     def xy(self) -> np.ndarray:
         """(n, 2) metres."""
         return np.column_stack([self.x, self.y])
+
+    @classmethod
+    def from_csv(cls, path: Path) -> "Locations":
+        """Reads what `to_csv` wrote.
+
+        Raises:
+            InputError: the file is missing or damaged, or ids are no names or repeat.
+        """
+        cells = read_cells(path, "an area's locations")
+        cells.take_header()
+        cells.require(("id", *_RANGES), "build the area again")
+        _check_ids(cells)
+        return cls(cells.text("id"), *(cells.numbers(name, low, high) for name, (low, high) in _RANGES.items()))
 
     def to_csv(self, path: Path) -> None:
         """Writes the columns id, lat, lon, heading_deg, x, y with a header."""
@@ -79,14 +94,19 @@ def read_table(path: Path) -> pd.DataFrame:
     """
     cells = _read_columns(path)
     table = pd.DataFrame({name: cells.text(name) for name in ("id", "city") if name in cells.names}, dtype=object)
-    check_folder_names(path, "id", table["id"])
-    repeated = np.flatnonzero(table["id"].duplicated())
-    if len(repeated):
-        line = cells.lines[int((table["id"] == table["id"].iloc[repeated[0]]).argmax())]
-        cells.refuse(repeated[0], "id", f"so it is in line {line}, too ({len(repeated):,} repeated rows); ids must be unique")
+    _check_ids(cells)
     for column, low, high in (("lat", -90, 90), ("lon", -180, 180), ("heading_deg", -360, 720)):
         table[column] = cells.numbers(column, low, high, "in decimal degrees")
     return table
+
+
+def _check_ids(cells: Table) -> None:
+    ids = pd.Series(cells.cells("id"), dtype=object)
+    check_folder_names(cells.path, "id", ids)
+    repeated = np.flatnonzero(ids.duplicated())
+    if len(repeated):
+        line = cells.lines[int((ids == ids[repeated[0]]).argmax())]
+        cells.refuse(repeated[0], "id", f"so it is in line {line}, too ({len(repeated):,} repeated rows); ids must be unique")
 
 
 def _read_columns(path: Path) -> Table:

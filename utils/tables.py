@@ -39,7 +39,7 @@ class Table:
 
     def __init__(self, path: Path, columns: list[list[str]], lines: list[int], decimal: str):
         self.path, self.columns, self.lines = path, columns, lines
-        self.names = [str(i + 1) for i in range(len(columns))]
+        self.names = [f"column {i + 1}" for i in range(len(columns))]
         self._decimal = decimal  # what stands in its place: a comma where cells lie between semicolons or tabs
 
     def __len__(self) -> int:

@@ -6,14 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data.locations import Locations, read_table
+from data.locations import MOST_METRES, Locations, read_table
 from data.projection import EARTH_RADIUS_M, Projection
 from data.sources.layout import TABLES, Layout, check_folder_names
 from utils.errors import InputError
 from utils.tables import Table
 from utils.tables import read_table as read_cells
 
-MOST_METRES = 20_000_000  # half way round the earth
 MOST_TILE = 10**9
 MOST_RESIDUAL_M = 0.005  # the published tables agree with their origin to 1e-9 m
 

@@ -90,10 +90,10 @@ CLOUD_DAMAGE = [
     (CLASSES, lambda path: path.write_text("4\n" * 6617 + "25\n"), "line 6618 is '25'; a class is a whole number from 0 to 24"),
     (CLASSES, lambda path: path.write_text("-1\n" + "4\n" * 6617), "line 1 is '-1'"),
     (CLASSES, lambda path: path.write_text("4\n4.5\n" + "4\n" * 6616), "line 2 is '4.5'"),
-    (CLASSES, lambda path: path.write_text("4\n\n" + "4\n" * 6616), "line 2 is 'nan'"),
+    (CLASSES, lambda path: path.write_text("4\n\n" + "4\n" * 6616), "line 2 is ''"),
     (CLASSES, lambda path: path.write_text("4\nroad\n" + "4\n" * 6616), "line 2 is 'road'"),
-    (CLASSES, lambda path: path.write_text("1,4\n" * 6618), "2 columns; expected a class a line"),
-    (CLASSES, lambda path: path.write_text(""), "not a list of classes"),
+    (CLASSES, lambda path: path.write_text("1,4\n" * 6618), "line 1 is '1,4'"),
+    (CLASSES, lambda path: path.write_text(""), "0 classes for 6,618 points"),
 ]
 
 
