@@ -141,8 +141,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _panorama(image: Image.Image, height: int, published: bool) -> np.ndarray:
-    if image.format == "PNG":
-        image.load()  # its metadata may follow the pixels
+    if image.format not in ("JPEG", "MPO"):
+        image.load()  # metadata may follow the pixels, and Pillow turns TIFF upright by itself
     method = _UPRIGHT.get(image.getexif().get(Base.Orientation))
     turned = method in (Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90)
     width, rows = reversed(image.size) if turned else image.size
@@ -151,7 +151,8 @@ def _panorama(image: Image.Image, height: int, published: bool) -> np.ndarray:
         reason = "with published preprocessing" if published else "that is turned by its EXIF orientation"
         raise InputError(f"a part of the sphere {reason} cannot be read; pad it to the whole sphere, and remove that metadata")
     if not sphere.partial and abs(width - 2 * rows) > TOLERANCE * width:
-        raise InputError(f"{width} × {rows} pixels; an equirectangular panorama is twice as wide as high")
+        how = " when turned as its EXIF orientation says" if turned else ""
+        raise InputError(f"{width} × {rows} pixels{how}; an equirectangular panorama is twice as wide as high")
     if published:
         upright = _rgb(image)
         return resize_panorama(np.asarray(upright if method is None else upright.transpose(method)), height)
