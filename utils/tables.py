@@ -8,6 +8,7 @@ import csv
 import io
 import re
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,8 +21,7 @@ MOST_CELLS = 10_000_000  # about 1 GB of memory
 MOST_COLUMNS = 10_000
 MOST_LETTERS = 250  # of a cell; a longer id names no file
 MOST_TEXT_BYTES = 1 << 30  # of a column as an array, in which every cell takes as much as the longest
-BATCH = 4096  # rows taken apart at a time
-PROBED = 100_000  # letters of the first line that tell what lies between the cells
+BATCH = 128  # rows taken apart at a time; more would keep Python's garbage collector busy
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _NO_NUMBER = re.compile(r"[^0-9eE+\-. \n]")
 _NOT_WHOLE = re.compile(r"[^0-9+\- \n]")
@@ -166,7 +166,7 @@ def _parse_rows(path: Path, what: str, open_text) -> Table:
     with open_text() as text:
         first = next((line for line in text if line.strip()), "")
     sep = re.fullmatch(r'"?sep=([,;\t])"?', first.strip("\r\n"), re.IGNORECASE)
-    delimiter = sep[1] if sep else max("\t;,", key=lambda candidate: _cells_between(candidate, first))
+    delimiter = sep[1] if sep else _delimiter(open_text)
     columns, lines, batch, width = [], [], [], 0
     with open_text() as text:
         reader = csv.reader(text, delimiter=delimiter, skipinitialspace=True, strict=True)
@@ -184,21 +184,22 @@ def _parse_rows(path: Path, what: str, open_text) -> Table:
                 batch.append(row)
                 if len(batch) == BATCH:
                     _append(path, what, columns, batch, lines)
-        except csv.Error as error:
-            raise InputError(f"{path}: line {reader.line_num}: not a table of {what} ({error}); a quote may be open, "
-                             f"or a cell longer than {MOST_LETTERS} letters") from None  # fmt: skip
+        except csv.Error:
+            raise InputError(f"{path}: line {reader.line_num}: not a table of {what}: a quote is not closed, text follows a quote, "
+                             f"or a cell has more than {MOST_LETTERS} letters") from None  # fmt: skip
     if not lines:
         raise InputError(f"{path}: empty; expected a table of {what}")
     _append(path, what, columns, batch, lines)
     return Table(path, columns, lines, "." if delimiter == "," else ",")
 
 
-def _cells_between(delimiter: str, line: str) -> int:
-    """How many cells; where commas are decimal points there are at most as many between them as between semicolons."""
-    try:
-        return len(next(csv.reader([line[:PROBED]], delimiter=delimiter)))
-    except (csv.Error, StopIteration):
-        return 0
+def _delimiter(open_text) -> str:
+    """What makes most cells of the first row; where commas are decimal points they make at most as many as semicolons."""
+    cells = {}
+    for candidate in "\t;,":
+        with open_text() as text, suppress(csv.Error):
+            cells[candidate] = len(next(filter(any, csv.reader(text, delimiter=candidate, skipinitialspace=True)), []))
+    return max(cells, key=cells.get) if max(cells.values(), default=0) > 1 else ","
 
 
 def _append(path: Path, what: str, columns: list[list[str]], batch: list[list[str]], lines: list[int]) -> None:
