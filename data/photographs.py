@@ -1,6 +1,10 @@
 """Panoramas from photographs: upright, of the whole sphere, 8 bits a channel."""
 
+import logging
 import math
+import os
+import sys
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +32,7 @@ _UPRIGHT = {  # EXIF orientation: how the stored picture is turned for looking a
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
     6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # what is wrong with an image is said in one line, here
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # Pillow's own limit would refuse cameras of today
 
 
@@ -50,7 +55,9 @@ def usable_photographs(folder: Path, ids: list[str], skip: bool = False, process
         looks = in_order(lambda i: _look(files[names[i]]), len(names), processes)
         looks = list(progress(looks, total=len(names), desc=f"checking {Path(folder).name}", unit=" photographs"))
         reasons |= {name: reason for name, (reason, _) in zip(names, looks, strict=True) if reason}
-        _say_blank([files[name].name for name, (_, blank) in zip(names, looks, strict=True) if blank], len(names))
+        blank = [files[name].name for name, (_, nothing) in zip(names, looks, strict=True) if nothing]
+        if blank:
+            print(describe_blank(blank))
     bad = [f"{name!r}: {reasons[name]}" for name in ids if name in reasons]
     if bad:
         shown = "; ".join(bad[:FIRST]) + (f"; and {len(bad) - FIRST:,} more" if len(bad) > FIRST else "")
@@ -107,7 +114,7 @@ def read_photograph(path: Path, height: int, published: bool = False) -> np.ndar
     except MemoryError:
         raise
     except Exception as error:  # a damaged file makes Pillow raise almost anything
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).replace(f" {str(path)!r}", "").split()) or type(error).__name__
         raise InputError(f"{path}: cannot be read as an image ({reason}); replace it or remove its location") from None
 
 
@@ -116,18 +123,18 @@ def shows_one_colour(image: np.ndarray) -> bool:
     return bool((np.ptp(image.astype(np.int16), axis=(0, 1)) < ONE_COLOUR).all())
 
 
+def describe_blank(names: list[str]) -> str:
+    """A line that says which panoramas show one colour only."""
+    shown = ", ".join(names[:FIRST]) + (", …" if len(names) > FIRST else "")
+    return f"panoramas of one colour only, e.g. black, from which nothing can be learnt: {len(names):,} ({shown})"
+
+
 def _look(path: Path) -> tuple[str | None, bool]:
     """Why a photograph cannot be used, and whether it shows nothing."""
     try:
         return None, shows_one_colour(read_photograph(path, LOOK_ROWS))
     except InputError as error:
         return str(error).removeprefix(f"{path}: "), False
-
-
-def _say_blank(names: list[str], total: int) -> None:
-    if names:
-        shown = ", ".join(names[:FIRST]) + (", …" if len(names) > FIRST else "")
-        print(f"{len(names):,} of {total:,} panoramas show one colour only, e.g. black: nothing can be learnt from them ({shown})")
 
 
 @contextmanager
@@ -140,9 +147,30 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             yield image
 
 
+@contextmanager
+def _heard(listen: bool) -> Iterator[None]:
+    """Raises what a native library writes to the terminal: libtiff reports damage there and goes on."""
+    if not listen:
+        yield
+        return
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+        said.seek(0)
+        if message := said.read(1000).decode(errors="replace"):
+            raise ValueError(message.splitlines()[0])
+
+
 def _panorama(image: Image.Image, height: int, published: bool) -> np.ndarray:
     if image.format not in ("JPEG", "MPO"):
-        image.load()  # metadata may follow the pixels, and Pillow turns TIFF upright by itself
+        with _heard(image.format == "TIFF"):
+            image.load()  # metadata may follow the pixels, and Pillow turns TIFF upright by itself
     method = _UPRIGHT.get(image.getexif().get(Base.Orientation))
     turned = method in (Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90)
     width, rows = reversed(image.size) if turned else image.size

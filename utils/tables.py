@@ -68,7 +68,7 @@ class Table:
         """Raises InputError where one of these columns is missing."""
         missing = [name for name in names if name not in self.names]
         if missing:
-            found = ", ".join(self.names[:10]) + (", …" if len(self.names) > 10 else "")
+            found = ", ".join(map(shortened, self.names[:10])) + (", …" if len(self.names) > 10 else "")
             raise InputError(f"{self.path}: column {missing[0]!r} is missing (found {found}); {remedy}")
 
     def cells(self, name: str) -> list[str]:

@@ -230,3 +230,15 @@ def test_one_bad_photograph_does_not_throw_the_area_away(area, city, tmp_path, p
     assert "3 of 4 places left out" in capsys.readouterr().out
     assert list(json.loads((folder / "area.json").read_text())["left_out"]) == ["square", "text", "none"]
     assert Area(city.parent, f"{city.name}/some").locations.ids.tolist() == ["good"]
+
+
+def test_a_damaged_tiff_is_not_read_in_part(tmp_path, panorama, capfd):
+    """Its library reports damage on the terminal, and goes on."""
+    path = tmp_path / "p.tif"
+    Image.fromarray(panorama).convert("1").save(path, compression="group4")
+    content = bytearray(path.read_bytes())
+    start = Image.open(path).tag_v2[273][0]
+    for at in range(start + 20, start + 40):
+        content[at] ^= 0x55
+    path.write_bytes(content)
+    assert "Fax4Decode" in refusal(path) and capfd.readouterr().err == ""

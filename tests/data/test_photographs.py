@@ -137,6 +137,6 @@ def test_pictures_that_show_nothing_are_said(tmp_path, capsys):
     save(tmp_path / "white.png", colour=255)
     usable_photographs(tmp_path, ["a", "black", "white"], processes=1)
     out = capsys.readouterr().out
-    assert "2 of 3 panoramas show one colour only" in out and "black.jpg, white.png" in out
+    assert "panoramas of one colour only" in out and "2 (black.jpg, white.png)" in out
     usable_photographs(tmp_path, ["a"], processes=1)
     assert capsys.readouterr().out == ""

@@ -231,3 +231,11 @@ def test_a_bad_class_is_named_by_its_line_in_any_block(root, monkeypatch):
     (root / CLASSES).write_text("\n".join(lines))
     with pytest.raises(InputError, match="line 4322 is '77'"):
         read_cloud(Layout(root), "alpha")
+
+
+def test_panoramas_that_show_nothing_are_said(root, tmp_path, prepare, capsys):
+    Image.new("RGB", (64, 32)).save(root / PANORAMA)
+    prepare("check", "--root", root)
+    assert "  panoramas of one colour only, e.g. black, from which nothing can be learnt: 1 (looks_north.jpg)" in capsys.readouterr().out
+    prepare("streetlearn", "--root", root, "--area", "eastU", "--datasets", tmp_path / "data", "--height", 16, "--points", 32)
+    assert "eastU: panoramas of one colour only" in capsys.readouterr().out
