@@ -105,12 +105,28 @@ def read_photograph(path: Path, height: int, published: bool = False) -> np.ndar
     Raises:
         InputError: the image is corrupt, too large, or not equirectangular; the message names it.
     """
+    with open_image(path) as image:
+        return _panorama(image, height, published)
+
+
+@contextmanager
+def open_image(path: Path) -> Iterator[Image.Image]:
+    """An image of one of FORMATS and at most MOST_PIXELS; what is wrong with it, or with what is done with it, names the file.
+
+    Raises:
+        InputError: whatever Pillow raises, and InputError of the block.
+    """
     try:
-        with _opened(path) as image:
-            return _panorama(image, height, published)
-    except (InputError, Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        reason = str(error) if isinstance(error, InputError) else f"more than {MOST_PIXELS:,} pixels; scale it down"
-        raise InputError(f"{path}: {reason}") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            Image.init()  # the formats that Pillow does not load by itself
+            with Image.open(path, formats=FORMATS) as image:
+                yield image
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise InputError(f"{path}: more than {MOST_PIXELS:,} pixels; scale it down") from None
     except MemoryError:
         raise
     except Exception as error:  # a damaged file makes Pillow raise almost anything
@@ -135,16 +151,6 @@ def _look(path: Path) -> tuple[str | None, bool]:
         return None, shows_one_colour(read_photograph(path, LOOK_ROWS))
     except InputError as error:
         return str(error).removeprefix(f"{path}: "), False
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of odd metadata
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        Image.init()  # the formats that Pillow does not load by itself
-        with Image.open(path, formats=FORMATS) as image:
-            yield image
 
 
 @contextmanager
@@ -182,7 +188,7 @@ def _panorama(image: Image.Image, height: int, published: bool) -> np.ndarray:
         how = " when turned as its EXIF orientation says" if turned else ""
         raise InputError(f"{width} × {rows} pixels{how}; an equirectangular panorama is twice as wide as high")
     if published:
-        upright = _rgb(image)
+        upright = to_rgb(image)
         return resize_panorama(np.asarray(upright if method is None else upright.transpose(method)), height)
     left, top, right, bottom = sphere.box(height)
     size = (bottom - top, right - left) if turned else (right - left, bottom - top)
@@ -196,19 +202,19 @@ def _panorama(image: Image.Image, height: int, published: bool) -> np.ndarray:
 def _scaled(image: Image.Image, width: int, height: int) -> Image.Image:
     """RGB, the mean over each pixel; converted some rows at a time, as a large image in memory twice is too much."""
     if image.height < height:
-        return _rgb(image).resize((width, height), Image.Resampling.BILINEAR)
+        return to_rgb(image).resize((width, height), Image.Resampling.BILINEAR)
     step, scaled = image.height / height, Image.new("RGB", (width, height))
     rows = max(1, int(BAND_PIXELS / (image.width * step)))
     for first in range(0, height, rows):
         last = min(first + rows, height)
         top, bottom = int(first * step), min(math.ceil(last * step), image.height)
-        band = _rgb(image.crop((0, top, image.width, bottom)))
+        band = to_rgb(image.crop((0, top, image.width, bottom)))
         box = (0, first * step - top, band.width, min(last * step - top, band.height))
         scaled.paste(band.resize((width, last - first), Image.Resampling.BOX, box), (0, first))
     return scaled
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
     """An image of any mode with 8 bits a channel; what is transparent is black."""
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from data.area import TILE_PIXELS
 from data.osm.classes import CLASSES
+from data.photographs import open_image, to_rgb
 from data.sources.layout import INDEX_HALF_M, Layout
 from utils.errors import InputError
 from utils.progress import progress
@@ -130,13 +130,10 @@ def read_tile(path: Path) -> np.ndarray:
     Raises:
         InputError: the file is missing, corrupt, or of another size.
     """
-    try:
-        with Image.open(path) as image:
-            if image.size != (TILE_PIXELS, TILE_PIXELS):
-                raise InputError(f"{path}: {image.width} × {image.height} pixels; expected {TILE_PIXELS} × {TILE_PIXELS}")
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: cannot be read as an image ({' '.join(str(error).split())})") from None
+    with open_image(path) as image:
+        if image.size != (TILE_PIXELS, TILE_PIXELS):
+            raise InputError(f"{image.width} × {image.height} pixels; expected {TILE_PIXELS} × {TILE_PIXELS}")
+        return np.asarray(to_rgb(image))
 
 
 def _load(path: Path, what: str) -> np.ndarray:
