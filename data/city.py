@@ -11,9 +11,17 @@ from data.georeference import Georeference
 from data.projection import Projection
 from utils.damage import readable
 from utils.errors import InputError
+from utils.outputs import FolderKind
 
 FORMAT = 2
 ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0 (https://www.openstreetmap.org/copyright)"
+
+MAP = FolderKind(
+    "data.prepare map", "map.json",
+    ("points.npy", "classes.npy", "cell_start.npy", "raster.npy", "ground.npy", "triangles.npy", "kind.npy", "owner.npy", "buildings.csv",
+     "streets.npz", "graph.npz"),
+    was_ours=lambda info: {"format", "points_sha256", "density"} <= info.keys(), scratch="work",
+)  # fmt: skip
 
 # What a map imported from a published cloud lacks, and what to do without it.
 OPTIONAL = {
@@ -67,7 +75,8 @@ class CityMap:
         if not (self.path / "map.json").is_file():
             raise InputError(f"{city}: no city map here; build it with `python -m data.prepare map --osm FILE --out {city}`")
         with readable(self.path / "map.json"):
-            self.info = json.loads((self.path / "map.json").read_text())
+            self._text = (self.path / "map.json").read_text(encoding="utf-8")
+            self.info = json.loads(self._text)
         if self.info.get("format") != FORMAT:
             raise InputError(f"{self.path}: map format {self.info.get('format')}, this version reads {FORMAT}; build it again")
         self.projection = Projection(*self.info["origin"])
@@ -82,10 +91,19 @@ class CityMap:
             raise InputError(f"{self.path}: this map has no {OPTIONAL[file]}, or build the city from an OpenStreetMap extract "
                              "(`python -m data.prepare map`)")
 
+    def _refuse_another(self) -> None:
+        """Files that are opened later must be those of the map that was opened first."""
+        with readable(self.path / "map.json"):
+            text = (self.path / "map.json").read_text(encoding="utf-8")
+        if text != self._text:
+            raise InputError(f"{self.path}: was replaced while it was read; run the command again")
+
     def _array(self, name: str) -> np.ndarray:
         self._require(f"{name}.npy")
         with readable(self.path / f"{name}.npy"):
-            return np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            array = np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        self._refuse_another()
+        return array
 
     @cached_property
     def points(self) -> np.ndarray:
@@ -117,13 +135,17 @@ class CityMap:
     def streets(self) -> Streets:
         self._require("streets.npz")
         with readable(self.path / "streets.npz"), np.load(self.path / "streets.npz", allow_pickle=False) as archive:
-            return Streets(archive["xy"], archive["start"], archive["level"])
+            streets = Streets(archive["xy"], archive["start"], archive["level"])
+        self._refuse_another()
+        return streets
 
     @cached_property
     def graph(self) -> CityGraph:
         self._require("graph.npz")
         with readable(self.path / "graph.npz"), np.load(self.path / "graph.npz", allow_pickle=False) as archive:
-            return CityGraph(**{field.name: archive[field.name] for field in fields(CityGraph)})
+            graph = CityGraph(**{field.name: archive[field.name] for field in fields(CityGraph)})
+        self._refuse_another()
+        return graph
 
     def spans_within(self, x: float, y: float, radius_m: float) -> np.ndarray:
         """Points in the cells that touch the square of half side radius_m around (x, y), as (rows, 2) [first, last) indices."""

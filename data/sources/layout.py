@@ -12,9 +12,9 @@ A combined area `<a>_<b>` covers several cities: its tables may lie combined or 
 from pathlib import Path
 
 from utils.errors import InputError
+from utils.names import NOT_A_NAME, is_name
 
 TABLES = ("", "_xy", "_set")  # endings of the three tables' names
-LONGEST_NAME = 240  # bytes; file names end at 255, and suffixes follow
 INDEX_HALF_M = 114.0  # a place's index holds the points of an open square of this half side, sides east and north
 
 
@@ -75,11 +75,11 @@ class Layout:
 
 
 def check_folder_names(path: Path, what: str, names) -> None:
-    """Refuses what is no name of a file: names that are paths, too long, or not to be shown on one line.
+    """Refuses names that would lead to another folder than their own.
 
     Raises:
         InputError: such a name, of `what`, in `path`.
     """
-    for name in names:
-        if not name or name.startswith(".") or "/" in name or not name.isprintable() or len(name.encode()) > LONGEST_NAME:
-            raise InputError(f"{path}: {what} {name[:60]!r}{'…' * (len(name) > 60)} cannot name a file; rename it")
+    bad = [name for name in names if not is_name(name, may_start_with_dash=what == "id")]
+    if bad:
+        raise InputError(f"{path}: {what} {bad[0][:80]!r} cannot name a file: {NOT_A_NAME}; rename it")

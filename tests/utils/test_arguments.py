@@ -4,12 +4,14 @@ import argparse
 
 import pytest
 
-from utils.arguments import area_name, count, join_negative, length, number, numbers, positive, seed
+from utils.arguments import Parser, area_name, city_area, count, join_negative, length, name, number, numbers, positive, seed
+from utils.errors import InputError
 
 
 @pytest.mark.parametrize(("parse", "text", "value"), [
     (positive, "0.45", 0.45), (length, "0", 0.0), (length, "0.0", 0.0), (length, "4", 4.0), (count, "12", 12), (seed, "0", 0),
-    (area_name, "wallstreet", "wallstreet"), (numbers(2, "LAT,LON"), "40.7,-74", (40.7, -74.0)), (number, "-90", -90.0),
+    (area_name, "wallstreet", "wallstreet"), (city_area, "demo/test", "demo/test"), (name, "map", "map"),
+    (numbers(2, "LAT,LON"), "40.7,-74", (40.7, -74.0)), (number, "-90", -90.0),
 ])  # fmt: skip
 def test_taken(parse, text, value):
     assert parse(text) == value
@@ -18,12 +20,20 @@ def test_taken(parse, text, value):
 @pytest.mark.parametrize(("parse", "text"), [
     (positive, "0"), (positive, "-1"), (positive, "nan"), (positive, "inf"), (positive, "x"), (length, "-4"), (length, "x"),
     (count, "0"), (count, "1.5"), (count, "-3"), (seed, "-1"), (seed, "1e3"), (area_name, "map"), (area_name, "a/b"), (area_name, ".a"),
-    (area_name, ""), (numbers(2, "LAT,LON"), "40.7"), (numbers(2, "LAT,LON"), "a,b"),
+    (area_name, ""), (area_name, "-a"), (name, "a/b"), (city_area, "demo"), (city_area, "demo/map"), (city_area, "/demo/test"),
+    (city_area, "../test"), (numbers(2, "LAT,LON"), "40.7"), (numbers(2, "LAT,LON"), "a,b"),
     (numbers(2, "LAT,LON"), "nan,1"), (number, "inf"),
 ])  # fmt: skip
 def test_refused(parse, text):
     with pytest.raises(argparse.ArgumentTypeError):
         parse(text)
+
+
+def test_wrong_arguments_are_one_line():
+    parser = Parser(prog="python -m some.command")
+    parser.add_subparsers(required=True).add_parser("sub").add_argument("--count", type=count)
+    with pytest.raises(InputError, match="^argument --count: '0' is not .*; see python -m some.command sub --help$"):
+        parser.parse_args(["sub", "--count", "0"])
 
 
 def test_negative_values_are_no_options():
