@@ -141,5 +141,7 @@ def _load(path: Path, what: str) -> np.ndarray:
         raise InputError(f"{path}: no such file; it holds {what}")
     try:
         return np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, OSError, EOFError) as error:  # pickled objects among them: what is mapped is never unpickled
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged header raises almost anything; what is mapped is never unpickled
         raise InputError(f"{path}: not an array ({' '.join(str(error).split())})") from None
