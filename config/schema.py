@@ -40,6 +40,7 @@ class DataConfig:
     root: str = "datasets"
 
     def __post_init__(self):
+        _check("\0" not in self.root, f"root is {self.root!r}, it takes a folder's path")
         for split in ("train", "validation", "test"):
             areas = getattr(self, split)
             _check(bool(areas), f"{split} is empty, it takes at least one area, e.g. [demo/{split}]")
@@ -303,6 +304,7 @@ class Config:
 
     def __post_init__(self):
         _check(is_name(self.name), f"name is {self.name!r}, it takes a folder's name; {NOT_A_NAME}")
+        _check("\0" not in self.runs, f"runs is {self.runs!r}, it takes a folder's path")
         _check(0 <= self.seed < 2**32, f"seed is {self.seed}, it takes a whole number from 0 to 2^32 - 1")
         is_device = re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device) is not None
         _check(is_device, f"device is {self.device!r}, it takes auto, cpu or cuda")

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from tqdm import tqdm
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,
-                errno.EBUSY)  # fmt: skip
-TORCH_OUT_OF_MEMORY = re.compile(r"DefaultCPUAllocator: |CUDA out of memory|out of memory trying to allocate", re.IGNORECASE)
+NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EBUSY)
+NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP)
+TORCH_OUT_OF_MEMORY = re.compile(r"DefaultCPUAllocator: |CUDA.* out of memory|ALLOC_FAILED|bad_alloc")
 NUMPY_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")  # a full disk, of which numpy.save does not pass on the error's number
 
 
@@ -28,7 +28,8 @@ def run_command(main: Callable[[], None]) -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # names that the terminal's encoding lacks
     try:
         main()
-        sys.stdout.flush()  # here, where a full disk or a reader that is gone is still noticed
+        if sys.stdout:  # it may be closed
+            sys.stdout.flush()  # here, where a full disk or a reader that is gone is still noticed
     except InputError as error:
         sys.exit(_fail(str(error)))
     except BrokenPipeError:  # `| head` has read enough
@@ -37,6 +38,8 @@ def run_command(main: Callable[[], None]) -> None:
     except OSError as error:
         if error.errno in NOT_WRITABLE:
             sys.exit(_fail(f"{error.filename}: {error.strerror}; give a folder that can be written"))
+        if error.errno in NO_PATH:
+            sys.exit(_fail(f"{error.filename}: {error.strerror}; give another name"))
         if error.errno == errno.ENOMEM:
             sys.exit(_fail(_out_of_memory()))
         if error.errno not in NO_SPACE and not NUMPY_SHORT_WRITE.match(str(error)):

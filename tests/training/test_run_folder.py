@@ -112,6 +112,12 @@ def test_names_of_runs(tmp_path, datasets, name):
         read_config(write_recipe(tmp_path, datasets), [f"name={name}"])
 
 
+@pytest.mark.parametrize("key", ["runs", "data.root"])
+def test_paths_with_nul(configure, key):
+    with pytest.raises(InputError, match="it takes a folder's path"):
+        configure(f'{key}="a\\0b"')
+
+
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 @pytest.mark.parametrize("area", ["../x", "tiny/..", "/tiny/test", "tiny/map", "tiny/-a", '"tiny/a\\nb"', "tiny/" + "a" * 300])
 def test_names_of_areas(configure, split, area):

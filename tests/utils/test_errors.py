@@ -67,6 +67,7 @@ class OutOfMemoryError(RuntimeError):
 
 @pytest.mark.parametrize("error", [
     MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory"), OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("CUDA error: out of memory"), RuntimeError("std::bad_alloc"),
     RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9."),
 ])  # fmt: skip
 def test_want_of_memory(capsys, error):
@@ -88,7 +89,7 @@ def test_a_full_disk_whose_number_numpy_drops(capsys):
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EBUSY])
 def test_places_that_cannot_be_written(capsys, code):
-    assert "city/map" in message(capsys, OSError(code, "cannot", "city/map"))
+    assert "city/map: cannot; give" in message(capsys, OSError(code, "cannot", "city/map"))
 
 
 def test_names_with_line_breaks_are_shown_on_one_line(capsys):
@@ -109,6 +110,11 @@ def test_a_reader_that_has_read_enough():
 def test_output_to_a_full_disk():
     result = command("print(1)", "> /dev/full")
     assert result.returncode == 2 and result.stderr.startswith("error: no space left") and result.stderr.count("\n") == 1
+
+
+def test_no_output_at_all():
+    result = command("print(1)", ">&-")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
 def test_names_that_the_terminal_cannot_show():
