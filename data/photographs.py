@@ -150,7 +150,7 @@ def _look(path: Path) -> tuple[str | None, bool]:
     try:
         return None, shows_one_colour(read_photograph(path, LOOK_ROWS))
     except InputError as error:
-        return str(error).removeprefix(f"{path}: "), False
+        return f"{path.name}: {str(error).removeprefix(f'{path}: ')}", False
 
 
 @contextmanager
