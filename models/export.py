@@ -4,6 +4,7 @@ example: python -m models.export runs/demo
 """
 
 import argparse
+import io
 import json
 import logging
 import warnings
@@ -95,7 +96,9 @@ def export_towers(config: Config, model: GroundToMap, folder: Path) -> None:
         for name, tower in towers.items():
             dynamic = {key: {0: torch.export.Dim("places")} for key in inputs[name]}
             program = torch.export.export(tower, (), inputs[name], dynamic_shapes=dynamic)
-            torch.export.save(program, temporary / f"{name}.pt2")
+            saved = io.BytesIO()  # torch's own writer of files ends the process where the disk is full
+            torch.export.save(program, saved)
+            (temporary / f"{name}.pt2").write_bytes(saved.getbuffer())
             torch.onnx.export(program, dynamo=True, verbose=False).save(temporary / f"{name}.onnx")
         described = {name: {key: ["places", *value.shape[1:]] for key, value in inputs[name].items()} for name in towers}
         (temporary / "inputs.json").write_text(json.dumps(EXPORT.signed(described), indent=2) + "\n", encoding="utf-8")
