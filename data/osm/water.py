@@ -84,11 +84,9 @@ def water_of_relations(shores: list[ClippedShore], bounds, built: np.ndarray) ->
 
 
 def islands_of_coastlines(coastlines: np.ndarray) -> np.ndarray:
-    """The land that coastlines (lines in metres) close around: rings with land inside, which is on their left. An object array of polygons."""
-    if not len(coastlines):
-        return np.array([], dtype=object)
-    rings = shapely.get_parts(shapely.line_merge(shapely.union_all(coastlines), directed=True))
-    return shapely.polygons([r.coords for r in rings if r.is_ring and shapely.is_ccw(r)])
+    """Object array of the polygons that coastlines (lines in metres) close around with land inside, which is on their left."""
+    rings = shapely.get_parts(shapely.line_merge(shapely.multilinestrings(coastlines), directed=True))
+    return np.array([shapely.Polygon(ring) for ring in rings if ring.is_ring and shapely.is_ccw(ring)], dtype=object)
 
 
 def keep_dry(water: np.ndarray, islands: np.ndarray) -> np.ndarray:
@@ -107,9 +105,10 @@ def keep_dry(water: np.ndarray, islands: np.ndarray) -> np.ndarray:
     filled = shapely.polygons(shapely.get_exterior_ring(parts))
     island, around = shapely.STRtree(filled).query(islands, "intersects")
     inside = shapely.area(overlay(shapely.intersection, islands[island], filled[around])) > SURROUNDED * shapely.area(islands[island])
-    pairs = np.unique(np.column_stack([owner[around[inside]], island[inside]]), axis=0)
-    for i in np.unique(pairs[:, 0]):
-        water[i] = overlay(shapely.difference, water[i], union_of(islands[pairs[pairs[:, 0] == i, 1]]))
+    lake, island = np.unique(np.column_stack([owner[around[inside]], island[inside]]), axis=0).T
+    lakes, first = np.unique(lake, return_index=True)
+    for i, within in zip(lakes, np.split(island, first[1:]), strict=False):
+        water[i] = overlay(shapely.difference, water[i], union_of(islands[within]))
     return water
 
 

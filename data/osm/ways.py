@@ -8,6 +8,7 @@ from data.osm.overlay import GRID_M
 
 LAYER = np.array([c.layer for c in CLASSES])
 LAP_M = 0.005  # ends reach so much farther: surfaces that only touched could part by a rounding error
+NOTCH_M = 0.1  # narrower notches stay open: no map shows them
 QUAD_SEGS = 3  # corners of a quarter circle
 ARC = np.linspace(-0.5, 0.5, 2 * QUAD_SEGS + 1)
 
@@ -45,7 +46,8 @@ def _joints(xy, line, first, last, records) -> tuple[np.ndarray, np.ndarray]:
     ends = np.zeros(len(xy), bool)
     ends[first] = ends[last] = True
     order = np.lexsort([corner, node[corner]])
-    order = order[np.isin(node[corner[order]], node[ends])]
+    somewhere = (xy[corner[order]] != xy[towards[order]]).any(1)
+    order = order[somewhere & np.isin(node[corner[order]], node[ends])]
     corner, towards = corner[order], towards[order]
     angle = np.arctan2(*(xy[towards] - xy[corner]).T[::-1])
     way, level, radius = line[corner], records["level"][line[corner]], records["width_m"][line[corner]] / 2
@@ -56,7 +58,7 @@ def _joints(xy, line, first, last, records) -> tuple[np.ndarray, np.ndarray]:
     turn = _wrapped(angle[j] - angle[i])
     width, middle = np.pi - np.abs(turn), angle[i] + turn / 2 + np.pi
     reach, ground = np.minimum(radius[i], radius[j]), np.minimum(level[i], level[j])
-    gapes = (ends[corner[i]] | ends[corner[j]]) & (reach * width > LAP_M)
+    gapes = (ends[corner[i]] | ends[corner[j]]) & (reach * width > NOTCH_M)
     i, j, width, middle, reach, ground = (a[gapes] for a in (i, j, width, middle, reach, ground))
 
     pair, k = _expand(np.arange(len(i)), group_first[i], group_end[i])
