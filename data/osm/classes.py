@@ -126,13 +126,13 @@ def is_underground(tags: dict[str, str]) -> bool:
 
     `layer` orders what crosses (https://wiki.openstreetmap.org/wiki/Key:layer): below 0 it does not mean underground by itself, as
     roads in cuttings and water under bridges have it, but only beside another sign. A passage through a building, and what is merely
-    `covered`, lie on the ground: nine tenths of the covered ways of lower Manhattan are streets below bridges.
+    `covered`, lie on the ground: nine tenths of the covered ways of lower Manhattan are streets below bridges. So do subways without
+    `tunnel`: lines come up in the suburbs.
     """
     return (
         tags.get("location") == "underground"
         or tags.get("tunnel", "no") not in ("no", "building_passage")
         or tags.get("indoor", "no") != "no"
-        or (tags.get("railway") == "subway" and tags.get("bridge", "no") == "no")
         or (tags.get("building:levels") == "0" and tags.get("building:levels:underground", "0") != "0" and "height" not in tags)
         or (_layer(tags) < 0 and _has_sign_of_depth(tags))
     )
@@ -142,8 +142,8 @@ def _has_sign_of_depth(tags: dict[str, str]) -> bool:
     levels = tags.get("level", "0").split(";")
     return (
         tags.get("covered") == "yes"
+        or "subway" in (tags.get("railway"), tags.get("station"))
         or tags.get("subway") == "yes"
-        or tags.get("station") == "subway"
         or tags.get("parking") == "underground"
         or all(level.strip().startswith("-") for level in levels)
     )
