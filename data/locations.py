@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.spatial import cKDTree
 
 from data.city import CityMap
 from data.georeference import EXTENT_M
@@ -169,20 +170,18 @@ def sample_streets(city: CityMap, every_m: float, bbox: tuple[float, float, floa
 
 def _thin(xy: np.ndarray, candidates: np.ndarray, radius_m: float) -> np.ndarray:
     """Greedily keeps candidates that are at least radius_m from all kept before (two carriageways give one row of places)."""
-    taken: dict[tuple[int, int], list[int]] = {}
-    kept = []
-    for i in candidates:
-        c, r = (int(v) for v in xy[i] // radius_m)
-        near = (j for dc in (-1, 0, 1) for dr in (-1, 0, 1) for j in taken.get((c + dc, r + dr), ()))
-        if all(np.hypot(*(xy[i] - xy[j])) >= radius_m for j in near):
-            taken.setdefault((c, r), []).append(i)
-            kept.append(i)
-    return np.array(kept, int)
+    places = xy[candidates]
+    near = cKDTree(places).query_pairs(radius_m, output_type="ndarray")  # the first before the second
+    near = near[np.hypot(*(places[near[:, 0]] - places[near[:, 1]]).T) < radius_m]
+    near = near[np.argsort(near[:, 0], kind="stable")]
+    kept = np.ones(len(places), bool)
+    for first, second in near.tolist():
+        if kept[first]:
+            kept[second] = False
+    return candidates[kept]
 
 
 def apart_from(locations: Locations, others: Locations, distance_m: float) -> Locations:
     """The locations that are at least distance_m from all others."""
-    keep = np.ones(len(locations), bool)
-    for xy in np.array_split(others.xy, max(1, len(others) * len(locations) // 10_000_000)):
-        keep &= (np.linalg.norm(locations.xy[:, None] - xy[None], axis=2) >= distance_m).all(1)
-    return locations[keep]
+    nearest_m, _ = cKDTree(others.xy).query(locations.xy)
+    return locations[nearest_m >= distance_m]

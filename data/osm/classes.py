@@ -46,6 +46,7 @@ CLASSES = (
     SemanticClass("roads_other", (255, 243, 248), 71, 6.0, (186, 184, 182)),
 )
 INDEX = {c.name: i for i, c in enumerate(CLASSES)}
+ISLANDS = {"island", "islet"}  # of `place`
 HIGHEST_LEVEL = 9  # of a bridge; more is a slip of the pen
 BARE = 255  # ground without any class, in rasters of classes
 BARE_RGB = (242, 239, 233)
@@ -87,7 +88,8 @@ def class_of_way(tags: dict[str, str]) -> int | None:
 def class_of_area(tags: dict[str, str]) -> int | None:
     """Class of a polygon that is not a building, or None."""
     highway, natural, landuse = tags.get("highway"), tags.get("natural"), tags.get("landuse")
-    if natural in ("water", "bay") or landuse in ("basin", "reservoir") or tags.get("waterway") in ("riverbank", "dock"):
+    # Neither bays, straits nor seas: their outlines run over islands and along no shore; the coastline tells where their water is.
+    if natural == "water" or landuse in ("basin", "reservoir") or tags.get("waterway") in ("riverbank", "dock"):
         return INDEX["water"]
     if natural == "wood" or landuse == "forest":
         return INDEX["forest"]
@@ -120,11 +122,28 @@ def _layer(tags: dict[str, str]) -> float:
 
 
 def is_underground(tags: dict[str, str]) -> bool:
-    """Whether a feature lies below the ground, or inside a building, and is therefore not part of the map."""
+    """Whether a feature lies below the ground, or inside a building, and is therefore not part of the map.
+
+    `layer` orders what crosses (https://wiki.openstreetmap.org/wiki/Key:layer): below 0 it does not mean underground by itself, as
+    roads in cuttings and water under bridges have it, but only beside another sign. A passage through a building, and what is merely
+    `covered`, lie on the ground: nine tenths of the covered ways of lower Manhattan are streets below bridges. So do subways without
+    `tunnel`: lines come up in the suburbs.
+    """
     return (
-        (_layer(tags) < 0 and class_of_area(tags) != INDEX["water"])  # open water is often put below the bridges over it
-        or tags.get("location") == "underground"
-        or tags.get("tunnel") in ("yes", "culvert", "covered")
-        or tags.get("indoor") not in (None, "no")
-        or (tags.get("railway") == "subway" and tags.get("bridge") in (None, "no"))
+        tags.get("location") == "underground"
+        or tags.get("tunnel", "no") not in ("no", "building_passage")
+        or tags.get("indoor", "no") != "no"
+        or (tags.get("building:levels") == "0" and tags.get("building:levels:underground", "0") != "0" and "height" not in tags)
+        or (_layer(tags) < 0 and _has_sign_of_depth(tags))
+    )
+
+
+def _has_sign_of_depth(tags: dict[str, str]) -> bool:
+    levels = tags.get("level", "0").split(";")
+    return (
+        tags.get("covered") == "yes"
+        or "subway" in (tags.get("railway"), tags.get("station"))
+        or tags.get("subway") == "yes"
+        or tags.get("parking") == "underground"
+        or all(level.strip().startswith("-") for level in levels)
     )

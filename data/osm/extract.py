@@ -3,6 +3,7 @@
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,13 +11,13 @@ import numpy as np
 import osmium
 import shapely
 
-from data.osm.classes import CLASSES, INDEX, bridge_level, class_of_area, class_of_way, is_underground
+from data.osm.classes import CLASSES, INDEX, ISLANDS, bridge_level, class_of_area, class_of_way, is_underground
 from data.osm.heights import LOW_BUILDINGS, building_extent, parse_count, parse_length_m
 from data.osm.mend import Broken, mend
 from data.osm.raster import MARGIN
 from data.osm.source import in_order, reading
 from data.osm.store import KINDS, SURFACE, FeatureStore
-from data.osm.water import ClippedShore, coastal_water, water_of_relations
+from data.osm.water import ClippedShore, coastal_water, islands_of_coastlines, keep_dry, water_of_relations
 from data.projection import Projection
 from utils.errors import InputError
 from utils.progress import progress
@@ -76,6 +77,8 @@ class _Reader:
         self.relations: dict[int, dict[str, str]] = {}  # tags of multipolygons; libosmium keeps silent about those that lack members
         self.assembled: set[int] = set()
         self.coastlines: list[np.ndarray] = []
+        self.islands: list[shapely.Geometry] = []  # in degrees
+        self.water: list[tuple[np.ndarray, np.ndarray]] = []  # surfaces, kept back until all islands are known
         self.built: list[np.ndarray] = []  # where buildings stand: tells land from water
 
     def take(self, element) -> None:
@@ -97,6 +100,9 @@ class _Reader:
     def _area(self, area, tags) -> None:
         if not area.from_way():
             self.assembled.add(area.orig_id())
+        if tags.get("place") in ISLANDS and area.num_rings()[0]:
+            with suppress(RuntimeError, shapely.errors.GEOSException):
+                self.islands.append(shapely.from_wkb(self.wkb.create_multipolygon(area)))
         put = self._placer(area.orig_id() if area.from_way() else -area.orig_id(), area.from_way(), tags)
         if put is None:
             return
@@ -189,6 +195,10 @@ class _Reader:
             self.summary.dropped["polygons without area"] += int((~whole).sum())
             geometries, records = geometries[whole], records[whole]
         self._count(kind, geometries, records)
+        if kind == "surface":
+            water = records["semantic"] == INDEX["water"]
+            self.water.append((geometries[water], records[water]))
+            geometries, records = geometries[~water], records[~water]
         if len(records):
             reach = records["width_m"] / 2 if kind == "way" else WIDEST_M / 2 if kind == "tree" else 0.0
             self.store.add(kind, geometries, records, reach + self.reach_m)
@@ -234,11 +244,22 @@ class _Reader:
         self.summary.elements["water"] += len(shores) - undecided
         water = np.concatenate([water, rivers])
         water = water[np.lexsort(shapely.bounds(water).T)]
-        if len(water):
-            records = np.zeros(len(water), SURFACE)
-            records["id"], records["semantic"] = np.iinfo(np.int64).min + np.arange(len(water)), INDEX["water"]
-            self.store.add("surface", water, records, self.reach_m)
+        records = np.zeros(len(water), SURFACE)
+        records["id"], records["semantic"] = np.iinfo(np.int64).min + np.arange(len(water)), INDEX["water"]
+        water, records = (np.concatenate(arrays) for arrays in zip((water, records), *self.water, strict=True))
+        water = keep_dry(water, self._islands())
+        wet = ~shapely.is_empty(water)
+        if wet.any():
+            self.store.add("surface", water[wet], records[wet], self.reach_m)
         self.store.close()
+
+    def _islands(self) -> np.ndarray:
+        """Land that water does not cover, in metres, whatever the order in the file."""
+        islands = self._to_metres(np.array(self.islands, dtype=object))
+        islands = shapely.make_valid(islands, method="structure", keep_collapsed=False)
+        islands = np.concatenate([islands, islands_of_coastlines(np.array(self.coastlines, dtype=object))])
+        islands = islands[~shapely.is_empty(islands)]
+        return islands[np.lexsort([*shapely.bounds(islands).T, shapely.area(islands)])]
 
 
 def _touch(geometries: np.ndarray, bounds) -> np.ndarray:

@@ -26,8 +26,9 @@ def build_graph(volumes: Volumes, lines: np.ndarray, records: np.ndarray, bounds
     """
     ids, first, building, count = np.unique(volumes.building, return_index=True, return_inverse=True, return_counts=True)
     footprints = volumes.polygons[first]
+    of_building = np.split(volumes.polygons[np.argsort(building, kind="stable")], np.cumsum(count)[:-1])
     for i in np.flatnonzero(count > 1):
-        footprints[i] = union_of(volumes.polygons[building == i])
+        footprints[i] = union_of(of_building[i])
     top_m = np.zeros(len(ids))
     np.maximum.at(top_m, building, volumes.top_m)
 

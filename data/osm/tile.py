@@ -26,6 +26,7 @@ from data.osm.mesh import (
 from data.osm.raster import MARGIN, draw_map
 from data.osm.sampling import sample_surface
 from data.osm.store import BLOCK_CELLS, FeatureStore, Window
+from data.osm.ways import widened
 from utils.atomic import save_array
 
 ANYWHERE = -1
@@ -107,8 +108,8 @@ class TileMaker:
         """Areas, and ways widened to surfaces; their classes and levels."""
         areas, area_records = self.store.read("surface", window)
         ways, way_records = self.store.read("way", window)
-        roads = shapely.buffer(ways, way_records["width_m"] / 2, quad_segs=3)
-        joined = (np.concatenate([area_records[name], way_records[name]]) for name in ("semantic", "level"))
+        roads, way = widened(ways, way_records)
+        joined = (np.concatenate([area_records[name], way_records[name][way]]) for name in ("semantic", "level"))
         return np.concatenate([areas, roads]), *joined
 
     def _covers(self, cell, column: int, row: int, surfaces, classes, levels, footprints) -> list[Mesh]:

@@ -1,12 +1,15 @@
-"""Water whose shores an extract has cut: coastlines, and relations of rivers, closed against the map's edge."""
+"""Water: coastlines and relations of rivers that an extract has cut, closed against the map's edge, and the islands in it."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import shapely
 
+from data.osm.overlay import overlay, union_of
+
 EDGE_GAP_M = 250.0  # a shore that ends nearer than this to the map's edge goes on to it
 DRY_SHARE = 0.02  # of the buildings beside a shore at most this share may stand in the water (piers, boathouses)
+SURROUNDED = 0.99  # an island lies in water that has at least this share of it within its outer shore
 
 
 @dataclass
@@ -80,6 +83,35 @@ def water_of_relations(shores: list[ClippedShore], bounds, built: np.ndarray) ->
     return np.concatenate(water), undecided
 
 
+def islands_of_coastlines(coastlines: np.ndarray) -> np.ndarray:
+    """Object array of the polygons that coastlines (lines in metres) close around with land inside, which is on their left."""
+    rings = shapely.get_parts(shapely.line_merge(shapely.multilinestrings(coastlines), directed=True))
+    return np.array([shapely.Polygon(ring) for ring in rings if ring.is_ring and shapely.is_ccw(ring)], dtype=object)
+
+
+def keep_dry(water: np.ndarray, islands: np.ndarray) -> np.ndarray:
+    """Cuts islands out of the water around them, also where no inner member of the water does.
+
+    Water that does not surround an island stays as it is: a lake on it, a river that only touches it.
+
+    Args:
+        water, islands: polygons and multipolygons in metres.
+
+    Returns:
+        the water that is left, in the order of `water`; empty polygons where nothing is.
+    """
+    water = water.copy()
+    parts, owner = shapely.get_parts(water, return_index=True)
+    filled = shapely.polygons(shapely.get_exterior_ring(parts))
+    island, around = shapely.STRtree(filled).query(islands, "intersects")
+    inside = shapely.area(overlay(shapely.intersection, islands[island], filled[around])) > SURROUNDED * shapely.area(islands[island])
+    lake, island = np.unique(np.column_stack([owner[around[inside]], island[inside]]), axis=0).T
+    lakes, first = np.unique(lake, return_index=True)
+    for i, within in zip(lakes, np.split(island, first[1:]), strict=False):
+        water[i] = overlay(shapely.difference, water[i], union_of(islands[within]))
+    return water
+
+
 def _faces(lines: np.ndarray, bounds) -> _Faces:
     box = shapely.box(*bounds)
     lines = shapely.intersection(lines, box)
@@ -122,8 +154,11 @@ def _alternate(faces: _Faces) -> np.ndarray | None:
     half = np.full(len(faces.polygons), -1)
     half[0] = 0
     for _ in half:  # one step farther each time; lines that reach the map's edge join all faces
+        before = half.copy()
         for this, other in ((0, 1), (1, 0)):
             known = half[pairs]
             spread = (known[:, this] >= 0) & (known[:, other] < 0)
             half[pairs[spread, other]] = 1 - known[spread, this]
+        if (half == before).all():
+            break
     return half if (half >= 0).all() and (half[pairs[:, 0]] != half[pairs[:, 1]]).all() else None

@@ -8,7 +8,7 @@ import pytest
 
 from data.city import CityMap
 from data.georeference import EXTENT_M
-from data.locations import Locations, apart_from, read_locations, sample_streets
+from data.locations import Locations, _thin, apart_from, read_locations, sample_streets
 from data.osm.build import build_map
 from data.osm.classes import INDEX
 from data.projection import Projection
@@ -218,6 +218,25 @@ def test_apart_from_against_a_loop(others):
     kept = [i for i in range(300) if all(np.hypot(locations.x[i] - a, locations.y[i] - b) >= radius for a, b in taken.xy)]
     assert apart_from(locations, taken, radius).ids.tolist() == [str(i) for i in kept]
     assert others == 0 or 0 < len(kept) < 300
+
+
+def test_places_exactly_as_far_as_asked_are_apart():
+    x, y = np.array([(3.0, 4.0), (3.0, 3.99), (50.0, 0.0)]).T
+    locations, taken = Locations(np.array(["a", "b", "c"]), x, y, x, x, y), Locations(np.array(["o"]), *np.zeros((5, 1)))
+    assert apart_from(locations, taken, 5.0).ids.tolist() == ["a", "c"]
+
+
+@pytest.mark.parametrize("grid_m", [1.0, 1e-9])  # on a grid many places are exactly as far apart as asked
+@pytest.mark.parametrize("radius_m", [3.0, 5.0, 40.0])
+def test_thinning_against_a_loop(radius_m, grid_m):
+    rng = np.random.default_rng(0)
+    xy = np.round(rng.uniform(0, 60, (400, 2)) / grid_m) * grid_m
+    candidates, kept = np.flatnonzero(rng.random(400) < 0.8), []
+    for i in candidates:
+        if all(np.hypot(*(xy[i] - xy[j])) >= radius_m for j in kept):
+            kept.append(i)
+    assert _thin(xy, candidates, radius_m).tolist() == kept and 1 < len(kept) < len(candidates)
+    assert len(_thin(xy, candidates[:0], radius_m)) == 0
 
 
 def test_swapped_latitude_and_longitude_are_named(tmp_path, west_village):

@@ -190,7 +190,7 @@ def bridges(new_extract, tmp_path_factory):
     extract.way([(0, -150), (0, 150)], {"highway": "secondary", "layer": "2", **bridge})
     extract.way([(-250, 100), (-200, 100)], {"highway": "footway"})
     extract.way([(-200, 200), (200, 200)], {"highway": "tertiary", "tunnel": "yes", "layer": "-1", "width": "20"})
-    extract.way([(-200, -200), (200, -200)], {"highway": "trunk", "layer": "-2", "width": "20"})
+    extract.way([(-200, -200), (200, -200)], {"highway": "trunk", "covered": "yes", "layer": "-2", "width": "20"})
     city = tmp_path_factory.mktemp("bridges")
     build_map(extract.write(city / "bridges.osm"), city, density=0.5, metres_per_pixel=1.0)
     return CityMap(city)
@@ -201,7 +201,7 @@ def test_bridges_are_raised_by_their_layer(bridges):
     for name, level, length in (("roads_primary", 1, 400), ("roads_secondary", 2, 300)):
         z = points[classes == INDEX[name], 2]
         deck = z == DECK_M_PER_LEVEL * level
-        assert deck.sum() == pytest.approx(0.5 * (20 * length + 300), rel=0.02)  # with their round ends
+        assert deck.sum() == pytest.approx(0.5 * 20 * length, rel=0.02)
         assert set(np.unique(z)) == ({0.0, 5.0} if level == 1 else {10.0})
     assert bridges.info["elements"]["bridges"] == 2
 

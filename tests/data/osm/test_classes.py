@@ -64,7 +64,7 @@ def test_ways_without_a_class(tags):
 @pytest.mark.parametrize(
     ("tags", "name"),
     [
-        ({"natural": "water"}, "water"), ({"natural": "bay"}, "water"), ({"landuse": "basin"}, "water"),
+        ({"natural": "water"}, "water"), ({"landuse": "basin"}, "water"),
         ({"waterway": "riverbank"}, "water"), ({"natural": "wood"}, "forest"), ({"landuse": "forest"}, "forest"),
         ({"highway": "footway"}, "areas_footway"), ({"highway": "pedestrian"}, "areas_pedestrian"),
         ({"place": "square"}, "areas_pedestrian"), ({"man_made": "pier"}, "areas_pedestrian"),
@@ -78,7 +78,11 @@ def test_class_of_area(tags, name):
     assert class_of_area(tags) == INDEX[name]
 
 
-@pytest.mark.parametrize("tags", [{}, {"landuse": "residential"}, {"leisure": "pitch"}, {"natural": "coastline"}, {"amenity": "school"}])
+@pytest.mark.parametrize(
+    "tags",
+    [{}, {"landuse": "residential"}, {"leisure": "pitch"}, {"natural": "coastline"}, {"amenity": "school"},
+     {"natural": "bay"}, {"natural": "strait"}, {"place": "sea"}, {"place": "islet"}],
+)  # fmt: skip
 def test_areas_without_a_class(tags):
     assert class_of_area(tags) is None
 
@@ -87,9 +91,19 @@ def test_areas_without_a_class(tags):
     ("tags", "below"),
     [
         ({"layer": "-1", "natural": "water"}, False), ({"layer": "-1", "natural": "water", "tunnel": "culvert"}, True),
-        ({"layer": "-1"}, True), ({"layer": "-0.5"}, True), ({"location": "underground"}, True), ({"tunnel": "yes"}, True),
-        ({"tunnel": "culvert"}, True), ({"indoor": "room"}, True), ({"railway": "subway"}, True),
-        ({"railway": "subway", "bridge": "no"}, True),
+        ({"layer": "-1"}, False), ({"layer": "-0.5"}, False), ({"location": "underground"}, True),
+        ({"layer": "-1", "cutting": "yes"}, False), ({"layer": "-1", "height": "18"}, False),
+        ({"layer": "-1", "covered": "yes"}, True), ({"covered": "yes"}, False), ({"layer": "-1", "covered": "no"}, False),
+        ({"layer": "-1", "covered": "arcade"}, False), ({"layer": "-1", "tunnel": "building_passage"}, False),
+        ({"layer": "-1", "natural": "water", "covered": "yes"}, True), ({"layer": "-1", "level": "-1"}, True),
+        ({"layer": "-2", "level": "-2; -1"}, True), ({"layer": "-1", "level": "-1;0"}, False), ({"layer": "-1", "level": "0"}, False),
+        ({"level": "-1"}, False), ({"layer": "-1", "subway": "yes"}, True), ({"layer": "-1", "station": "subway"}, True),
+        ({"layer": "-1", "parking": "underground"}, True), ({"tunnel": "passage"}, True), ({"tunnel": "flooded"}, True),
+        ({"building:levels": "0", "building:levels:underground": "2"}, True),
+        ({"building:levels": "0", "building:levels:underground": "2", "height": "4"}, False), ({"building:levels": "0"}, False),
+        ({"building:levels": "3", "building:levels:underground": "2"}, False), ({"tunnel": "yes"}, True),
+        ({"tunnel": "culvert"}, True), ({"indoor": "room"}, True), ({"railway": "subway"}, False),
+        ({"railway": "subway", "tunnel": "yes"}, True), ({"railway": "subway", "layer": "-1"}, True),
         ({}, False), ({"layer": "1"}, False), ({"layer": "0"}, False), ({"layer": "ground"}, False), ({"tunnel": "no"}, False),
         ({"tunnel": "building_passage"}, False), ({"indoor": "no"}, False), ({"railway": "subway", "bridge": "viaduct"}, False),
         ({"railway": "rail"}, False), ({"location": "overground"}, False),

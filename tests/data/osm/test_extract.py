@@ -72,7 +72,7 @@ def test_no_building_above_ground(read, tmp_path, new_extract, bounds):
     extract = new_extract(100, 100)
     extract.way([(-90, 0), (90, 0)], {"highway": "residential"})
     extract.box(0, 0, 10, 10, {"building": "no"})
-    extract.box(20, 0, 30, 10, {"building": "yes", "layer": "-1"})
+    extract.box(20, 0, 30, 10, {"building": "yes", "location": "underground"})
     assert_refused(read, extract.write(tmp_path / "bare.osm", bounds=bounds), "no building above ground")
 
 
@@ -173,7 +173,7 @@ def mixed(extract):
         "tower": extract.box(30, 0, 40, 10, {"building": "yes", "building:levels": "4", **across}),
         "part": extract.box(0, 0, 5, 10, {"building:part": "yes", "height": "9", "min_height": "3"}),
         "both": extract.box(45, 0, 49, 10, {"building": "yes", "building:part": "yes", "height": "9"}),
-        "cellar": extract.box(50, 0, 60, 10, {"building": "yes", "layer": "-2"}),
+        "cellar": extract.box(50, 0, 60, 10, {"building": "yes", "layer": "-2", "level": "-2"}),
         "loop": extract.box(-50, -50, -20, -20, {"highway": "pedestrian"}),
         "plaza": extract.box(-50, 20, -20, 50, {"highway": "pedestrian", "area": "yes"}),
         "wide": extract.way([(-100, 100), (100, 100)], {"highway": "primary", "width": "20"}),
@@ -183,7 +183,7 @@ def mixed(extract):
         "refused": extract.way([(-100, 135), (100, 135)], {"highway": "residential", "width": "wide", "lanes": "2;3"}),
         "path": extract.way([(-100, 140), (100, 140)], {"highway": "footway"}),
         "tunnel": extract.way([(-100, 160), (100, 160)], {"highway": "footway", "tunnel": "yes"}),
-        "below": extract.way([(-100, 165), (100, 165)], {"highway": "primary", "layer": "-1"}),
+        "below": extract.way([(-100, 165), (100, 165)], {"highway": "primary", "layer": "-1", "covered": "yes"}),
         "bridge": extract.way([(-100, 170), (100, 170)], {"highway": "primary", "bridge": "yes", "layer": "2"}),
         "viaduct": extract.way([(-100, 175), (100, 175)], {"railway": "subway", "bridge": "viaduct"}),
         "tram": extract.way([(-100, 180), (100, 180)], {"railway": "tram", "lanes": "4"}),

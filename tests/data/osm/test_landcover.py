@@ -14,6 +14,11 @@ NONE = np.array([], object)
 GROUND_CLASSES = [i for i in range(25) if i != INDEX["buildings"]]
 
 
+def union(pieces):
+    """On a grid of a micrometre: in floating point GEOS now and then loses one of several polygons that only touch."""
+    return shapely.union_all(pieces, grid_size=2.0**-20)
+
+
 def random_scene(rng, surfaces=8, footprints=3):
     shapes = np.array([holed(rng, rng.uniform((-20, -20), (220, 170)), rng.uniform(10, 80)) for _ in range(surfaces)], object)
     classes = rng.choice(GROUND_CLASSES, surfaces).astype(np.uint8)
@@ -29,13 +34,13 @@ def test_random_polygons_become_a_partition_in_which_the_upper_layer_wins(rng):
     assert (shapely.get_type_id(pieces) == shapely.GeometryType.POLYGON).all() and len(pieces) == len(piece_classes)
     open_ground = CELL.difference(shapely.unary_union(standing))
     # Disjoint, and nothing lost but specks: areas add up to what the surfaces cover together.
-    assert shapely.area(pieces).sum() == pytest.approx(shapely.unary_union(pieces).area, abs=1e-6)
-    assert shapely.unary_union(pieces).symmetric_difference(shapely.unary_union(shapes).intersection(open_ground)).area < 0.02
+    assert shapely.area(pieces).sum() == pytest.approx(union(pieces).area, abs=1e-3)
+    assert union(pieces).symmetric_difference(shapely.unary_union(shapes).intersection(open_ground)).area < 0.02
     # Class by class, against its own surfaces without those of all layers above.
     for semantic in np.unique(classes):
         higher = shapely.unary_union(shapes[[CLASSES[c].layer > CLASSES[semantic].layer for c in classes]])
         expected = shapely.unary_union(shapes[classes == semantic]).intersection(open_ground).difference(higher)
-        assert shapely.unary_union(pieces[piece_classes == semantic]).symmetric_difference(expected).area < 0.02
+        assert union(pieces[piece_classes == semantic]).symmetric_difference(expected).area < 0.02
     # Against a naive look at random spots.
     for spot in shapely.points(rng.uniform((0, 0), (200, 150), (20, 2))):
         if min(shapely.distance(spot, shapely.boundary([*shapes, *standing]))) < 0.01:

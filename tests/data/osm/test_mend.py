@@ -123,7 +123,7 @@ def test_a_lake_of_touching_rings_is_water(extract, result):
 
 def test_relations_below_the_ground_or_of_other_types_are_none_of_our_business(extract, result):
     lost = extract.box(0, 0, 40, 40)
-    for tags in ({"building": "yes", "layer": "-1"}, {"leisure": "park", "type": "site"}, {"boundary": "administrative"}):
+    for tags in ({"building": "yes", "location": "underground"}, {"leisure": "park", "type": "site"}, {"boundary": "administrative"}):
         extract.relation([(lost, "outer")], tags)
     extract.drop(lost)
     surfaces, summary = result()

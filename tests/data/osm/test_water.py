@@ -8,7 +8,15 @@ import shapely
 from data.city import CityMap
 from data.osm.build import build_map
 from data.osm.classes import INDEX
-from data.osm.water import DRY_SHARE, EDGE_GAP_M, ClippedShore, coastal_water, water_of_relations
+from data.osm.water import (
+    DRY_SHARE,
+    EDGE_GAP_M,
+    ClippedShore,
+    coastal_water,
+    islands_of_coastlines,
+    keep_dry,
+    water_of_relations,
+)
 
 BOX = (-500.0, -500.0, 500.0, 500.0)
 NORTHWARD = [(0, -500), (40, 0), (0, 500)]
@@ -71,6 +79,42 @@ STRAIT = [[(-200, -500), (-200, 500)], [(200, 500), (200, -500)]]  # water on th
 
 def test_an_island_in_a_strait():
     assert same(coast([*STRAIT, RING]), shapely.box(-200, -500, 200, 500).difference(ISLAND))
+
+
+def polygons_of(*polygons):
+    return np.array(polygons, dtype=object)
+
+
+def test_coastlines_with_land_inside_are_islands():
+    assert same(islands_of_coastlines(lines_of([RING[:3], RING[2:], NORTHWARD]))[0], ISLAND)
+    assert len(islands_of_coastlines(lines_of([RING[::-1], NORTHWARD]))) == len(islands_of_coastlines(lines_of([]))) == 0
+
+
+def test_islands_are_cut_out_of_the_water_around_them():
+    lake, far = shapely.box(-200, -200, 200, 200), shapely.box(300, 300, 400, 400)
+    second = shapely.box(100, 100, 120, 120)
+    assert [w.area for w in keep_dry(polygons_of(lake, far), polygons_of(ISLAND, second))] == [400**2 - 100**2 - 20**2, 100**2]
+    assert keep_dry(polygons_of(ISLAND), polygons_of(ISLAND))[0].is_empty
+    both = keep_dry(polygons_of(shapely.MultiPolygon([lake, far])), polygons_of(ISLAND))[0]
+    assert both.area == 400**2 + 100**2 - 100**2
+
+
+def test_a_lake_on_an_island_stays():
+    sea, pond = shapely.box(-200, -200, 200, 200), shapely.box(-20, -20, 20, 20)
+    wet = keep_dry(polygons_of(sea, pond), polygons_of(ISLAND))
+    assert wet[0].area == 400**2 - 100**2 and wet[1].equals(pond)
+
+
+def test_water_with_the_island_cut_out_and_water_beside_it_stay():
+    holed, beside = shapely.box(-200, -200, 200, 200).difference(ISLAND), shapely.box(40, -50, 200, 50)
+    wet = keep_dry(polygons_of(holed, beside), polygons_of(ISLAND))
+    assert wet[0].equals(holed) and wet[1].equals(beside)
+
+
+def test_nothing_to_keep_dry():
+    none = polygons_of()
+    assert len(keep_dry(none, none)) == len(keep_dry(none, polygons_of(ISLAND))) == 0
+    assert keep_dry(polygons_of(ISLAND), none)[0].equals(ISLAND)
 
 
 def rivers(shores, built, bounds=BOX):
