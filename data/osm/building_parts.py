@@ -64,11 +64,11 @@ def outlines_of(polygons: np.ndarray, records: np.ndarray) -> np.ndarray:
     return rows
 
 
-def bodies(outline: shapely.Geometry, bottom_m: float, top_m: float | None, parts: Parts) -> list[Body]:
+def bodies(outline: shapely.Geometry, bottom_m: float, top_m: float, stated: bool, parts: Parts) -> list[Body]:
     """What an outline adds to its parts.
 
     - Beside its parts it stands as it would without them, if they leave a tenth of it or more. Where it states no height, or that of
-      its highest part, it is there as high as the lowest part that stands on its floor, else as the lowest underside of a part.
+      its highest part (slabs apart), it is there as high as the lowest part that stands on its floor, else as the lowest underside.
     - Below a part it fills what no other part fills, from its own bottom on: nothing hovers. Below slabs it is open, unless nothing
       else of the building would stand.
     - Above its parts it adds nothing. But where they cover all of it and none reaches the height that it states, it goes on above the
@@ -76,17 +76,18 @@ def bodies(outline: shapely.Geometry, bottom_m: float, top_m: float | None, part
 
     Args:
         outline: polygon or multipolygon.
-        bottom_m, top_m: of the outline; None where no tag tells the top.
+        bottom_m, top_m: of the outline; stated: whether its tags tell the top.
         parts: of this building.
     """
     highest, raised = float(parts.top_m.max()), parts.bottom_m >= bottom_m + STEP_M
-    rest = _rest(outline, union_of(parts.polygons))
+    rest, solid = _rest(outline, union_of(parts.polygons)), ~parts.slab
     found = []
     if not rest.is_empty:
-        if top_m is None or abs(top_m - highest) < STEP_M:
-            top_m = float(parts.bottom_m.min() if raised.all() else parts.top_m[~raised].min())
+        if solid.any() and (not stated or abs(top_m - parts.top_m[solid].max()) < STEP_M):
+            standing = solid & ~raised
+            top_m = float(parts.top_m[standing].min() if standing.any() else parts.bottom_m[solid].min())
         found.append(Body(rest, bottom_m, top_m, False))
-    elif top_m is not None and top_m >= highest + STEP_M:
+    elif stated and top_m >= highest + STEP_M:
         peak = (parts.top_m >= highest - STEP_M) & (parts.eaves_m == parts.top_m)
         if peak.any():
             found.append(Body(overlay(shapely.intersection, union_of(parts.polygons[peak]), outline), highest, top_m, False))
@@ -109,7 +110,8 @@ def _gaps(outline: shapely.Geometry, floor_m: float, parts: Parts, i: int) -> li
             gaps.append((overlay(shapely.intersection, region, parts.polygons[j]), float(parts.eaves_m[j])))
         region = overlay(shapely.difference, region, parts.polygons[j])
     gaps.append((region, floor_m))
-    return [(_opened(piece), z) for piece, z in gaps if piece.area > 0]
+    whole = 0.99 * parts.polygons[i].area  # a part may be as thin as a sliver
+    return [(piece if piece.area > whole else _opened(piece), z) for piece, z in gaps if piece.area > 0]
 
 
 def _rest(outline: shapely.Geometry, cover: shapely.Geometry) -> shapely.Geometry:

@@ -22,7 +22,7 @@ CASED = np.array([c.casing_rgb is not None for c in CLASSES])
 
 
 def draw_map(geo: Georeference, surfaces: np.ndarray, classes: np.ndarray, levels: np.ndarray, buildings: np.ndarray,
-             trees: np.ndarray, raised: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+             trees: np.ndarray, raised: np.ndarray | bool = False) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Draws the map. What is drawn does not depend on the order of surfaces, of buildings or of trees.
 
     Args:
@@ -33,7 +33,7 @@ def draw_map(geo: Georeference, surfaces: np.ndarray, classes: np.ndarray, level
         levels: (n,) int8: 0 on the ground, and for a bridge more than what it crosses.
         buildings: (m,) polygons of everything built.
         trees: (t, 4) x, y, height, crown diameter, metres.
-        raised: (m,) bool: buildings so high above the ground that one passes below them, as below the slab over a filling station. They
+        raised: (m,) bool, or one for all: buildings so high above the ground that one passes below them, as below the slab over a filling station. They
             cover areas, but no roads, and no class of the ground.
 
     Returns:
@@ -46,7 +46,8 @@ def draw_map(geo: Georeference, surfaces: np.ndarray, classes: np.ndarray, level
     edges = _short_edges(geo, surfaces)
     contours, casings = _contours(geo, edges), _contours(geo, _casings(edges, surfaces, classes, levels))
     footprints = _contours(geo, _short_edges(geo, buildings))
-    standing, above = ([rings for rings, up in zip(footprints, raised, strict=True) if up == which] for which in (False, True))
+    up = np.broadcast_to(raised, len(buildings))
+    standing, above = ([footprints[i] for i in np.flatnonzero(which)] for which in (~up, up))
     above_casings = LAYERS[classes] >= LAYERS[CASED].min()
 
     def fill(which: np.ndarray) -> None:
