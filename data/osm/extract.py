@@ -123,7 +123,8 @@ class _Reader:
             self.summary.flat_roofs.update([extent.flat_for] if extent.flat_for else [])
             low = (tags.get("building") or tags.get("building:part")) in LOW_BUILDINGS
             record = (osm_id, extent.bottom_m, extent.top_m, extent.roof_height_m, extent.roof_shape, extent.across, extent.source,
-                      part and not building, low, extent.roof_angle_deg, extent.direction_deg, extent.slab, part and building, 0)  # fmt: skip
+                      part and not building, low, extent.roof_angle_deg, extent.direction_deg, extent.slab,
+                      part and building, 0)  # fmt: skip
             return lambda geometry: self._put("building", geometry, record)
         semantic = class_of_area(tags)
         # A closed road is a loop, not a plaza, unless it says so.

@@ -17,8 +17,8 @@ MOST_LEVELS = 300
 NO_HEIGHT, BY_LEVELS, BY_HEIGHT = range(3)  # what says where a building ends
 ROOF_SHAPES = {name: shape for shape, name in enumerate(ROOF_NAMES)} | {"conical": CONE, "half_hipped": HALF_HIPPED, "lean_to": SKILLION}
 DRAWN_FLAT = frozenset((
-    "onion", "sawtooth", "butterfly", "gabled_row", "crosspitched", "cross_gabled", "side_hipped", "side_half-hipped", "gabled_height_moved",
-    "double_saltbox", "quadruple_saltbox", "hipped-and-gabled", "bellcast_gable", "monitor", "many", "pitched",
+    "onion", "sawtooth", "butterfly", "gabled_row", "crosspitched", "cross_gabled", "side_hipped", "side_half-hipped",
+    "gabled_height_moved", "double_saltbox", "quadruple_saltbox", "hipped-and-gabled", "bellcast_gable", "monitor", "many", "pitched",
 ))  # fmt: skip  # shapes counted by their names; whatever else is written counts as "other"
 STEEPEST_DEG = 85.0
 COMPASS = {name: 22.5 * i for i, name in enumerate("N NNE NE ENE E ESE SE SSE S SSW SW WSW W WNW NW NNW".split())}

@@ -33,8 +33,8 @@ def draw_map(geo: Georeference, surfaces: np.ndarray, classes: np.ndarray, level
         levels: (n,) int8: 0 on the ground, and for a bridge more than what it crosses.
         buildings: (m,) polygons of everything built.
         trees: (t, 4) x, y, height, crown diameter, metres.
-        raised: (m,) bool, or one for all: buildings so high above the ground that one passes below them, as below the slab over a filling station. They
-            cover areas, but no roads, and no class of the ground.
+        raised: (m,) bool, or one for all: buildings so high above the ground that one passes below them, as below the slab over a
+            filling station. They cover areas, but no roads, and no class of the ground.
 
     Returns:
         colours (H, W, 3) uint8 RGB, and classes (H, W) uint8 of what covers each pixel's centre below all bridges, `BARE` where

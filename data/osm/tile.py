@@ -29,7 +29,7 @@ from data.osm.store import BLOCK_CELLS, FeatureStore, Window
 from utils.atomic import save_array
 
 ANYWHERE = -1
-_REACH = 3  # steps from building to touching building within which one can bear on another: outline, part, the part's outlines, what holds these
+_REACH = 3  # steps between touching buildings: on an outline bear its parts, on these the outlines they lie in, on these what they lie in
 
 
 @dataclass

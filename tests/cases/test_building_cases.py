@@ -9,6 +9,7 @@ import pytest
 
 from data.area import Area
 from data.city import CityMap
+from data.osm.build import build_map
 from data.osm.classes import INDEX
 from data.osm.mesh import ROOF, UNDERSIDE, WALL
 from data.prepare import main
@@ -23,15 +24,14 @@ def mapped(results, tmp_path) -> tuple[pd.DataFrame, CityMap]:
 
 
 @pytest.fixture
-def build(run, tmp_path, new_extract):
+def build(tmp_path, new_extract):
     """Makes an extract with `fill(extract)` and builds its map."""
 
     def call(fill) -> tuple[pd.DataFrame, CityMap]:
         extract = new_extract(100, 80)
         fill(extract)
-        extract.write(tmp_path / "input.osm")
-        arguments = ("--osm", "input.osm", "--out", "OUT", "--processes", "1")
-        return mapped([run("-m", "data.prepare", "map", *arguments, cwd=tmp_path)], tmp_path)
+        build_map(extract.write(tmp_path / "input.osm"), tmp_path / "OUT", processes=1)
+        return mapped([], tmp_path)
 
     return call
 

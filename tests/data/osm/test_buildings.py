@@ -194,9 +194,9 @@ def test_where_walls_end_and_roofs_begin(fields, eaves, top):
     assert made.roof.tolist() == [fields["roof"]]
 
 
-@pytest.mark.parametrize(
-    ("roof", "source", "height"), [(GABLED, BY_LEVELS, 6.0), (MANSARD, BY_LEVELS, 6.0), (PYRAMIDAL, BY_HEIGHT, 6.0), (DOME, BY_LEVELS, 20.0)]
-)
+@pytest.mark.parametrize(("roof", "source", "height"), [
+    (GABLED, BY_LEVELS, 6.0), (MANSARD, BY_LEVELS, 6.0), (PYRAMIDAL, BY_HEIGHT, 6.0), (DOME, BY_LEVELS, 20.0),
+])  # fmt: skip
 def test_a_roof_by_default_has_at_most_two_storeys_but_for_domes(roof, source, height):
     made = volumes([shapely.box(-40, -20, 40, 20)], record(roof=roof, source=source, top_m=60.0))
     assert made.top_m[0] - made.eaves_m[0] == pytest.approx(height)
@@ -354,7 +354,8 @@ def test_a_relation_wins_over_containment():
 
 def test_what_is_tagged_as_both_is_a_part_in_a_larger_building_and_of_itself():
     dome = shapely.box(-6, -6, 6, 6)
-    made = volumes([SQUARE, shapely.box(-10, -10, 10, 10), dome], record(top_m=13.0), part(2, 0.0, 20.0), record(id=3, top_m=38.0, both=True))
+    made = volumes([SQUARE, shapely.box(-10, -10, 10, 10), dome], record(top_m=13.0), part(2, 0.0, 20.0),
+                   record(id=3, top_m=38.0, both=True))  # fmt: skip
     assert extents(made) == [(0, 13, 1, 1200), (0, 20, 2, 400), (0, 38, 3, 145)] and made.part[made.ids == 3].all()
     podium = volumes([SQUARE, dome], record(top_m=13.0, both=True, roof=GABLED, roof_m=2.0), part(2, 20.0, 38.0))
     assert extents(podium) == [(0, 13, 1, 1600), (11, 20, 1, 145), (20, 38, 2, 145)]  # from the eaves on: the gable does not reach up to it

@@ -33,8 +33,8 @@ def test_columns_are_aligned():
 
 
 def test_nothing_to_tell():
-    empty = INFO | {"elements": {}, "height_from": {"default": 0, "levels": 0, "height": 0}, "building_volumes": 0, "roofs": {}, "roofs_drawn_flat": {},
-                    "points_by_class": {}, "repaired": 0, "dropped": {}, "refused_values": {}}  # fmt: skip
+    empty = INFO | {"elements": {}, "height_from": {"default": 0, "levels": 0, "height": 0}, "building_volumes": 0, "roofs": {},
+                    "roofs_drawn_flat": {}, "points_by_class": {}, "repaired": 0, "dropped": {}, "refused_values": {}}  # fmt: skip
     text = summary_of(empty)
     assert "0 buildings and 0 parts make 0 volumes; 0.0 % have a real height" in text and "roofs: none" in text
     assert text.endswith("repaired: 0 polygons; dropped: none; values that say no number: none")
