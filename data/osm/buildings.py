@@ -8,7 +8,7 @@ import shapely
 from data.osm.building_parts import STEP_M, Body, Parts, bodies, outlines_of
 from data.osm.draws import stream_keys, uniforms
 from data.osm.heights import BY_HEIGHT, METRES_PER_LEVEL, NO_HEIGHT, SLAB_M, default_height_m
-from data.osm.overlay import overlay
+from data.osm.overlay import overlay, union_of
 from data.osm.roofs import DOME, FLAT, bears, default_roof_height_m, roof_height_of_angle_m
 
 GROUND_M = 0.5  # what begins lower than this stands on the ground
@@ -99,6 +99,24 @@ def build_volumes(polygons: np.ndarray, records: np.ndarray, bounds, seed: int) 
     return Volumes(pieces, record["id"], low, np.where(whole, eaves[row], high), np.where(whole, top[row], high),
                    np.where(whole, roof[row], FLAT).astype(np.uint8), record["across"], record["direction_deg"], record["source"],
                    part, building[row], covered)  # fmt: skip
+
+
+def with_passages(volumes: Volumes, streets: np.ndarray) -> Volumes:
+    """Volumes with what outlines fill below parts cut where streets run through it: there the part spans the street.
+
+    Args:
+        streets: (s,) surfaces of streets on the ground.
+    """
+    filled = np.flatnonzero(volumes.covered & (volumes.bottom_m < GROUND_M))
+    street, row = shapely.STRtree(volumes.polygons[filled]).query(streets, "intersects")
+    polygons = volumes.polygons.copy()
+    for i in np.unique(row):
+        polygons[filled[i]] = overlay(shapely.difference, polygons[filled[i]], union_of(streets[np.sort(street[row == i])]))
+    pieces, owner = shapely.get_parts(polygons, return_index=True)
+    keep = (shapely.get_type_id(pieces) == shapely.GeometryType.POLYGON) & (shapely.area(pieces) > SMALLEST_M2)
+    cut = volumes[owner[keep]]
+    cut.polygons = pieces[keep]
+    return cut
 
 
 def _complete(records, outlines, parts, seed: int) -> np.ndarray:

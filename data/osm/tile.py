@@ -8,7 +8,8 @@ import numpy as np
 import shapely
 
 from data.georeference import Georeference
-from data.osm.buildings import HEADROOM_M, SMALLEST_M2, Volumes, build_volumes
+from data.osm.buildings import HEADROOM_M, SMALLEST_M2, Volumes, build_volumes, with_passages
+from data.osm.classes import DRIVABLE
 from data.osm.draws import stream_keys
 from data.osm.landcover import land_cover
 from data.osm.mesh import (
@@ -105,12 +106,21 @@ class TileMaker:
         wanted = records["id"]
         small = self._at_home(window, polygons[shapely.area(polygons) <= SMALLEST_M2]).sum()
         for _ in range(_REACH if len(records) else 0):
-            columns, rows = self.store.blocks.of(shapely.total_bounds(polygons).reshape(2, 2))
-            around, found = self.store.read("building", Window(columns[0], rows[1], columns[1] + 1, rows[0] + 1))
+            around, found = self.store.read("building", self._around(polygons))
             near = np.unique(shapely.STRtree(around).query(polygons)[1])
             polygons, records = around[near], found[near]
         volumes = build_volumes(polygons, records, self.store.blocks.geo.bounds, self.seed)
-        return volumes[np.isin(volumes.ids, wanted)], int(small)
+        volumes = volumes[np.isin(volumes.ids, wanted)]
+        if volumes.covered.any():
+            ways, found = self.store.read("way", self._around(volumes.polygons[volumes.covered]))
+            on_ground = np.isin(found["semantic"], list(DRIVABLE)) & (found["level"] == 0)
+            volumes = with_passages(volumes, shapely.buffer(ways[on_ground], found["width_m"][on_ground] / 2, cap_style="flat"))
+        return volumes, int(small)
+
+    def _around(self, polygons: np.ndarray) -> Window:
+        """The blocks in which polygons lie."""
+        columns, rows = self.store.blocks.of(shapely.total_bounds(polygons).reshape(2, 2))
+        return Window(columns[0], rows[1], columns[1] + 1, rows[0] + 1)
 
     def _surfaces(self, window: Window) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Areas, and ways widened to surfaces; their classes and levels."""

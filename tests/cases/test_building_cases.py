@@ -98,6 +98,22 @@ def test_storeys_over_a_lower_and_a_neighbouring_building(build):
     assert set(table[table.id == 1].bottom_m) == {0, 5}
 
 
+def test_a_street_through_a_building_stays_open(build):
+    """Below the storeys above it the outline is filled on both sides of the street, footways or not."""
+
+    def fill(extract):
+        extract.box(-20, -20, 20, 20, {"building": "yes", "height": "20"})
+        extract.box(-20, -20, 20, 20, {"building:part": "yes", "min_height": "6", "height": "20"})
+        extract.way([(-90, 0), (90, 0)], {"highway": "residential", "tunnel": "building_passage", "width": "8"})
+        extract.way([(-90, 12), (90, 12)], {"highway": "footway"})
+
+    table, city = build(fill)
+    assert heights_along(city, 3, 1) == [6, 20] and heights_along(city, 3, 12) == heights_along(city, 3, -12) == [6, 20]
+    assert sorted(zip(table.bottom_m, table.area_m2.round(-1), strict=True)) == [(0, 640), (0, 640), (6, 1600)]
+    free = [Renderer(city, 8).free_spot(0.0, y) == (0.0, y) for y in (0.0, 12.0, -12.0)]
+    assert free == [True, False, False]
+
+
 def test_nothing_is_filled_where_the_whole_building_begins_above_the_ground(build):
     def fill(extract):
         extract.box(0, 0, 40, 10, {"building": "bridge", "min_height": "8", "height": "14"})
