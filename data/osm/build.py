@@ -13,13 +13,13 @@ import shapely
 
 from data.city import ATTRIBUTION, FORMAT, MAP
 from data.georeference import Georeference
-from data.osm.buildings import Volumes
+from data.osm.buildings import GROUND_M, Volumes
 from data.osm.classes import CLASSES, DRIVABLE, INDEX
 from data.osm.extract import Summary, read_extract
 from data.osm.graph import build_graph
 from data.osm.heights import BY_HEIGHT, BY_LEVELS, NO_HEIGHT
 from data.osm.merge import write_mesh, write_points, write_rasters
-from data.osm.roofs import CONE, DOME, FLAT, GABLED, HIPPED, PYRAMIDAL
+from data.osm.roofs import ROOF_NAMES
 from data.osm.source import read_frame
 from data.osm.store import WAY, Blocks, FeatureStore, Window
 from data.osm.tile import Tile, TileMaker
@@ -34,7 +34,6 @@ TILE_M = 1024.0
 LARGEST_M = 100_000.0  # the projection about one origin serves a city, not a country
 FARTHEST_M = LARGEST_M, 2_000_000.0  # from the origin: to the east metres stretch, to the north float32 runs out of digits
 _SOURCES = {NO_HEIGHT: "default", BY_LEVELS: "levels", BY_HEIGHT: "height"}
-_ROOFS = {FLAT: "flat", GABLED: "gabled", HIPPED: "hipped", PYRAMIDAL: "pyramidal", DOME: "dome", CONE: "cone"}
 
 
 def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel: float = 0.45, seed: int = 0,
@@ -83,6 +82,7 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
         store = FeatureStore(work, blocks)
         summary = read_extract(extract, projection, store)
         tiles = _make_tiles(TileMaker(store, density, seed, work), tile_m, processes)
+        summary.dropped["buildings too small"] += sum(tile.too_small for tile in tiles)
         write_points(folder, tiles, blocks)
         write_mesh(folder, tiles)
         write_rasters(folder, tiles, blocks)
@@ -106,7 +106,9 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
             "points_by_class": {c.name: int(n) for c, n in zip(CLASSES, by_class, strict=False) if n},
             "building_volumes": len(volumes.ids),
             "height_from": {name: int((volumes.source == source).sum()) for source, name in _SOURCES.items()},
-            "roofs": {name: int((volumes.roof == roof).sum()) for roof, name in _ROOFS.items()},
+            "roofs": {name: int(n) for name, n in zip(ROOF_NAMES, np.bincount(volumes.roof, minlength=len(ROOF_NAMES)), strict=True)},
+            "raised_parts": {"above the ground": int((volumes.part & (volumes.bottom_m >= GROUND_M)).sum()),
+                             "with nothing below": sum(tile.hovering for tile in tiles)},
             "graph": {"buildings": int((graph.classes == INDEX["buildings"]).sum()),
                       "street_pieces": int((graph.classes != INDEX["buildings"]).sum()), "neighbours": graph.edges.shape[1] // 2},
             **_told(summary),
@@ -142,7 +144,7 @@ def _write_buildings(path: Path, volumes: Volumes) -> None:
         "bottom_m": volumes.bottom_m.round(3),
         "eaves_m": volumes.eaves_m.round(3),
         "top_m": volumes.top_m.round(3),
-        "roof": [_ROOFS[v] for v in volumes.roof],
+        "roof": [ROOF_NAMES[v] for v in volumes.roof],
         "height_from": [_SOURCES[v] for v in volumes.source],
     }).to_csv(path, index=False)  # fmt: skip
 
@@ -170,6 +172,7 @@ def _told(summary: Summary) -> dict:
         "repaired": summary.repaired,
         "dropped": {reason: n for reason, n in sorted(summary.dropped.items()) if n},
         "refused_values": {key: n for key, n in sorted(summary.refused.items()) if n},
+        "roofs_drawn_flat": {shape: n for shape, n in sorted(summary.flat_roofs.items()) if n},
     }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import osmium
 import shapely
 
+from data.osm.building_relations import name_outlines
 from data.osm.classes import CLASSES, INDEX, ISLANDS, bridge_level, class_of_area, class_of_way, is_underground
 from data.osm.heights import LOW_BUILDINGS, building_extent, parse_count, parse_length_m
 from data.osm.mend import Broken, mend
@@ -42,6 +43,7 @@ class Summary:
     repaired: int = 0  # polygons that crossed or touched themselves
     dropped: Counter = field(default_factory=Counter)  # elements, by reason
     refused: Counter = field(default_factory=Counter)  # values of tags that say no number, by key
+    flat_roofs: Counter = field(default_factory=Counter)  # roofs that are flat on the map because their shape is not built, by shape
 
 
 def read_extract(path: Path, projection: Projection, store: FeatureStore) -> Summary:
@@ -124,9 +126,11 @@ class _Reader:
         if building or part:
             extent = building_extent(tags)
             self.summary.refused.update(extent.refused)
+            self.summary.flat_roofs.update([extent.flat_for] if extent.flat_for else [])
             low = (tags.get("building") or tags.get("building:part")) in LOW_BUILDINGS
             record = (osm_id, extent.bottom_m, extent.top_m, extent.roof_height_m, extent.roof_shape, extent.across, extent.source,
-                      part and not building, low)  # fmt: skip
+                      part and not building, low, extent.roof_angle_deg, extent.direction_deg, extent.slab,
+                      part and building, 0)  # fmt: skip
             return lambda geometry: self._put("building", geometry, record)
         semantic = class_of_area(tags)
         # A closed road is a loop, not a plaza, unless it says so.
@@ -236,6 +240,7 @@ class _Reader:
                 self.summary.dropped["rings that do not close"] += 1
         for kind in self.rows:
             self._flush(kind)
+        name_outlines(path, self.store)
         bounds = self.frame.bounds
         water = coastal_water(np.array(self.coastlines, dtype=object), bounds)
         built = np.concatenate([np.zeros((0, 2)), *self.built])

@@ -9,13 +9,21 @@ import re
 from bisect import bisect
 from typing import NamedTuple
 
-from data.osm.roofs import CONE, DOME, FLAT, GABLED, HIPPED, PYRAMIDAL
+from data.osm.roofs import CONE, FLAT, HALF_HIPPED, ROOF_NAMES, SKILLION
 
 METRES_PER_LEVEL = 3.0
 HIGHEST_M = 1000.0
 MOST_LEVELS = 300
 NO_HEIGHT, BY_LEVELS, BY_HEIGHT = range(3)  # what says where a building ends
-ROOF_SHAPES = {"gabled": GABLED, "hipped": HIPPED, "pyramidal": PYRAMIDAL, "dome": DOME, "cone": CONE, "conical": CONE}
+ROOF_SHAPES = {name: shape for shape, name in enumerate(ROOF_NAMES)} | {"conical": CONE, "half_hipped": HALF_HIPPED, "lean_to": SKILLION}
+DRAWN_FLAT = frozenset((
+    "onion", "sawtooth", "butterfly", "gabled_row", "crosspitched", "cross_gabled", "side_hipped", "side_half-hipped",
+    "gabled_height_moved", "double_saltbox", "quadruple_saltbox", "hipped-and-gabled", "bellcast_gable", "monitor", "many", "pitched",
+))  # fmt: skip  # shapes counted by their names; whatever else is written counts as "other"
+STEEPEST_DEG = 85.0
+COMPASS = {name: 22.5 * i for i, name in enumerate("N NNE NE ENE E ESE SE SSE S SSW SW WSW W WNW NW NNW".split())}
+SLABS = {"roof", "carport"}  # roofs on posts: seen, walked and driven through
+SLAB_M = 0.3  # from the underside of a slab to its eaves
 LOW_HEIGHT_M = 3.0  # of the kinds below
 LOW_BUILDINGS = {"carport", "garage", "garages", "guardhouse", "hut", "kiosk", "roof", "service", "shed", "toilets"}
 SHARE_UP_TO_LEVEL = (0.15, 0.50, 0.75, 0.90)  # of buildings that state nothing: at most 1, 2, 3, 4 levels; the rest have 5
@@ -23,6 +31,7 @@ SHARE_UP_TO_LEVEL = (0.15, 0.50, 0.75, 0.90)  # of buildings that state nothing:
 # A comma before three digits may group thousands: only one or two digits make it a decimal comma.
 # No more digits before it than any length has: the number stays finite.
 _NUMBER = r"\d{1,6}(?:\.\d+|,\d{1,2})?"
+_ANGLE = re.compile(rf"(-?{_NUMBER})\s*°?", re.ASCII)
 _COUNT = re.compile(_NUMBER, re.ASCII)
 _LENGTH = re.compile(rf"(?P<number>{_NUMBER})\s*(?P<unit>m|met(?:re|er)s?|ft|feet|')?", re.ASCII | re.IGNORECASE)
 _FEET_AND_INCHES = re.compile(r"""(\d{1,6})'\s*(\d{1,2}(?:\.\d+)?)(?:"|'')""", re.ASCII)
@@ -36,10 +45,14 @@ class Extent(NamedTuple):
     bottom_m: float
     top_m: float  # highest point of the roof; NaN where neither height nor levels say it
     source: int  # of top_m: NO_HEIGHT, BY_LEVELS or BY_HEIGHT
-    roof_shape: int  # FLAT, GABLED, HIPPED, PYRAMIDAL, DOME or CONE
+    roof_shape: int  # FLAT, GABLED, …
     roof_height_m: float  # part of top_m; 0 for flat; NaN where not stated: then top_m BY_LEVELS is where the walls end
     across: bool  # the ridge runs along the shorter side
     refused: tuple[str, ...]  # keys whose values are not understood or contradict others
+    roof_angle_deg: float  # of a roof whose height is not stated; 0 where that is not stated either
+    direction_deg: float  # where the roof's (longer) slope falls to, clockwise from north; NaN where not stated
+    slab: bool  # a roof on posts: nothing stands below it
+    flat_for: str | None  # the stated shape, where it is none of ours and the roof is flat for it
 
 
 def parse_length_m(text: str | None) -> float | None:
@@ -66,13 +79,25 @@ def parse_count(text: str | None) -> float | None:
     return count if count < MOST_LEVELS else None
 
 
+def parse_angle_deg(text: str | None) -> float | None:
+    """An angle in degrees: `30`, `30.5°`, `-90`; None where the text is missing or no number."""
+    match = _ANGLE.fullmatch((text or "").strip())
+    return float(match[1].replace(",", ".")) if match else None
+
+
+def parse_direction_deg(text: str | None) -> float | None:
+    """A direction clockwise from north, in [0, 360): degrees, or one of the 16 points of the compass (`N`, `ssw`); else None."""
+    angle = COMPASS.get((text or "").strip().upper(), parse_angle_deg(text))
+    return None if angle is None or abs(angle) > 360 else angle % 360
+
+
 def building_extent(tags: dict[str, str]) -> Extent:
     """Heights and roof of a building or building part by the Simple 3D Buildings scheme.
 
     `height` reaches from the ground to the highest point of the roof and wins over `building:levels`, which do not count the
-    levels inside the roof; `min_height` wins over `building:min_level`, and `roof:height` over `roof:levels`. A bottom above
-    the top is taken for the ground, and a roof higher than its building fills it. Other roof shapes than those of `Extent`
-    count as flat.
+    levels inside the roof; `min_height` wins over `building:min_level`, and `roof:height` over `roof:levels` (0 of which say nothing
+    of the height) and those over `roof:angle`. A bottom above the top is taken for the ground, and a roof higher than its building
+    fills it. Shapes of roofs that are not built here (`ROOF_NAMES`) count as flat.
     """
     refused = []
 
@@ -92,6 +117,8 @@ def building_extent(tags: dict[str, str]) -> Extent:
     height, walls = read("height", parse_length_m), read("building:levels", parse_count, METRES_PER_LEVEL)
     (bottom, bottom_key), (roof, roof_key) = read_either("min_height", "building:min_level"), read_either("roof:height", "roof:levels")
     bottom = bottom or 0.0
+    if roof == 0 and roof_key == "roof:levels":  # no storey within the roof
+        roof = None
     if height == 0:
         refused.append("height")
     top, source = math.nan, NO_HEIGHT
@@ -108,12 +135,23 @@ def building_extent(tags: dict[str, str]) -> Extent:
         if roof > top - bottom + _ROUNDING_M:
             refused.append(roof_key)
         roof = top - bottom
-    shape = ROOF_SHAPES.get(tags.get("roof:shape"), FLAT)
-    roof = 0.0 if shape == FLAT else math.nan if roof is None else roof
+    stated = tags.get("roof:shape", "flat").strip().lower()
+    shape = ROOF_SHAPES.get(stated, FLAT)
+    flat_for = None if stated in ROOF_SHAPES else stated if stated in DRAWN_FLAT else "other"
+    angle, direction = parse_angle_deg(tags.get("roof:angle")), parse_direction_deg(tags.get("roof:direction"))
+    if "roof:angle" in tags and (angle is None or not 0 <= angle <= STEEPEST_DEG):
+        refused.append("roof:angle")
+        angle = None
+    if "roof:direction" in tags and direction is None:
+        refused.append("roof:direction")
     orientation = tags.get("roof:orientation", "along")
     if orientation not in ("along", "across"):
         refused.append("roof:orientation")
-    return Extent(bottom, top, source, shape, roof, orientation == "across", tuple(refused))
+    angle = None if shape == FLAT or roof is not None else angle
+    roof = 0.0 if shape == FLAT else math.nan if roof is None else roof
+    slab = bool(SLABS & {tags.get("building"), tags.get("building:part")})
+    return Extent(bottom, top, source, shape, roof, orientation == "across", tuple(refused), angle or 0.0,
+                  math.nan if direction is None else direction, slab, flat_for)  # fmt: skip
 
 
 def default_height_m(low: bool, draw: float) -> float:

@@ -56,7 +56,8 @@ def building_mesh(volumes: Volumes, seed: int) -> Mesh:
     key = stream_keys(seed, BUILDING_STREAM, volumes.ids)
     flat, roofs, shaped = volumes.roof == FLAT, [NO_MESH], []
     for i in np.flatnonzero(~flat):
-        roof = build_roof(polygons[i], volumes.eaves_m[i], volumes.top_m[i], int(volumes.roof[i]), bool(volumes.across[i]))
+        roof = build_roof(polygons[i], volumes.eaves_m[i], volumes.top_m[i], int(volumes.roof[i]), bool(volumes.across[i]),
+                          float(volumes.direction_deg[i]))  # fmt: skip
         if roof is None:
             flat[i] = True
         else:
@@ -72,8 +73,11 @@ def building_mesh(volumes: Volumes, seed: int) -> Mesh:
     raised = volumes.bottom_m >= GROUND_M
     below = flat_triangles(polygons[raised], volumes.bottom_m[raised])
     above = flat_triangles(polygons[flat], volumes.top_m[flat])
+    # What a part stands on is no roof: nobody sees it, and no points are to lie on it.
+    tops = Mesh.of(above[0], ROOF, INDEX["buildings"], key[flat][above[1]])
+    tops.kind[volumes.covered[flat][above[1]]] = UNDERSIDE
     mesh = Mesh.join([
-        walls, *roofs, Mesh.of(above[0], ROOF, INDEX["buildings"], key[flat][above[1]]),
+        walls, *roofs, tops,
         Mesh.of(below[0][:, ::-1], UNDERSIDE, INDEX["buildings"], key[raised][below[1]]),
     ])  # fmt: skip
     return mesh[np.argsort(mesh.key, kind="stable")]

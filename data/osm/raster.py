@@ -22,7 +22,7 @@ CASED = np.array([c.casing_rgb is not None for c in CLASSES])
 
 
 def draw_map(geo: Georeference, surfaces: np.ndarray, classes: np.ndarray, levels: np.ndarray, buildings: np.ndarray,
-             trees: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+             trees: np.ndarray, raised: np.ndarray | bool = False) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Draws the map. What is drawn does not depend on the order of surfaces, of buildings or of trees.
 
     Args:
@@ -33,6 +33,8 @@ def draw_map(geo: Georeference, surfaces: np.ndarray, classes: np.ndarray, level
         levels: (n,) int8: 0 on the ground, and for a bridge more than what it crosses.
         buildings: (m,) polygons of everything built.
         trees: (t, 4) x, y, height, crown diameter, metres.
+        raised: (m,) bool, or one for all: buildings so high above the ground that one passes below them, as below the slab over a
+            filling station. They cover areas, but no roads, and no class of the ground.
 
     Returns:
         colours (H, W, 3) uint8 RGB, and classes (H, W) uint8 of what covers each pixel's centre below all bridges, `BARE` where
@@ -44,30 +46,33 @@ def draw_map(geo: Georeference, surfaces: np.ndarray, classes: np.ndarray, level
     edges = _short_edges(geo, surfaces)
     contours, casings = _contours(geo, edges), _contours(geo, _casings(edges, surfaces, classes, levels))
     footprints = _contours(geo, _short_edges(geo, buildings))
+    up = np.broadcast_to(raised, len(buildings))
+    standing, above = ([footprints[i] for i in np.flatnonzero(which)] for which in (~up, up))
     above_casings = LAYERS[classes] >= LAYERS[CASED].min()
 
     def fill(which: np.ndarray) -> None:
         for i in np.flatnonzero(which):
             cv2.fillPoly(canvas, contours[i], int(classes[i]))
 
-    def paint(level: int) -> None:
+    def paint(level: int, slabs=()) -> None:
         """All casings of a level come before its roads: crossings are open."""
         fill((levels == level) & ~above_casings)
+        build(slabs)
         for i in np.flatnonzero((levels == level) & CASED[classes]):
             cv2.polylines(canvas, casings[i], False, int(classes[i]) | CASING, ROAD_CASING)
         fill((levels == level) & above_casings)
 
-    def build() -> None:
+    def build(footprints) -> None:
         for rings in footprints:
             cv2.fillPoly(canvas, rings, INDEX["buildings"])
 
     fill(levels == 0)
-    build()
+    build(standing)
     ground = canvas[FINE // 2 :: FINE, FINE // 2 :: FINE].copy()
     ground[ground == LAND] = BARE
-    paint(0)
+    paint(0, above)
     canvas |= _crowns(geo, trees)
-    build()
+    build(standing)
     for rings in footprints:
         cv2.polylines(canvas, rings, False, INDEX["buildings"] | CASING, OUTLINE)
     for level in np.unique(levels[levels > 0]):  # over the buildings, too: those under a bridge are its towers and anchorages

@@ -10,7 +10,7 @@ def summary_of(info: dict) -> str:
         info: what `build_map` returns.
     """
     x0, y0, x1, y1 = info["bounds"]
-    elements, heights = info["elements"], info["height_from"]
+    elements, heights, raised = info["elements"], info["height_from"], info["raised_parts"]
     volumes = max(1, info["building_volumes"])
     tagged = heights["height"] + heights["levels"]
     lines = [
@@ -18,7 +18,8 @@ def summary_of(info: dict) -> str:
         f"  {elements.get('buildings', 0):,} buildings and {elements.get('building parts', 0):,} parts make "
         f"{info['building_volumes']:,} volumes; {100 * tagged / volumes:.1f} % have a real height "
         f"({heights['height']:,} by height, {heights['levels']:,} by levels, {heights['default']:,} by default); "
-        f"roofs: {_counts(info['roofs'])}",
+        f"roofs: {_counts(info['roofs'])}; drawn flat: {_counts(info['roofs_drawn_flat'])}; "
+        f"{raised['above the ground']:,} parts begin above the ground, {raised['with nothing below']:,} with nothing below them",
         f"  {elements.get('trees', 0):,} trees, {elements.get('bridges', 0):,} ways on bridges",
         f"  {'class':<18}{'elements':>10}{'points':>14}",
     ]

@@ -14,7 +14,9 @@ BLOCK_CELLS = 8  # storage cells along the edge of a block
 
 _ID = ("id", np.int64)  # of the OpenStreetMap way or node, or minus that of the relation
 BUILDING = np.dtype([_ID, ("bottom_m", "f8"), ("top_m", "f8"), ("roof_m", "f8"), ("roof", "u1"), ("across", "?"), ("source", "u1"),
-                     ("part", "?"), ("low", "?")])  # fmt: skip
+                     ("part", "?"), ("low", "?"), ("angle_deg", "f8"), ("direction_deg", "f8"), ("slab", "?"),
+                     ("both", "?"), ("building", np.int64)])  # fmt: skip
+# `both` is tagged as a building and as a part; `building` is the id of the outline that a relation names, 0 where none does.
 SURFACE = np.dtype([_ID, ("semantic", "u1"), ("level", "i1")])
 WAY = np.dtype([_ID, ("semantic", "u1"), ("level", "i1"), ("width_m", "f8")])
 TREE = np.dtype([_ID, ("index", "i4"), ("height_m", "f8"), ("crown_m", "f8")])

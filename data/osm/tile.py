@@ -8,7 +8,8 @@ import numpy as np
 import shapely
 
 from data.georeference import Georeference
-from data.osm.buildings import Volumes, build_volumes
+from data.osm.buildings import HEADROOM_M, SMALLEST_M2, Volumes, build_volumes, with_passages
+from data.osm.classes import DRIVABLE
 from data.osm.draws import stream_keys
 from data.osm.landcover import land_cover
 from data.osm.mesh import (
@@ -30,6 +31,7 @@ from data.osm.ways import widened
 from utils.atomic import save_array
 
 ANYWHERE = -1
+_REACH = 3  # steps between touching buildings: on an outline bear its parts, on these the outlines they lie in, on these what they lie in
 
 
 @dataclass
@@ -42,6 +44,8 @@ class Tile:
     triangle_counts: np.ndarray  # triangles in each of its blocks
     class_counts: np.ndarray  # (256,) points of each class
     volumes: Volumes  # whose middle lies in it
+    hovering: int  # of these: parts above the ground with nothing below them
+    too_small: int  # buildings and parts, whose middle lies in it, too small for a volume
 
     def array(self, name: str) -> np.ndarray:
         """One of its arrays, memory-mapped."""
@@ -61,7 +65,7 @@ class TileMaker:
         """Makes the part of the map that lies in a window of blocks; the arrays go to files, what is small is returned."""
         cv2.setNumThreads(1)  # each core has a process of its own
         blocks, geo = self.store.blocks, self.store.blocks.geo
-        volumes = self._volumes(window)
+        volumes, too_small = self._volumes(window)
         trees, tree_keys = complete_trees(*self.store.read("tree", window), self.seed)
         surfaces, classes, levels = self._surfaces(window)
         meshes = [building_mesh(volumes, self.seed), tree_mesh(trees, tree_keys)]
@@ -79,7 +83,8 @@ class TileMaker:
             margin = MARGIN * geo.metres_per_pixel
             frame = Georeference((x0 - margin, y0 - margin, x1 + margin, y1 + margin), geo.metres_per_pixel)
             hits, standing = (np.sort(tree.query(shapely.box(*frame.bounds))) for tree in (surface_tree, volume_tree))
-            drawn = draw_map(frame, surfaces[hits], classes[hits], levels[hits], volumes.polygons[standing], trees)
+            raised = volumes.bottom_m[standing] >= HEADROOM_M
+            drawn = draw_map(frame, surfaces[hits], classes[hits], levels[hits], volumes.polygons[standing], trees, raised)
             top, left = (row - window.r0) * blocks.pixels, (column - window.c0) * blocks.pixels
             inner = slice(MARGIN, MARGIN + blocks.pixels)
             for whole, part in zip((colours, ground), drawn, strict=True):
@@ -91,18 +96,32 @@ class TileMaker:
         path = self.folder / f"{window.r0}-{window.c0}"
         for name, array in arrays.items():
             save_array(Path(f"{path}-{name}.npy"), [array], array.shape, array.dtype)
-        return Tile(window, path, cells, triangles, np.bincount(arrays["classes"], minlength=256), self._buildings(window, volumes))
+        own = self._at_home(window, volumes.polygons)
+        return Tile(window, path, cells, triangles, np.bincount(arrays["classes"], minlength=256), volumes[own],
+                    int(volumes.hovering[own].sum()), too_small)  # fmt: skip
 
-    def _volumes(self, window: Window) -> Volumes:
-        """Volumes that reach into the window. Parts and outlines that bear on them may lie farther away."""
+    def _volumes(self, window: Window) -> tuple[Volumes, int]:
+        """Volumes that reach into the window, and how many buildings with their middle in it are too small for one. Parts and outlines
+        that bear on them may lie farther away."""
         polygons, records = self.store.read("building", window)
         wanted = records["id"]
-        if len(records):
-            columns, rows = self.store.blocks.of(shapely.total_bounds(polygons).reshape(2, 2))
-            wide = Window(columns[0], rows[1], columns[1] + 1, rows[0] + 1)
-            polygons, records = self.store.read("building", wide)
+        small = self._at_home(window, polygons[shapely.area(polygons) <= SMALLEST_M2]).sum()
+        for _ in range(_REACH if len(records) else 0):
+            around, found = self.store.read("building", self._around(polygons))
+            near = np.unique(shapely.STRtree(around).query(polygons)[1])
+            polygons, records = around[near], found[near]
         volumes = build_volumes(polygons, records, self.store.blocks.geo.bounds, self.seed)
-        return volumes[np.isin(volumes.ids, wanted)]
+        volumes = volumes[np.isin(volumes.ids, wanted)]
+        if volumes.covered.any():
+            ways, found = self.store.read("way", self._around(volumes.polygons[volumes.covered]))
+            on_ground = np.isin(found["semantic"], list(DRIVABLE)) & (found["level"] == 0)
+            volumes = with_passages(volumes, shapely.buffer(ways[on_ground], found["width_m"][on_ground] / 2, cap_style="flat"))
+        return volumes, int(small)
+
+    def _around(self, polygons: np.ndarray) -> Window:
+        """The blocks in which polygons lie."""
+        columns, rows = self.store.blocks.of(shapely.total_bounds(polygons).reshape(2, 2))
+        return Window(columns[0], rows[1], columns[1] + 1, rows[0] + 1)
 
     def _surfaces(self, window: Window) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Areas, and ways widened to surfaces; their classes and levels."""
@@ -148,9 +167,9 @@ class TileMaker:
         owner = np.where(mesh.kind == DECK, mesh.semantic, (mesh.key >> np.uint64(33)).astype(np.int64))
         return mesh.triangles, mesh.kind, owner.astype(np.int32), counts
 
-    def _buildings(self, window: Window, volumes: Volumes) -> Volumes:
-        """Volumes whose middle lies in the window."""
-        return volumes[window.holds(*self.store.blocks.of(shapely.get_coordinates(shapely.centroid(volumes.polygons))))]
+    def _at_home(self, window: Window, polygons: np.ndarray) -> np.ndarray:
+        """(n,) bool: whose middle lies in the window."""
+        return window.holds(*self.store.blocks.of(shapely.get_coordinates(shapely.centroid(polygons))))
 
 
 def _by_unit(column: np.ndarray, row: np.ndarray, window: Window, units: int) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from data.osm.heights import (
     NO_HEIGHT,
     SHARE_UP_TO_LEVEL,
 )
-from data.osm.roofs import DOME, FLAT, GABLED, HIPPED, PITCH, PYRAMIDAL
+from data.osm.roofs import DOME, FLAT, GABLED, HIPPED, MANSARD, PITCH, PYRAMIDAL, SKILLION
 from data.osm.store import BUILDING
 
 OUTLINE = (-20, -20, 20, 20)
@@ -39,7 +39,7 @@ def volumes_of(read, tmp_path, new_extract):
 def record(**fields):
     """One building, 10 m high unless told otherwise."""
     row = np.zeros(1, BUILDING)
-    row["id"], row["top_m"], row["source"], row["roof_m"] = 1, 10.0, BY_HEIGHT, np.nan
+    row["id"], row["top_m"], row["source"], row["roof_m"], row["direction_deg"] = 1, 10.0, BY_HEIGHT, np.nan, np.nan
     for name, value in fields.items():
         row[name] = value
     return row
@@ -47,6 +47,12 @@ def record(**fields):
 
 def volumes(polygons, *records, seed=0, bounds=BOUNDS):
     return build_volumes(np.array(polygons, object), np.concatenate(records), bounds, seed)
+
+
+def extents(volumes):
+    """Bottom, top, id and area of each volume, to the next 5 m²."""
+    rows = zip(volumes.bottom_m, volumes.top_m, volumes.ids, shapely.area(volumes.polygons), strict=True)
+    return sorted((round(float(bottom), 2), round(float(top), 2), int(i), 5 * round(area / 5)) for bottom, top, i, area in rows)
 
 
 def by_top(volumes):
@@ -77,7 +83,8 @@ def test_partial_cover_leaves_the_rest(volumes_of):
 
 def test_parts_may_overlap_and_reach_beyond(volumes_of):
     made = volumes_of(((-40, -20, 0, 20), {"height": "30"}), ((-10, -5, 5, 5), {"height": "40", "min_height": "30"}))
-    assert by_top(made) == pytest.approx({30: 1600, 40: 150, 10: 800 - 50}, abs=AREA_ERROR)
+    assert by_top(made[made.part]) == pytest.approx({30: 1600, 40: 150}, abs=AREA_ERROR)
+    assert by_top(made[~made.part]) == pytest.approx({30: 50, 10: 800 - 50}, abs=AREA_ERROR)  # below the higher part, and beside both
 
 
 def test_part_inside_leaves_a_ring(volumes_of):
@@ -97,10 +104,11 @@ def test_what_parts_leave_in_two_pieces_is_two_volumes_of_one_building(volumes_o
     assert len(set(made.ids[made.top_m == 10].tolist())) == 1
 
 
-def test_raised_part_does_not_touch_the_ground(volumes_of):
+def test_the_outline_fills_what_is_below_a_raised_part(volumes_of):
     made = volumes_of(((-20, -20, 0, 20), {"height": "30", "min_height": "6"}))
-    assert sorted(made.bottom_m) == [0, 6]
-    assert shapely.area(made.on_ground) == pytest.approx([800], abs=AREA_ERROR)
+    assert extents(made) == [(0, 6, 1, 800), (0, 10, 1, 800), (6, 30, 2, 800)]
+    assert made.covered.tolist() == (made.top_m == 6).tolist() and shapely.area(made.on_ground) == pytest.approx([800] * 2, abs=AREA_ERROR)
+    assert not made.hovering.any()
 
 
 def test_what_begins_a_step_above_the_ground_stands_on_it():
@@ -130,7 +138,8 @@ def test_a_part_without_a_height_takes_what_its_outline_draws(volumes_of):
 
 def test_a_part_that_begins_above_its_outlines_top_gets_a_default_height(volumes_of):
     made = volumes_of(((-20, -20, 0, 20), {"min_height": "12"}))
-    assert made.bottom_m.tolist() == [0, 12] and made.top_m[0] == 10 and made.top_m[1] in 12 + METRES_PER_LEVEL * np.arange(1, 6)
+    assert by_top(made[~made.part]) == pytest.approx({10: 800, 12: 800}, abs=AREA_ERROR)
+    assert made.bottom_m[made.part].tolist() == [12] and made.top_m[made.part][0] in 12 + METRES_PER_LEVEL * np.arange(1, 6)
 
 
 def drawn(n, seed, **fields):
@@ -170,14 +179,34 @@ HOUSE = shapely.box(0, 0, 20, 10)
         (dict(roof=GABLED, roof_m=10.0), 0, 10),
         (dict(roof=GABLED, source=BY_LEVELS), 10, 10 + 5 * PITCH),  # levels do not count the roof
         (dict(roof=HIPPED, source=BY_LEVELS, roof_m=3.0), 7, 10),  # but a stated one is in the top already
-        (dict(roof=GABLED, roof_m=0.0), 10, 10),
         (dict(roof=FLAT, source=BY_LEVELS), 10, 10),
+        (dict(roof=GABLED, source=BY_LEVELS, top_m=3.0), 3, 6),  # by default at most as high as its walls
+        (dict(roof=GABLED, angle_deg=45.0, source=BY_LEVELS), 10, 15),  # what is stated is not bounded
+        (dict(roof=GABLED, angle_deg=45.0), 5, 10), (dict(roof=GABLED, angle_deg=80.0), 0, 10),
+        (dict(roof=GABLED, angle_deg=45.0, across=True, source=BY_LEVELS), 10, 20),
+        (dict(roof=SKILLION, angle_deg=45.0, direction_deg=90.0, source=BY_LEVELS), 10, 30),
+        (dict(roof=GABLED, angle_deg=45.0, roof_m=2.0), 8, 10),
     ],
 )  # fmt: skip
 def test_where_walls_end_and_roofs_begin(fields, eaves, top):
     made = volumes([HOUSE], record(**fields))
     assert (made.eaves_m[0], made.top_m[0]) == pytest.approx((eaves, top))
     assert made.roof.tolist() == [fields["roof"]]
+
+
+@pytest.mark.parametrize(("roof", "source", "height"), [
+    (GABLED, BY_LEVELS, 6.0), (MANSARD, BY_LEVELS, 6.0), (PYRAMIDAL, BY_HEIGHT, 6.0), (DOME, BY_LEVELS, 20.0),
+])  # fmt: skip
+def test_a_roof_by_default_has_at_most_two_storeys_but_for_domes(roof, source, height):
+    made = volumes([shapely.box(-40, -20, 40, 20)], record(roof=roof, source=source, top_m=60.0))
+    assert made.top_m[0] - made.eaves_m[0] == pytest.approx(height)
+
+
+@pytest.mark.parametrize("fields", [dict(roof_m=0.0), dict(roof=DOME)])
+def test_what_is_flat_is_called_flat(fields):
+    court = HOUSE.difference(shapely.box(5, 4, 8, 6))  # bears no dome
+    made = volumes([court], record(**{"roof": GABLED, **fields}))
+    assert made.roof.tolist() == [FLAT] and made.eaves_m.tolist() == made.top_m.tolist() == [10]
 
 
 def test_a_shaped_roof_needs_a_whole_piece():
@@ -235,7 +264,9 @@ def test_real_towers(lower_manhattan):
     x, y = lower_manhattan.projection.forward(40.7130, -74.0132)
     highest = table.loc[table.top_m.idxmax()]
     assert highest.top_m == 541.0 and np.hypot(highest.x - x, highest.y - y) < 30  # One World Trade Center with its spire
-    assert table.id[table.part == 0].nunique() >= 9_500
+    assert table.id[table.part == 0].nunique() >= 9_350
+    raised = lower_manhattan.info["raised_parts"]
+    assert raised["above the ground"] > 1_000 and raised["with nothing below"] <= 2
 
 
 def test_parts_belong_to_the_outline_they_stand_in(volumes_of):
@@ -256,3 +287,111 @@ def test_a_part_in_two_outlines_belongs_to_the_later(others):
         rows.append(record(id=4 + i, part=bool(i % 2)))
     made = volumes(shapes, *rows)
     assert made.building[made.ids == 3].tolist() == [2] and made.top_m[made.ids == 3].tolist() == [20]
+
+
+SQUARE = shapely.box(-20, -20, 20, 20)
+WEST, EAST = shapely.box(-20, -20, 0, 20), shapely.box(0, -20, 20, 20)
+
+
+def part(number, bottom, top, **fields):
+    return record(id=number, part=True, bottom_m=bottom, top_m=top, **fields)
+
+
+def test_a_building_of_upper_storeys_stands_on_its_outline():
+    """The outline that is covered nearly whole keeps what is below."""
+    made = volumes([SQUARE, shapely.box(-20, -20, 18, 20)], record(top_m=6.0, source=BY_LEVELS), part(2, 6.0, 12.0))
+    assert extents(made) == [(0, 6, 1, 1520), (6, 12, 2, 1520)]
+    low = volumes([SQUARE, SQUARE], record(top_m=6.0, bottom_m=3.0), part(2, 6.0, 12.0))
+    assert extents(low) == [(3, 6, 1, 1600), (6, 12, 2, 1600)]  # the whole building begins at 3 m
+
+
+def test_gaps_are_filled_down_to_what_stands_below():
+    """A tower over a podium over half of the plan; part 4 stands on both, part 5 on the roof of part 4."""
+    made = volumes([SQUARE, WEST, shapely.box(-10, -20, 10, 20), shapely.box(-5, -20, 5, 20)], record(top_m=np.nan, source=NO_HEIGHT),
+                   part(3, 0.0, 10.0), part(4, 20.0, 30.0), part(5, 40.0, 50.0))  # fmt: skip
+    assert extents(made) == [(0, 10, 1, 400), (0, 10, 3, 800), (0, 20, 1, 400), (10, 20, 1, 400), (20, 30, 4, 800), (30, 40, 1, 400),
+                             (40, 50, 5, 400)]  # fmt: skip
+
+
+def test_an_outline_with_the_height_of_its_highest_part_is_no_box_around_it():
+    """Beside the parts it is as high as the lowest that stands on the ground, else as the lowest that is raised begins."""
+    tower, spire = shapely.box(-10, -10, 10, 10), shapely.box(-2, -2, 2, 2)
+    for top, source in ((541.0, BY_HEIGHT), (np.nan, NO_HEIGHT)):
+        made = volumes([SQUARE, WEST, tower, spire], record(top_m=top, source=source), part(2, 0.0, 60.0), part(3, 0.0, 417.0),
+                       part(4, 417.0, 541.0))  # fmt: skip
+        assert extents(made) == [(0, 60, 1, 600), (0, 60, 2, 800), (0, 417, 3, 400), (417, 541, 4, 15)]
+        alone = volumes([SQUARE, spire], record(top_m=top, source=source), part(2, 80.0, 541.0))
+        assert extents(alone) == [(0, 80, 1, 15), (0, 80, 1, 1585), (80, 541, 2, 15)]
+    other = volumes([SQUARE, WEST], record(top_m=100.0), part(2, 0.0, 60.0))
+    assert extents(other) == [(0, 60, 2, 800), (0, 100, 1, 800)]
+
+
+def test_above_its_parts_an_outline_adds_nothing_unless_they_cover_it_and_none_reaches_its_height():
+    assert extents(volumes([SQUARE, WEST], record(top_m=20.0), part(2, 0.0, 5.0))) == [(0, 5, 2, 800), (0, 20, 1, 800)]
+    made = volumes([SQUARE, WEST, EAST], record(top_m=20.0), part(2, 0.0, 5.0), part(3, 0.0, 9.0))
+    assert extents(made) == [(0, 5, 2, 800), (0, 9, 3, 800), (9, 20, 1, 800)]
+    pointed = volumes([SQUARE, SQUARE], record(top_m=20.0), part(2, 0.0, 12.0, roof=PYRAMIDAL))
+    assert extents(pointed) == [(0, 12, 2, 1600)]
+
+
+def test_a_part_takes_nothing_from_another_building():
+    """Part 3 lies in outline 1 and reaches into its neighbour, part 4 lies in none."""
+    made = volumes([SQUARE, shapely.box(20, -20, 60, 20), shapely.box(0, -20, 30, 20), shapely.box(55, -20, 75, 20)], record(),
+                   record(id=2), part(3, 0.0, 30.0), part(4, 8.0, 30.0))  # fmt: skip
+    assert extents(made) == [(0, 10, 1, 800), (0, 10, 2, 1600), (0, 30, 3, 1200), (8, 30, 4, 800)]
+    assert sorted(zip(made.ids, made.building, strict=True)) == [(1, 1), (2, 2), (3, 1), (4, 4)]
+
+
+def test_a_relation_wins_over_containment():
+    inner = shapely.box(-15, -15, 15, 15)
+    rows = record(building=1), record(id=2, top_m=20.0), part(3, 0.0, 30.0, building=1)
+    made = volumes([SQUARE, inner, shapely.box(-5, -5, 5, 5)], *rows)
+    assert extents(made) == [(0, 10, 1, 1500), (0, 20, 2, 900), (0, 30, 3, 100)] and made.building[made.ids == 3].tolist() == [1]
+    rows[2]["building"] = 0
+    made = volumes([SQUARE, inner, shapely.box(-5, -5, 5, 5)], *rows)
+    assert extents(made) == [(0, 10, 1, 1600), (0, 20, 2, 800), (0, 30, 3, 100)] and made.building[made.ids == 3].tolist() == [2]
+
+
+def test_what_is_tagged_as_both_is_a_part_in_a_larger_building_and_of_itself():
+    dome = shapely.box(-6, -6, 6, 6)
+    made = volumes([SQUARE, shapely.box(-10, -10, 10, 10), dome], record(top_m=13.0), part(2, 0.0, 20.0),
+                   record(id=3, top_m=38.0, both=True))  # fmt: skip
+    assert extents(made) == [(0, 13, 1, 1200), (0, 20, 2, 400), (0, 38, 3, 145)] and made.part[made.ids == 3].all()
+    podium = volumes([SQUARE, dome], record(top_m=13.0, both=True, roof=GABLED, roof_m=2.0), part(2, 20.0, 38.0))
+    assert extents(podium) == [(0, 13, 1, 1600), (11, 20, 1, 145), (20, 38, 2, 145)]  # from the eaves on: the gable does not reach up to it
+    assert podium.part.tolist() == [True, True, True] and set(podium.building.tolist()) == {1}
+    alone = volumes([SQUARE], record(both=True))
+    assert extents(alone) == [(0, 10, 1, 1600)] and not alone.part.any()
+    twins = volumes([SQUARE, SQUARE], record(both=True), record(id=2, both=True, top_m=20.0))
+    assert extents(twins) == [(0, 10, 1, 1600), (0, 20, 2, 1600)] and set(twins.building.tolist()) == {1}
+
+
+@pytest.mark.parametrize(("fields", "bottom", "eaves", "top"), [
+    (dict(top_m=6.0), 5.7, 6, 6), (dict(top_m=6.0, bottom_m=5.0), 5, 6, 6), (dict(top_m=0.2), 0, 0.2, 0.2),
+    (dict(top_m=6.0, roof=GABLED, roof_m=2.0), 3.7, 4, 6), (dict(top_m=6.0, roof=GABLED), 5.7, 6, 6),
+    (dict(top_m=np.nan, source=NO_HEIGHT, low=True), 2.7, 3, 3),
+])  # fmt: skip
+def test_slabs(fields, bottom, eaves, top):
+    made = volumes([HOUSE], record(slab=True, **fields))
+    assert (made.bottom_m[0], made.eaves_m[0], made.top_m[0]) == pytest.approx((bottom, eaves, top))
+
+
+def test_below_slabs_it_is_open_unless_nothing_else_of_the_building_stands():
+    made = volumes([SQUARE, WEST, EAST], record(top_m=6.0), part(2, 0.0, 4.0), part(3, 0.0, 6.0, slab=True))
+    assert extents(made) == [(0, 4, 2, 800), (5.7, 6, 3, 800)]
+    porch = volumes([SQUARE, shapely.box(-20, -20, -15, 20)], record(), part(2, 0.0, 4.0, slab=True))
+    assert extents(porch) == [(0, 10, 1, 1400), (3.7, 4, 2, 200)]
+    roofed = volumes([SQUARE, SQUARE], record(top_m=8.0), part(2, 6.0, 8.0, slab=True))
+    assert extents(roofed) == [(0, 6, 1, 1600), (6, 8, 2, 1600)]
+
+
+def test_parts_thinner_than_drawing_noise_stand_too():
+    made = volumes([SQUARE, shapely.box(-18, 0, 18, 0.4)], record(top_m=6.0), part(2, 6.0, 12.0))
+    assert extents(made) == [(0, 6, 1, 15), (0, 6, 1, 1585), (6, 12, 2, 15)] and not made.hovering.any()
+
+
+def test_what_hovers():
+    made = volumes([WEST, EAST, shapely.box(50, 0, 60, 10)], part(1, 8.0, 10.0), part(2, 8.0, 10.0), record(id=3, bottom_m=5.0))
+    assert made.hovering.tolist() == [True, True, False]  # a building that begins there is meant to
+    stack = volumes([WEST, WEST, WEST], part(1, 0.0, 10.0), part(2, 10.4, 20.0), part(3, 20.6, 30.0))
+    assert stack.hovering.tolist() == [False, False, True]

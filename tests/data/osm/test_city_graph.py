@@ -183,7 +183,7 @@ def test_the_order_of_volumes_and_holes_do_not_matter():
     shapes = np.array([holed(rng, rng.uniform(-150, 150, 2), 25.0) for _ in range(60)], object)
     n = len(shapes)
     volumes = Volumes(shapes, np.arange(n), np.zeros(n), np.ones(n), rng.uniform(3, 30, n), np.zeros(n, np.uint8), np.zeros(n, bool),
-                      np.zeros(n, np.uint8), np.zeros(n, bool), np.arange(n) // 2)  # fmt: skip
+                      np.full(n, np.nan), np.zeros(n, np.uint8), np.zeros(n, bool), np.arange(n) // 2, np.zeros(n, bool))  # fmt: skip
     records = np.zeros(1, WAY)
     records["semantic"], records["width_m"] = INDEX["roads_primary"], 10
     street = np.array([shapely.LineString([(-150, 0), (150, 5)])], object)

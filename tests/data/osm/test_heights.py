@@ -19,7 +19,20 @@ from data.osm.heights import (
     parse_count,
     parse_length_m,
 )
-from data.osm.roofs import CONE, DOME, FLAT, GABLED, HIPPED, PYRAMIDAL
+from data.osm.roofs import (
+    CONE,
+    DOME,
+    FLAT,
+    GABLED,
+    GAMBREL,
+    HALF_HIPPED,
+    HIPPED,
+    MANSARD,
+    PYRAMIDAL,
+    ROUND,
+    SALTBOX,
+    SKILLION,
+)
 
 NAN = math.nan
 
@@ -166,15 +179,65 @@ def test_heights_of_roofs(tags, top, roof, refused):
 @pytest.mark.parametrize(
     ("value", "shape"),
     [
-        ("flat", FLAT), ("gabled", GABLED), ("hipped", HIPPED), ("half-hipped", FLAT), ("pyramidal", PYRAMIDAL), ("dome", DOME),
-        ("onion", FLAT), ("cone", CONE), ("conical", CONE), ("skillion", FLAT), ("gambrel", FLAT), ("mansard", FLAT), ("round", FLAT),
-        ("saltbox", FLAT), ("anything", FLAT), ("", FLAT),
+        ("flat", FLAT), ("gabled", GABLED), ("hipped", HIPPED), ("half-hipped", HALF_HIPPED), ("pyramidal", PYRAMIDAL), ("dome", DOME),
+        ("cone", CONE), ("conical", CONE), ("skillion", SKILLION), ("lean_to", SKILLION), ("gambrel", GAMBREL), ("mansard", MANSARD),
+        ("round", ROUND), ("saltbox", SALTBOX), (" Gabled", GABLED),
     ],
 )  # fmt: skip
 def test_roof_shapes(value, shape):
     extent = building_extent({"roof:shape": value, "height": "20", "roof:height": "4"})
-    assert extent.roof_shape == shape and extent.top_m == 20
+    assert extent.roof_shape == shape and extent.top_m == 20 and extent.flat_for is None
     assert extent.roof_height_m == (0 if shape == FLAT else 4)
+
+
+@pytest.mark.parametrize(("value", "name"), [
+    ("onion", "onion"), ("sawtooth", "sawtooth"), ("anything", "other"), ("", "other"), ("x" * 99, "other"),
+])  # fmt: skip
+def test_other_shapes_are_flat_and_told_by_name(value, name):
+    extent = building_extent({"roof:shape": value, "height": "20", "roof:height": "4"})
+    assert (extent.roof_shape, extent.roof_height_m, extent.top_m, extent.flat_for) == (FLAT, 0, 20, name)
+    assert building_extent({"height": "20"}).flat_for is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "roof", "angle", "refused"),
+    [
+        ({"roof:levels": "0"}, NAN, 0, ""),  # no storey in the roof: nothing of its height
+        ({"roof:levels": "0", "roof:height": "2"}, 2, 0, ""),
+        ({"roof:levels": "0", "roof:angle": "30"}, NAN, 30, ""),
+        ({"roof:angle": "30"}, NAN, 30, ""), ({"roof:angle": "30.5°"}, NAN, 30.5, ""), ({"roof:angle": "30,5 °"}, NAN, 30.5, ""),
+        ({"roof:angle": "30", "roof:height": "2"}, 2, 0, ""), ({"roof:angle": "30", "roof:levels": "1"}, 3, 0, ""),
+        ({"roof:angle": "0"}, NAN, 0, ""), ({"roof:angle": "-30"}, NAN, 0, "roof:angle"), ({"roof:angle": "89"}, NAN, 0, "roof:angle"),
+        ({"roof:angle": "steep"}, NAN, 0, "roof:angle"), ({"roof:shape": "flat", "roof:angle": "30"}, 0, 0, ""),
+    ],
+)  # fmt: skip
+def test_angles_of_roofs(tags, roof, angle, refused):
+    extent = building_extent({"building:levels": "4", "roof:shape": "gabled", **tags})
+    assert extent.roof_height_m == pytest.approx(roof, nan_ok=True) and extent.roof_angle_deg == angle
+    assert " ".join(extent.refused) == refused
+    assert extent.top_m == 12 + (roof if roof == roof else 0)
+
+
+@pytest.mark.parametrize(("text", "direction"), [
+    ("0", 0), ("90", 90), ("359.5", 359.5), ("360", 0), ("-90", 270), ("135°", 135), ("N", 0), ("ne", 45), ("SSW", 202.5), (" W ", 270),
+    ("NNW", 337.5),
+])  # fmt: skip
+def test_directions(text, direction):
+    extent = building_extent({"roof:shape": "skillion", "roof:direction": text})
+    assert extent.direction_deg == direction and extent.refused == ()
+
+
+@pytest.mark.parametrize("text", ["", "up", "NEN", "361", "-400", "N;S", "north-west", "1e2"])
+def test_what_is_no_direction_is_refused(text):
+    extent = building_extent({"roof:shape": "skillion", "roof:direction": text})
+    assert math.isnan(extent.direction_deg) and extent.refused == ("roof:direction",)
+    assert math.isnan(building_extent({}).direction_deg)
+
+
+def test_roofs_on_posts():
+    assert all(building_extent(tags).slab for tags in ({"building": "roof"}, {"building": "carport"}, {"building:part": "roof"},
+                                                       {"building": "yes", "building:part": "carport"}))  # fmt: skip
+    assert not any(building_extent(tags).slab for tags in ({"building": "yes"}, {"building:part": "yes"}, {"building": "garage"}))
 
 
 def test_orientation_of_the_ridge():

@@ -45,7 +45,7 @@ def make(folder, blocks, step):
             np.save(f"{path}-{name}.npy", array)
         counts = np.array([len(c) for c in cells]).reshape((w.r1 - w.r0) * BLOCK_CELLS, -1)
         faces_of = np.array([len(t) for t in triangles]).reshape(w.r1 - w.r0, -1)
-        tiles.append(Tile(w, path, counts, faces_of, None, None))
+        tiles.append(Tile(w, path, counts, faces_of, None, None, 0, 0))
     return [tiles[i] for i in rng.permutation(len(tiles))], by_cell, by_block, canvas
 
 

@@ -28,6 +28,7 @@ from data.osm.mesh import (
     tree_mesh,
 )
 from data.osm.roofs import CONE, FLAT, GABLED, PYRAMIDAL
+from data.osm.sampling import sample_surface
 from data.osm.store import TREE
 from tests.data.osm.scenes import holed, holed_polygons, rngs
 
@@ -38,7 +39,8 @@ def volumes(*polygons, bottom=2.0, eaves=None, top=12.0, roof=FLAT, ids=None):
     n = len(polygons)
     eaves, ids = top if eaves is None else eaves, np.arange(n) if ids is None else np.array(ids)
     return Volumes(np.array(polygons, dtype=object), ids, np.full(n, bottom), np.full(n, eaves), np.full(n, top),
-                   np.full(n, roof, np.uint8), np.zeros(n, bool), np.full(n, BY_HEIGHT), np.zeros(n, bool), ids)  # fmt: skip
+                   np.full(n, roof, np.uint8), np.zeros(n, bool), np.full(n, np.nan), np.full(n, BY_HEIGHT), np.zeros(n, bool), ids,
+                   np.zeros(n, bool))  # fmt: skip
 
 
 def cross(triangles):
@@ -246,3 +248,12 @@ def test_what_a_tree_lacks_belongs_to_the_tree():
 
 def test_the_smallest_tree_stays_above_the_ground():
     assert tree_mesh(*trees((0, 0, 0.4, 0.5))).triangles[..., 2].min() >= 0
+
+
+def test_what_a_part_stands_on_is_closed_but_bears_no_points():
+    below = volumes(shapely.box(0, 0, 20, 10), bottom=0.0, top=6.0)
+    below.covered[:] = True
+    mesh = building_mesh(below, 0)
+    top = (mesh.triangles[..., 2] == 6).all(1)
+    assert set(mesh.kind[top]) == {UNDERSIDE} and (cross(mesh.triangles)[top, 2] > 0).all() and area(mesh, UNDERSIDE) == pytest.approx(200)
+    assert not (sample_surface(mesh, 1.0)[0][:, 2] == 6).any()

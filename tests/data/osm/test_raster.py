@@ -18,12 +18,12 @@ CASING = {c.name: c.casing_rgb for c in CLASSES}
 ROAD = shapely.box(90, -33.92, 170, -26.08)  # its casing fills the pixels at y = -34.25 and -25.75 and a third of the next
 
 
-def draw(surfaces=(), buildings=(), trees=NO_TREES, geo=GEO):
+def draw(surfaces=(), buildings=(), trees=NO_TREES, geo=GEO, raised=False):
     """Draws surfaces given as (geometry, class name) or (geometry, class name, level)."""
     rows = [(*surface, 0)[:3] for surface in surfaces]
     classes = np.array([INDEX[name] for _, name, _ in rows], np.uint8)
     levels = np.array([level for *_, level in rows], np.int8)
-    return draw_map(geo, objects(g for g, *_ in rows), classes, levels, objects(buildings), trees)
+    return draw_map(geo, objects(g for g, *_ in rows), classes, levels, objects(buildings), trees, raised)
 
 
 def objects(geometries) -> np.ndarray:
@@ -253,3 +253,15 @@ def test_surfaces_may_reach_far_beyond_the_frame():
     _, ground = draw([(slanting, "water")])
     inside, decided = inside_and_decided(slanting, 0.3)
     assert np.array_equal((ground == INDEX["water"])[decided], inside[decided])
+
+
+def test_a_raised_building_leaves_roads_and_the_ground_open():
+    """It covers areas like any other, and its outline is drawn; a building that stands is drawn over the road."""
+    slab, house, park = shapely.box(110, -40, 120, -20), shapely.box(140, -40, 150, -20), shapely.box(100, -50, 160, -10)
+    raster, ground = draw([(ROAD, "roads_primary"), (park, "vegetation")], [slab, house], raised=np.array([True, False]))
+    assert pixel(raster, 115, -30) == RGB["roads_primary"] and pixel(raster, 145, -30) == RGB["buildings"]
+    assert pixel(raster, 115, -22) == pixel(raster, 145, -22) == RGB["buildings"]
+    assert pixel(ground, 115, -30) == INDEX["roads_primary"] and pixel(ground, 115, -22) == INDEX["vegetation"]
+    assert pixel(ground, 145, -30) == pixel(ground, 145, -22) == INDEX["buildings"]
+    assert pixel(raster, 110.25, -22) not in (RGB["buildings"], RGB["vegetation"])
+    assert np.array_equal(draw([(park, "vegetation")], [house])[0], draw([(park, "vegetation")], [house], raised=True)[0])

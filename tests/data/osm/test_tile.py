@@ -17,12 +17,16 @@ HALF = (520, 420)  # 5 × 4 blocks of 256 m
 def crossing_blocks(extract):
     """Everything that reaches over several blocks: an outline of most of the map with parts far apart, roads, bridges, coast, trees."""
     rng = np.random.default_rng(0)
-    extract.polygon(star(rng, (0, 0), 400, 14), {"building": "yes"})
+    outline = extract.polygon(star(rng, (0, 0), 400, 14), {"building": "yes"})
+    parts = []
     for i in range(40):
         tags = {"building:part": "yes", **({"height": f"{rng.uniform(5, 60):.1f}"} if i % 2 else {})}
-        extract.polygon(star(rng, rng.uniform(-330, 330, 2), rng.uniform(15, 90), 7), tags)
+        tags |= {"min_height": f"{3 + i / 10}"} if i % 3 == 0 else {"building": "yes"} if i % 7 == 0 else {}
+        parts.append(extract.polygon(star(rng, rng.uniform(-330, 330, 2), rng.uniform(15, 90), 7), tags))
+    extract.relation([(outline, "outline"), *((number, "part") for number in parts[::5])], {"type": "building"})
     for i in range(30):
-        tags = {"building": "yes", **({"building:levels": str(1 + i % 9), "roof:shape": "gabled"} if i % 2 else {})}
+        tags = {"building": "roof" if i % 5 == 0 else "yes"}
+        tags |= {"building:levels": str(1 + i % 9), "roof:shape": ("gabled", "skillion", "mansard")[i % 3]} if i % 2 else {}
         extract.polygon(star(rng, rng.uniform(-1, 1, 2) * HALF, rng.uniform(5, 30), 6), tags)
     for i in range(15):
         bridge = {"bridge": "yes", "layer": str(1 + i % 2)} if i % 5 == 0 else {}

@@ -1,0 +1,128 @@
+"""Buildings and their parts in three dimensions: whose part a part is, and which heights of an outline its parts leave to it
+(https://wiki.openstreetmap.org/wiki/Simple_3D_Buildings)."""
+
+from typing import NamedTuple
+
+import numpy as np
+import shapely
+
+from data.osm.overlay import overlay, union_of
+
+BELONGS = 0.4  # a part of which at least this share lies in an outline belongs to it; borders are drawn by hand
+FULLY_COVERED = 0.9  # an outline whose parts cover this share of it is described by its parts alone
+SLIVER_M = 0.3  # strips thinner than twice this between parts and outline are drawing noise
+STEP_M = 0.5  # heights that differ by less are the same: where a part begins, and what it stands on
+
+
+class Body(NamedTuple):
+    """An upright piece of a building that its outline, not a part, tells of."""
+
+    polygon: shapely.Geometry
+    bottom_m: float
+    top_m: float
+    covered: bool  # a part stands on all of it: its top is never seen
+
+
+class Parts(NamedTuple):
+    """The parts of one building; arrays of one length n."""
+
+    polygons: np.ndarray
+    bottom_m: np.ndarray
+    eaves_m: np.ndarray
+    top_m: np.ndarray
+    slab: np.ndarray  # bool: a roof on posts, below which it is open
+
+
+def outlines_of(polygons: np.ndarray, records: np.ndarray) -> np.ndarray:
+    """The row of the outline that each feature is a part of, -1 for none, and of outlines themselves.
+
+    A relation wins. Else a part belongs to the outline that most of it lies in, of several the smallest. What is tagged as a building and
+    as a part is a part where it lies in a larger building. Where other parts lie in it instead it is the outline of these and a part of
+    itself: its own row.
+
+    Args:
+        polygons, records: outlines and parts (store.BUILDING), by id; (n,).
+    """
+    part, both, named = records["part"], records["both"], records["building"]
+    rows, inner, area = np.full(len(records), -1), np.flatnonzero(part | both), shapely.area(polygons)
+    outline, row = shapely.STRtree(polygons[inner]).query(polygons[~part], "intersects")
+    outline, row = np.flatnonzero(~part)[outline], inner[row]
+    outline, row = outline[outline != row], row[outline != row]
+    share = shapely.area(overlay(shapely.intersection, polygons[outline], polygons[row])) / np.maximum(area[row], 1e-9)
+    larger = (area[outline] > area[row]) | ((area[outline] == area[row]) & (outline < row))
+    holds = np.where(named[row] != 0, named[row] == records["id"][outline], (share >= BELONGS) & (larger | part[row]))
+    inside = np.zeros(len(records), bool)
+    inside[row[holds & both[row]]] = True
+    holds &= ~inside[outline]
+    order = np.lexsort((outline, area[outline], -share.round(2)))
+    order = order[holds[order]]
+    first = np.unique(row[order], return_index=True)[1]
+    rows[row[order][first]] = outline[order][first]
+    owners = np.unique(rows[rows >= 0])
+    owners = owners[both[owners]]
+    rows[owners] = owners
+    return rows
+
+
+def bodies(outline: shapely.Geometry, bottom_m: float, top_m: float, stated: bool, parts: Parts) -> list[Body]:
+    """What an outline adds to its parts.
+
+    - Beside its parts it stands as it would without them, if they leave a tenth of it or more. Where it states no height, or that of
+      its highest part (slabs apart), it is there as high as the lowest part that stands on its floor, else as the lowest underside.
+    - Below a part it fills what no other part fills, from its own bottom on: nothing hovers. Below slabs it is open, unless nothing
+      else of the building would stand.
+    - Above its parts it adds nothing. But where they cover all of it and none reaches the height that it states, it goes on above the
+      highest of those with a flat roof.
+
+    Args:
+        outline: polygon or multipolygon.
+        bottom_m, top_m: of the outline; stated: whether its tags tell the top.
+        parts: of this building.
+    """
+    highest, raised = float(parts.top_m.max()), parts.bottom_m >= bottom_m + STEP_M
+    rest, solid = _rest(outline, union_of(parts.polygons)), ~parts.slab
+    found = []
+    if not rest.is_empty:
+        if solid.any() and (not stated or abs(top_m - parts.top_m[solid].max()) < STEP_M):
+            standing = solid & ~raised
+            top_m = float(parts.top_m[standing].min() if standing.any() else parts.bottom_m[solid].min())
+        found.append(Body(rest, bottom_m, top_m, False))
+    elif stated and top_m >= highest + STEP_M:
+        peak = (parts.top_m >= highest - STEP_M) & (parts.eaves_m == parts.top_m)
+        if peak.any():
+            found.append(Body(overlay(shapely.intersection, union_of(parts.polygons[peak]), outline), highest, top_m, False))
+    open_below = parts.slab & (not rest.is_empty or not parts.slab.all())
+    for i in np.flatnonzero(raised & ~open_below):
+        found += [Body(piece, z, parts.bottom_m[i], True) for piece, z in _gaps(outline, bottom_m, parts, i)]
+    return found
+
+
+def _gaps(outline: shapely.Geometry, floor_m: float, parts: Parts, i: int) -> list[tuple[shapely.Geometry, float]]:
+    """What is empty below part i within its outline: footprints, and the heights up to which parts fill them or, without any, the floor."""
+    rank = np.arange(len(parts.bottom_m))
+    lower = (parts.bottom_m < parts.bottom_m[i]) | ((parts.bottom_m == parts.bottom_m[i]) & (rank < i))
+    lower = np.flatnonzero(lower & shapely.intersects(parts.polygons, parts.polygons[i]))
+    region, gaps = overlay(shapely.intersection, parts.polygons[i], outline), []
+    for j in lower[np.argsort(-parts.eaves_m[lower], kind="stable")]:
+        if parts.eaves_m[j] <= floor_m:
+            break
+        if parts.eaves_m[j] < parts.bottom_m[i] - STEP_M:
+            gaps.append((overlay(shapely.intersection, region, parts.polygons[j]), float(parts.eaves_m[j])))
+        region = overlay(shapely.difference, region, parts.polygons[j])
+    gaps.append((region, floor_m))
+    whole = 0.99 * parts.polygons[i].area  # a part may be as thin as a sliver
+    return [(piece if piece.area > whole else _opened(piece), z) for piece, z in gaps if piece.area > 0]
+
+
+def _rest(outline: shapely.Geometry, cover: shapely.Geometry) -> shapely.Geometry:
+    """What parts leave of an outline."""
+    rest = overlay(shapely.difference, outline, cover)
+    if rest.area < (1 - FULLY_COVERED) * outline.area:
+        return shapely.Polygon()
+    return _opened(rest) if rest.area < outline.area else rest
+
+
+def _opened(polygon: shapely.Geometry) -> shapely.Geometry:
+    """A polygon without its slivers."""
+    opened = polygon.buffer(-SLIVER_M, join_style="mitre").buffer(SLIVER_M, join_style="mitre")
+    return overlay(shapely.intersection, opened, polygon)
