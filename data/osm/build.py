@@ -20,7 +20,7 @@ from data.osm.graph import build_graph
 from data.osm.heights import BY_HEIGHT, BY_LEVELS, NO_HEIGHT
 from data.osm.merge import write_mesh, write_points, write_rasters
 from data.osm.roofs import CONE, DOME, FLAT, GABLED, HIPPED, PYRAMIDAL
-from data.osm.source import read_frame
+from data.osm.source import Extract, opened, read_frame
 from data.osm.store import WAY, Blocks, FeatureStore, Window
 from data.osm.tile import Tile, TileMaker
 from data.projection import Projection
@@ -62,7 +62,15 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
         InputError: the extract cannot be used.
     """
     started = time.monotonic()
-    west, south, east, north = read_frame(extract, bbox)
+    with opened(extract) as source:
+        info = _build(source, city, density, metres_per_pixel, seed, origin, bbox, tile_m, processes, attribution)
+    return info | {"seconds": time.monotonic() - started}
+
+
+def _build(source: Extract, city: Path, density: float, metres_per_pixel: float, seed: int, origin, bbox, tile_m: float,
+           processes: int | None, attribution: str) -> dict:  # fmt: skip
+    extract = source.path
+    west, south, east, north = read_frame(source, bbox)
     projection = Projection(*(origin or ((south + north) / 2, (west + east) / 2)))
     corners = np.column_stack(projection.forward([south, south, north, north], [west, east, west, east]))
     geo = Georeference((*corners.min(0).tolist(), *corners.max(0).tolist()), metres_per_pixel)
@@ -75,7 +83,7 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
     blocks = Blocks(geo)
     with atomic_folder(Path(city) / "map") as folder, tempfile.TemporaryDirectory(dir=folder.parent, prefix=".map.partial-") as work:
         store = FeatureStore(Path(work), blocks)
-        summary = read_extract(extract, projection, store)
+        summary = read_extract(source, projection, store)
         tiles = _make_tiles(TileMaker(store, density, seed, Path(work)), tile_m, processes)
         write_points(folder, tiles, blocks)
         write_mesh(folder, tiles)
@@ -107,7 +115,7 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
             "versions": {name: version(name) for name in ("osmium", "shapely", "numpy")},
         }
         (folder / "map.json").write_text(json.dumps(info, indent=2, ensure_ascii=False) + "\n")
-    return info | {"seconds": time.monotonic() - started}
+    return info
 
 
 def _make_tiles(maker: TileMaker, tile_m: float, processes: int | None) -> list[Tile]:
