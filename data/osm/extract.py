@@ -14,7 +14,7 @@ from data.osm.heights import LOW_BUILDINGS, building_extent, parse_count, parse_
 from data.osm.mend import Broken, mend
 from data.osm.raster import MARGIN
 from data.osm.old_multipolygons import read_multipolygons
-from data.osm.source import MISSING_NODES, WIDEST_DEG, Extract, guarded
+from data.osm.source import WIDEST_DEG, Extract, boxes_of_buildings, guarded
 from data.osm.store import KINDS, SURFACE, FeatureStore
 from data.osm.water import ClippedShore, coastal_water, water_of_relations
 from data.projection import Projection
@@ -38,7 +38,6 @@ WIDTH_M = np.array([c.width_m for c in CLASSES])  # of a way that states neither
 
 
 FAR = "with a node far away"
-WITHOUT_NODES = "buildings without nodes"
 
 
 @dataclass
@@ -67,9 +66,7 @@ def read_extract(extract: Extract, projection: Projection, store: FeatureStore) 
 
     summary, store.chunks, store.listed = guarded(extract.path, read)  # in a child, whose features are on disk
     if not summary.elements["buildings"]:
-        if summary.dropped[WITHOUT_NODES]:
-            raise InputError(f"{extract.path}: {summary.dropped[WITHOUT_NODES]} buildings lack the nodes of their outlines and no other "
-                             f"stands within the map; {MISSING_NODES}")
+        guarded(extract.path, lambda: boxes_of_buildings(extract))  # tells of missing nodes
         raise InputError(f"{extract.path}: no building above ground within the map; it needs polygons tagged `building`")
     return summary
 
@@ -86,6 +83,8 @@ class _Reader:
         self.broken: list[Broken] = []
         self.relations: dict[int, dict[str, str]] = {}  # tags of multipolygons; libosmium keeps silent about those that lack members
         self.assembled: set[int] = set()
+        self.rings: set[int] = set()  # ways
+        self.rings_read: set[int] = set()  # those that came as areas; libosmium keeps silent about rings that lack nodes
         self.coastlines: list[np.ndarray] = []
         self.built: list[np.ndarray] = []  # where buildings stand: tells land from water
         self.multipolygons = read_multipolygons(extract, KEYS)
@@ -104,8 +103,12 @@ class _Reader:
     def take(self, element) -> None:
         """A handler's function for nodes, ways, relations and areas."""
         self.bar.update()
-        if element.is_way() and _is_ring(element) and not any(key in element.tags for key in LINE_KEYS):
-            return  # it comes as an area, too
+        if element.is_area() and element.from_way():
+            self.rings_read.add(element.orig_id())
+        elif element.is_way() and _is_ring(element):
+            self.rings.add(element.id)
+            if not any(key in element.tags for key in LINE_KEYS):
+                return  # it comes as an area, too
         tags = dict(element.tags)
         if is_underground(tags):
             self.summary.dropped["underground"] += _stands_for_itself(element, tags)
@@ -268,10 +271,13 @@ class _Reader:
         for osm_id, tags in self.relations.items():
             if osm_id not in self.assembled and (put := self._placer(-osm_id, False, tags)):
                 self.broken.append(Broken(osm_id, False, class_of_area(tags) == INDEX["water"], put))
+        silent = self.extract.tags_of_ways(self.rings - self.rings_read)
+        self.summary.dropped["rings that lack nodes"] += sum(self._placer(0, True, tags) is not None for tags in silent if tags.get("area") != "no")
         shores: list[ClippedShore] = []
         for broken, geometry, outlines in mend(self.extract, locations, self.broken):
             if geometry is not None:
-                self.summary.repaired += bool(geometry.is_valid)  # what is not is repaired, and counted, on its way to the store
+                # What is invalid is repaired, and counted, on its way to the store; a courtyard is no repair.
+                self.summary.repaired += bool(geometry.is_valid) and not broken.holes
                 broken.put(geometry)
             elif broken.water and len(outlines):
                 shores.append(ClippedShore(broken.osm_id, self._to_metres(outlines)))

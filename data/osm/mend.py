@@ -73,7 +73,7 @@ def _faces(lines: list[shapely.LineString]) -> np.ndarray:
 def _members(extract: Extract, relations: set[int]) -> dict[int, list[tuple[int, str]]]:
     if not relations:
         return {}
-    found = osmium.FileProcessor(str(extract.file), osmium.osm.RELATION).with_filter(osmium.filter.IdFilter(relations))
+    found = extract.relations().with_filter(osmium.filter.IdFilter(relations))
     return {r.id: [(m.ref, m.role) for m in r.members if m.type == "w"] for r in found}
 
 

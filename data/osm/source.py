@@ -12,7 +12,7 @@ import osmium
 
 from data.osm.container import HISTORY, check_pbf, link_or_copy, recognise, unpacked
 from data.osm.marks import Box, read_marks
-from data.osm.tidy import rewrite
+from data.osm.tidy import rewrite, workers
 from utils.child import in_child
 from utils.errors import NO_SPACE, InputError
 from utils.progress import progress
@@ -35,8 +35,17 @@ class Extract:
 
     def apply(self, entities: osmium.osm.osm_entity_bits, *handlers) -> None:
         """Hands elements to handlers and filters of osmium, in the order of the file."""
-        with osmium.io.Reader(str(self.file), entities, thread_pool=osmium.io.ThreadPool(2)) as reader:
+        with osmium.io.Reader(str(self.file), entities, thread_pool=workers()) as reader:
             osmium.apply(reader, *handlers)
+
+    def relations(self) -> osmium.FileProcessor:
+        """All relations, to iterate over."""
+        return osmium.FileProcessor(str(self.file), osmium.osm.RELATION, workers())
+
+    def tags_of_ways(self, ids: set[int]) -> list[dict[str, str]]:
+        """The tags of some ways."""
+        found = osmium.FileProcessor(str(self.file), osmium.osm.WAY, workers()).with_filter(osmium.filter.IdFilter(ids))
+        return [dict(way.tags) for way in found] if ids else []
 
     def locations(self, *handlers) -> osmium.NodeLocationsForWays:
         """Reads all nodes; what is returned adds their places to ways, wherever in the file these are.
@@ -102,7 +111,7 @@ def _prepare(path: Path, kind: str, folder: Path) -> Extract:
     if kind == "pbf":
         check_pbf(path)
         file = link_or_copy(path, folder / "extract.osm.pbf")
-        header = osmium.io.Reader(str(file), osmium.osm.NOTHING).header()
+        header = osmium.io.Reader(str(file), osmium.osm.NOTHING, workers()).header()
         if header.has_multiple_object_versions:
             raise InputError(f"{path}: {HISTORY}")
         box = header.box()
@@ -148,7 +157,7 @@ def _in_order(file: Path) -> bool:
 def _sorted(file: Path, target: Path) -> Path:
     merger = osmium.MergeInputReader()
     merger.add_file(str(file))
-    with osmium.SimpleWriter(str(target)) as writer:
+    with osmium.SimpleWriter(str(target), thread_pool=workers()) as writer:
         merger.apply(writer, simplify=False)
     return target
 
@@ -156,7 +165,7 @@ def _sorted(file: Path, target: Path) -> Path:
 def _below_zero(file: Path) -> bool:
     """Whether a file holds ids below zero, which come before all others."""
     kinds = (osmium.osm.NODE, osmium.osm.WAY, osmium.osm.RELATION)
-    return any(_first_id(osmium.FileProcessor(str(file), kind)) < 0 for kind in kinds)
+    return any(_first_id(osmium.FileProcessor(str(file), kind, workers())) < 0 for kind in kinds)
 
 
 def _first_id(processor: osmium.FileProcessor) -> int:
@@ -178,7 +187,7 @@ def read_frame(extract: Extract, bbox: tuple[float, float, float, float] | None 
         InputError: the extract holds no building, has nothing in the box, or covers far more than a city.
     """
     path = extract.path
-    frame = _around(extract.boxes or guarded(path, lambda: _boxes_of_buildings(extract)))
+    frame = _around(extract.boxes or guarded(path, lambda: boxes_of_buildings(extract)))
     if bbox is not None:
         south, west, north, east = bbox
         east += 360 * (west > east)
@@ -220,9 +229,14 @@ class _Bounds:
             self.boxes.append(_around(np.concatenate([places, places], axis=1).tolist()))
 
 
-def _boxes_of_buildings(extract: Extract) -> list[Box]:
+def boxes_of_buildings(extract: Extract) -> list[Box]:
+    """The boxes of all buildings' nodes, in degrees.
+
+    Raises:
+        InputError: there is no building, or none whose nodes are there.
+    """
     members: set[int] = set()
-    relations = osmium.FileProcessor(str(extract.file), osmium.osm.RELATION).with_filter(osmium.filter.KeyFilter("building"))
+    relations = extract.relations().with_filter(osmium.filter.KeyFilter("building"))
     for relation in relations:
         members.update(m.ref for m in relation.members if m.type == "w" and relation.tags["building"] != "no")
     locations, bounds = extract.locations(), _Bounds()

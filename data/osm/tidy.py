@@ -1,6 +1,8 @@
 """Extracts that libosmium cannot read as they are: with ids below zero, copies of elements, deleted elements, or nodes that lie on the
 ways. Few are like that, and those are small: they are rewritten element by element."""
 
+import os
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +25,16 @@ class _Element(NamedTuple):
     body: tuple  # a node's longitude and latitude, ids of a way's nodes, (type, id, role) of a relation's members; empty where unknown
 
 
+def workers() -> osmium.io.ThreadPool:
+    """The threads in which libosmium unpacks, two a process. They are never freed: now and then that waits for ever (a lost wake-up)."""
+    return _workers_of(os.getpid())  # a forked process has none of its parent's threads
+
+
+@cache
+def _workers_of(process: int) -> osmium.io.ThreadPool:
+    return osmium.io.ThreadPool(2)
+
+
 def rewrite(path: Path, source: Path, target: Path, deleted: set[tuple[str, int]]) -> int:
     """Writes a sorted pbf with each element once, ids above zero, and nodes for the places that lie on ways.
 
@@ -40,7 +52,7 @@ def rewrite(path: Path, source: Path, target: Path, deleted: set[tuple[str, int]
     elements: dict[str, dict[int, _Element]] = {kind: {} for kind in _KINDS}
     places: dict[int, tuple[float, float]] = {}
     gone = 0
-    for element in progress(osmium.FileProcessor(str(source)), desc=f"sorting {path.name}", unit=" elements"):
+    for element in progress(osmium.FileProcessor(str(source), thread_pool=workers()), desc=f"sorting {path.name}", unit=" elements"):
         kind = "node" if element.is_node() else "way" if element.is_way() else "relation"
         if element.deleted or (kind, element.id) in deleted:
             gone += len(element.tags) > 0
@@ -57,7 +69,7 @@ def rewrite(path: Path, source: Path, target: Path, deleted: set[tuple[str, int]
         known[number] = read if number not in known else _one_of(path, f"{kind} {element.id}", known[number], read)
     for number, place in places.items():
         elements["node"].setdefault(number, _Element(0, {}, place))
-    with osmium.SimpleWriter(str(target)) as writer:
+    with osmium.SimpleWriter(str(target), thread_pool=workers()) as writer:
         for kind, body_of in (("node", "location"), ("way", "nodes"), ("relation", "members")):
             for number, (version, tags, body) in sorted(elements[kind].items()):
                 writer.add(_KINDS[kind](id=number, version=version, tags=tags, **{body_of: body or None}))
