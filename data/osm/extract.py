@@ -12,8 +12,8 @@ import shapely
 from data.osm.classes import CLASSES, INDEX, bridge_level, class_of_area, class_of_way, is_underground
 from data.osm.heights import LOW_BUILDINGS, building_extent, parse_count, parse_length_m
 from data.osm.mend import Broken, mend
-from data.osm.raster import MARGIN
 from data.osm.old_multipolygons import read_multipolygons
+from data.osm.raster import MARGIN
 from data.osm.source import WIDEST_DEG, Extract, boxes_of_buildings, guarded
 from data.osm.store import KINDS, SURFACE, FeatureStore
 from data.osm.water import ClippedShore, coastal_water, water_of_relations
@@ -271,8 +271,8 @@ class _Reader:
         for osm_id, tags in self.relations.items():
             if osm_id not in self.assembled and (put := self._placer(-osm_id, False, tags)):
                 self.broken.append(Broken(osm_id, False, class_of_area(tags) == INDEX["water"], put))
-        silent = self.extract.tags_of_ways(self.rings - self.rings_read)
-        self.summary.dropped["rings that lack nodes"] += sum(self._placer(0, True, tags) is not None for tags in silent if tags.get("area") != "no")
+        silent = [tags for tags in self.extract.tags_of_ways(self.rings - self.rings_read) if tags.get("area") != "no"]
+        self.summary.dropped["rings that lack nodes"] += sum(self._placer(0, True, tags) is not None for tags in silent)
         shores: list[ClippedShore] = []
         for broken, geometry, outlines in mend(self.extract, locations, self.broken):
             if geometry is not None:

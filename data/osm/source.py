@@ -1,5 +1,6 @@
 """An extract made ready for libosmium, and what it covers."""
 
+import gc
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -84,6 +85,7 @@ def guarded(path: Path, work: Callable[[], T]) -> T:
     memory_bytes = MEMORY_BYTES + MEMORY_PER_BYTE * path.stat().st_size
 
     def read() -> T:
+        gc.freeze()  # freeing the parent's threads, which a fork does not copy, would wait for ever
         with reading(path):
             return work()
 
