@@ -31,6 +31,7 @@ LANE_WIDTH_M = 3.3
 WIDEST_M = 60.0  # a wider road, or crown of a tree, is a slip of the pen: centimetres, for one
 HIGHEST_TREE_M = 120.0
 TREE_SPACING_M = 8.0  # in a row of trees
+SMALLEST_AREA_M2 = 1e-3
 LONGEST_TREE_ROW_M = 10_000.0
 LARGEST_BUILDING_M = 10_000.0  # from edge to edge; of a larger one some node is in the wrong place
 FLUSH = 100_000  # features of a kind in memory at a time
@@ -234,7 +235,7 @@ class _Reader:
             invalid = ~shapely.is_valid(geometries)
             self.summary.repaired += int(invalid.sum())
             geometries[invalid] = shapely.make_valid(geometries[invalid], method="structure", keep_collapsed=False)
-            whole = ~shapely.is_empty(geometries)  # what collapses to a line is none
+            whole = shapely.area(geometries) > SMALLEST_AREA_M2  # what collapses to a line has none, or what rounding leaves of it
             self.summary.dropped["polygons without area"] += int((~whole).sum())
             geometries, records = geometries[whole], records[whole]
         self._count(kind, geometries, records)
