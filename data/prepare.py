@@ -216,7 +216,8 @@ def _parse() -> argparse.Namespace:
         if not getattr(args, "every", True):
             parser.error("--bbox goes with --every")
         south, west, north, east = args.bbox
-        if not (-90 <= south < north <= 90 and -180 <= west < east <= 180):
+        ordered = west < east or (args.run is make_map and west - east > 180)  # a map may lie over the antimeridian
+        if not (-90 <= south < north <= 90 and max(abs(west), abs(east)) <= 180 and ordered):
             parser.error(f"--bbox {south:g},{west:g},{north:g},{east:g}: it is SOUTH,WEST,NORTH,EAST in degrees")
     return args
 

@@ -20,7 +20,7 @@ from data.osm.graph import build_graph
 from data.osm.heights import BY_HEIGHT, BY_LEVELS, NO_HEIGHT
 from data.osm.merge import write_mesh, write_points, write_rasters
 from data.osm.roofs import ROOF_NAMES
-from data.osm.source import read_frame
+from data.osm.source import Extract, opened, read_frame
 from data.osm.store import WAY, Blocks, FeatureStore, Window
 from data.osm.tile import Tile, TileMaker
 from data.projection import Projection
@@ -65,7 +65,15 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
     """
     started = time.monotonic()
     check_folder(Path(city) / "map", kind)
-    west, south, east, north = read_frame(extract, bbox)
+    with opened(extract) as source:
+        info = _build(source, city, density, metres_per_pixel, seed, origin, bbox, tile_m, processes, attribution, kind)
+    return info | {"seconds": time.monotonic() - started}
+
+
+def _build(source: Extract, city: Path, density: float, metres_per_pixel: float, seed: int, origin, bbox, tile_m: float,
+           processes: int | None, attribution: str, kind: FolderKind) -> dict:  # fmt: skip
+    extract = source.path
+    west, south, east, north = read_frame(source, bbox)
     projection = Projection(*(origin or ((south + north) / 2, (west + east) / 2)))
     corners = np.column_stack(projection.forward([south, south, north, north], [west, east, west, east]))
     geo = Georeference((*corners.min(0).tolist(), *corners.max(0).tolist()), metres_per_pixel)
@@ -80,7 +88,7 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
         work = folder / kind.scratch
         work.mkdir()
         store = FeatureStore(work, blocks)
-        summary = read_extract(extract, projection, store)
+        summary = read_extract(source, projection, store)
         tiles = _make_tiles(TileMaker(store, density, seed, work), tile_m, processes)
         summary.dropped["buildings too small"] += sum(tile.too_small for tile in tiles)
         write_points(folder, tiles, blocks)
@@ -116,7 +124,7 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
         }
         (folder / "map.json").write_text(json.dumps(kind.signed(info), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         shutil.rmtree(work)
-    return info | {"seconds": time.monotonic() - started}
+    return info
 
 
 def _make_tiles(maker: TileMaker, tile_m: float, processes: int | None) -> list[Tile]:

@@ -1,25 +1,21 @@
 """Relations `type=building`: which outline a part belongs to (https://wiki.openstreetmap.org/wiki/Relation:building)."""
 
-from pathlib import Path
-
 import numpy as np
 import osmium
 
+from data.osm.source import Extract
 from data.osm.store import FeatureStore
 
 
-def name_outlines(path: Path, store: FeatureStore) -> None:
+def name_outlines(extract: Extract, store: FeatureStore) -> None:
     """Writes into the records of the buildings the outline that a relation names for them: parts get that of their relation, outlines
     get themselves. Relations whose outline is no building of the store say nothing; of several that hold a part the one of the lowest
     id counts.
-
-    Args:
-        path: the extract, in order.
     """
     records = [chunk[0] for chunk in store.chunks["building"]]
     known = set(np.concatenate([r["id"] for r in records]).tolist()) if records else set()
     outline_of: dict[int, int] = {}
-    for relation in osmium.FileProcessor(str(path), osmium.osm.RELATION).with_filter(osmium.filter.TagFilter(("type", "building"))):
+    for relation in extract.relations().with_filter(osmium.filter.TagFilter(("type", "building"))):
         members = [(m.ref if m.type == "w" else -m.ref, m.role) for m in relation.members if m.type in "wr"]
         outlines = [member for member, role in members if role == "outline" and member in known]
         if outlines:

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import osmium
@@ -15,8 +14,9 @@ from data.osm.building_relations import name_outlines
 from data.osm.classes import CLASSES, INDEX, ISLANDS, bridge_level, class_of_area, class_of_way, is_underground
 from data.osm.heights import LOW_BUILDINGS, building_extent, parse_count, parse_length_m
 from data.osm.mend import Broken, mend
+from data.osm.old_multipolygons import read_multipolygons
 from data.osm.raster import MARGIN
-from data.osm.source import in_order, reading
+from data.osm.source import WIDEST_DEG, Extract, boxes_of_buildings, guarded
 from data.osm.store import KINDS, SURFACE, FeatureStore
 from data.osm.water import ClippedShore, coastal_water, islands_of_coastlines, keep_dry, water_of_relations
 from data.projection import Projection
@@ -27,12 +27,20 @@ from utils.progress import progress
 KEYS = ("building", "building:part", "highway", "area:highway", "railway", "natural", "landuse", "leisure", "waterway",
         "amenity", "place", "man_made")  # fmt: skip
 AREA_RELATIONS = ("multipolygon", "boundary")
+LINE_KEYS = ("highway", "railway", "natural")  # of ways that may be lines though they end where they began
+DRAWN_AS_LINES = {"man_made", "railway"}  # piers and platforms are mapped as areas or as lines
 LANE_WIDTH_M = 3.3
 WIDEST_M = 60.0  # a wider road, or crown of a tree, is a slip of the pen: centimetres, for one
 HIGHEST_TREE_M = 120.0
 TREE_SPACING_M = 8.0  # in a row of trees
+SMALLEST_AREA_M2 = 1e-3
+LONGEST_TREE_ROW_M = 10_000.0
+LARGEST_BUILDING_M = 10_000.0  # from edge to edge; of a larger one some node is in the wrong place
 FLUSH = 100_000  # features of a kind in memory at a time
 WIDTH_M = np.array([c.width_m for c in CLASSES])  # of a way that states neither `width` nor `lanes`
+
+
+FAR = "with a node far away"
 
 
 @dataclass
@@ -46,31 +54,32 @@ class Summary:
     flat_roofs: Counter = field(default_factory=Counter)  # roofs that are flat on the map because their shape is not built, by shape
 
 
-def read_extract(path: Path, projection: Projection, store: FeatureStore) -> Summary:
+def read_extract(extract: Extract, projection: Projection, store: FeatureStore) -> Summary:
     """Reads all features within the frame of the store's map.
 
     The order of the elements in the file does not matter.
 
     Raises:
-        InputError: the file is truncated or not an extract, or no building of it stands within the map.
+        InputError: the extract is damaged, or no building of it stands within the map.
     """
-    reader = _Reader(projection, store)
-    with reading(path), in_order(path) as sorted_path:
-        processor = osmium.FileProcessor(str(sorted_path)).with_areas(osmium.filter.KeyFilter(*KEYS))
-        processor = processor.with_filter(osmium.filter.KeyFilter(*KEYS))
-        for element in progress(processor, desc=f"reading {Path(path).name}", unit=" elements"):
-            reader.take(element)
-        reader.finish(sorted_path)
-    if not reader.summary.elements["buildings"]:
-        raise InputError(f"{path}: no building above ground within the map; it needs polygons tagged `building`")
-    return reader.summary
+
+    def read() -> tuple[Summary, dict, dict]:
+        reader = _Reader(extract, projection, store)
+        reader.read()
+        return reader.summary, store.chunks, store.listed
+
+    summary, store.chunks, store.listed = guarded(extract.path, read)  # in a child, whose features are on disk
+    if not summary.elements["buildings"]:
+        guarded(extract.path, lambda: boxes_of_buildings(extract))  # tells of missing nodes
+        raise InputError(f"{extract.path}: no building above ground within the map; it needs polygons tagged `building`")
+    return summary
 
 
 class _Reader:
     """Sorts elements by what they become; geometries stay in degrees until they are handed to the store."""
 
-    def __init__(self, projection: Projection, store: FeatureStore):
-        self.projection, self.store, self.summary = projection, store, Summary()
+    def __init__(self, extract: Extract, projection: Projection, store: FeatureStore):
+        self.extract, self.projection, self.store, self.summary = extract, projection, store, Summary()
         self.frame = shapely.box(*store.blocks.geo.bounds)
         self.reach_m = (MARGIN + 1) * store.blocks.geo.metres_per_pixel  # what lies so near to a block may show in it
         self.wkb = osmium.geom.WKBFactory()
@@ -78,26 +87,50 @@ class _Reader:
         self.broken: list[Broken] = []
         self.relations: dict[int, dict[str, str]] = {}  # tags of multipolygons; libosmium keeps silent about those that lack members
         self.assembled: set[int] = set()
+        self.rings: set[int] = set()  # ways
+        self.rings_read: set[int] = set()  # those that came as areas; libosmium keeps silent about rings that lack nodes
         self.coastlines: list[np.ndarray] = []
         self.islands: list[shapely.Geometry] = []  # in degrees
         self.water: list[tuple[np.ndarray, np.ndarray]] = []  # surfaces, kept back until all islands are known
         self.built: list[np.ndarray] = []  # where buildings stand: tells land from water
+        self.multipolygons = read_multipolygons(extract, KEYS)
+        self.bar = progress(desc=f"reading {extract.path.name}", unit=" elements")
+
+    def read(self) -> None:
+        """Hands all elements to `take`, ways with the places of their nodes, and then finishes."""
+        wanted, areas = osmium.filter.KeyFilter(*KEYS), osmium.area.AreaManager()
+        self.summary.dropped["deleted"] = self.extract.deleted
+        locations = self.extract.locations(osmium.filter.TagFilter(("natural", "tree")), self)
+        self.extract.apply(osmium.osm.RELATION, wanted, areas.first_pass_handler())
+        self.extract.apply(osmium.osm.WAY | osmium.osm.RELATION, locations, areas.second_pass_handler(wanted, self), wanted, self)
+        self.finish(locations)
+        self.bar.close()
 
     def take(self, element) -> None:
+        """A handler's function for nodes, ways, relations and areas."""
+        self.bar.update()
+        if element.is_area() and element.from_way():
+            self.rings_read.add(element.orig_id())
+        elif element.is_way() and _is_ring(element):
+            self.rings.add(element.id)
+            if not any(key in element.tags for key in LINE_KEYS):
+                return  # it comes as an area, too
         tags = dict(element.tags)
         if is_underground(tags):
             self.summary.dropped["underground"] += _stands_for_itself(element, tags)
         elif element.is_node():
-            if tags.get("natural") == "tree" and not element.location.valid():
-                self.summary.dropped["nodes without a place"] += 1
-            elif tags.get("natural") == "tree":
+            if element.location.valid():
                 self._put("tree", shapely.Point(element.location.lon, element.location.lat), (element.id, 0, *_tree_size_m(tags)))
+            else:
+                self.summary.dropped["nodes without a place"] += 1
         elif element.is_area():
             self._area(element, tags)
         elif element.is_way():
             self._way(element, tags)
         elif tags.get("type") in AREA_RELATIONS:
             self.relations[element.id] = tags
+
+    node = way = relation = area = take
 
     def _area(self, area, tags) -> None:
         if not area.from_way():
@@ -109,8 +142,9 @@ class _Reader:
         if put is None:
             return
         # Osmium hands an area whose rings cross or do not close over without rings; its lines may still be mended.
-        if area.num_rings()[0] == 0:
-            self.broken.append(Broken(area.orig_id(), area.from_way(), class_of_area(tags) == INDEX["water"], put))
+        holes = self.multipolygons.holes.get(area.orig_id(), ()) if area.from_way() else ()
+        if area.num_rings()[0] == 0 or holes:
+            self.broken.append(Broken(area.orig_id(), area.from_way(), class_of_area(tags) == INDEX["water"], put, holes))
         else:
             try:
                 polygon = shapely.from_wkb(self.wkb.create_multipolygon(area))
@@ -148,9 +182,18 @@ class _Reader:
             numbers = itertools.count(1)
             for line in self._lines(way):
                 self._tree_row(line, way.id, numbers, tags)
+        elif _is_ring(way):
+            return
+        elif way.id in self.multipolygons.old:
+            self.relations.setdefault(self.multipolygons.old[way.id], tags)
+        elif way.id not in self.multipolygons.members and not tags.keys() & DRAWN_AS_LINES and self._placer(way.id, True, tags):
+            self.summary.dropped["rings that do not close"] += 1
 
     def _tree_row(self, line: shapely.LineString, osm_id: int, numbers: Iterator[int], tags) -> None:
         line = self._to_metres(np.array([line]))[0]
+        if not line.length <= LONGEST_TREE_ROW_M:
+            self.summary.dropped[FAR] += 1
+            return
         xy = shapely.get_coordinates(shapely.line_interpolate_point(line, np.arange(0, line.length, TREE_SPACING_M)))
         for lat, lon in zip(*self.projection.inverse(*xy.T), strict=True):
             self._put("tree", shapely.Point(lon, lat), (osm_id, next(numbers), *_tree_size_m(tags)))
@@ -186,8 +229,15 @@ class _Reader:
         rows, self.rows[kind] = self.rows[kind], []
         if not rows:
             return
-        geometries = self._to_metres(np.array([geometry for geometry, _ in rows], dtype=object))
+        geometries = np.array([geometry for geometry, _ in rows], dtype=object)
         records = np.array([record for _, record in rows], KINDS[kind])
+        near = ~self._reaches_far(geometries)
+        geometries, records = self._to_metres(geometries[near]), records[near]
+        if kind == "building":
+            x0, y0, x1, y1 = shapely.bounds(geometries).T
+            small = np.maximum(x1 - x0, y1 - y0) < LARGEST_BUILDING_M
+            geometries, records = geometries[small], records[small]
+        self.summary.dropped[FAR] += len(rows) - len(records)
         inside = shapely.intersects(geometries, self.frame) if kind == "tree" else _touch(geometries, self.frame.bounds)
         self.summary.dropped["outside the map"] += int((~inside).sum())
         geometries, records = geometries[inside], records[inside]
@@ -195,7 +245,7 @@ class _Reader:
             invalid = ~shapely.is_valid(geometries)
             self.summary.repaired += int(invalid.sum())
             geometries[invalid] = shapely.make_valid(geometries[invalid], method="structure", keep_collapsed=False)
-            whole = ~shapely.is_empty(geometries)  # what collapses to a line is none
+            whole = shapely.area(geometries) > SMALLEST_AREA_M2  # what collapses to a line has none, or what rounding leaves of it
             self.summary.dropped["polygons without area"] += int((~whole).sum())
             geometries, records = geometries[whole], records[whole]
         self._count(kind, geometries, records)
@@ -224,15 +274,25 @@ class _Reader:
     def _to_metres(self, geometries: np.ndarray) -> np.ndarray:
         return shapely.transform(geometries, lambda c: np.column_stack(self.projection.forward(c[:, 1], c[:, 0])))
 
-    def finish(self, path: Path) -> None:
+    def _reaches_far(self, geometries: np.ndarray) -> np.ndarray:
+        """Whether a node of each is so far from the map's origin that the projection says nothing of it."""
+        degrees, owner = shapely.get_coordinates(geometries, return_index=True)
+        lon, lat = (degrees - (self.projection.origin_lon, self.projection.origin_lat)).T
+        far = np.maximum(np.abs((lon + 180) % 360 - 180), np.abs(lat)) > WIDEST_DEG
+        return np.bincount(owner[far], minlength=len(geometries)) > 0
+
+    def finish(self, locations: osmium.NodeLocationsForWays) -> None:
         """Mends what is broken, closes the water against the map's edge, and hands the rest to the store."""
         for osm_id, tags in self.relations.items():
             if osm_id not in self.assembled and (put := self._placer(-osm_id, False, tags)):
                 self.broken.append(Broken(osm_id, False, class_of_area(tags) == INDEX["water"], put))
+        silent = [tags for tags in self.extract.tags_of_ways(self.rings - self.rings_read) if tags.get("area") != "no"]
+        self.summary.dropped["rings that lack nodes"] += sum(self._placer(0, True, tags) is not None for tags in silent)
         shores: list[ClippedShore] = []
-        for broken, geometry, outlines in mend(path, self.broken):
+        for broken, geometry, outlines in mend(self.extract, locations, self.broken):
             if geometry is not None:
-                self.summary.repaired += bool(geometry.is_valid)  # what is not is repaired, and counted, on its way to the store
+                # What is invalid is repaired, and counted, on its way to the store; a courtyard is no repair.
+                self.summary.repaired += bool(geometry.is_valid) and not broken.holes
                 broken.put(geometry)
             elif broken.water and len(outlines):
                 shores.append(ClippedShore(broken.osm_id, self._to_metres(outlines)))
@@ -240,7 +300,7 @@ class _Reader:
                 self.summary.dropped["rings that do not close"] += 1
         for kind in self.rows:
             self._flush(kind)
-        name_outlines(path, self.store)
+        name_outlines(self.extract, self.store)
         bounds = self.frame.bounds
         water = coastal_water(np.array(self.coastlines, dtype=object), bounds)
         built = np.concatenate([np.zeros((0, 2)), *self.built])
@@ -270,6 +330,10 @@ class _Reader:
 def _touch(geometries: np.ndarray, bounds) -> np.ndarray:
     x0, y0, x1, y1 = shapely.bounds(geometries).T
     return (x0 < bounds[2]) & (x1 > bounds[0]) & (y0 < bounds[3]) & (y1 > bounds[1])
+
+
+def _is_ring(way) -> bool:
+    return len(way.nodes) > 3 and (way.is_closed() or way.ends_have_same_location())
 
 
 def _stands_for_itself(element, tags: dict[str, str]) -> bool:

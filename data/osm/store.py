@@ -80,7 +80,7 @@ class FeatureStore:
 
     def __init__(self, folder: Path, blocks: Blocks):
         self.folder, self.blocks = Path(folder), blocks
-        self.chunks: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {kind: [] for kind in KINDS}
+        self.chunks: dict[str, list[tuple[np.ndarray, np.ndarray, Path]]] = {kind: [] for kind in KINDS}  # records, ends in the file, file
         self.listed: dict[str, list[np.ndarray]] = {kind: [] for kind in KINDS}  # (n, 3) block, chunk, row of the chunk
 
     def add(self, kind: str, geometries: np.ndarray, records: np.ndarray, reach_m: float | np.ndarray) -> None:
@@ -95,7 +95,7 @@ class FeatureStore:
         end = np.cumsum([len(w) for w in wkb])
         path = self.folder / f"{kind}-{number}.npy"
         save_array(path, [np.frombuffer(w, np.uint8) for w in wkb], (int(end[-1]),), np.uint8)
-        self.chunks[kind].append((records, end, np.load(path, mmap_mode="r")))
+        self.chunks[kind].append((records, end, path))
         low, high = shapely.bounds(geometries).reshape(-1, 2, 2).transpose(1, 0, 2)
         reach = np.broadcast_to(np.asarray(reach_m, np.float64), len(records))[:, None]
         (c0, r1), (c1, r0) = self.blocks.of(low - reach), self.blocks.of(high + reach)
@@ -108,8 +108,8 @@ class FeatureStore:
 
     def scan(self, kind: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """All features of a kind, some at a time: geometries (n,) and records (n,)."""
-        for records, end, blob in self.chunks[kind]:
-            yield _geometries(blob, end, np.arange(len(records))), records
+        for records, end, path in self.chunks[kind]:
+            yield _geometries(path, end, np.arange(len(records))), records
 
     def close(self) -> None:
         """Ends the adding: sorts the lists by block."""
@@ -131,15 +131,16 @@ class FeatureStore:
         wanted = np.unique(np.concatenate(wanted), axis=0)
         geometries, records = [np.array([], object)], [np.zeros(0, KINDS[kind])]
         for number in np.unique(wanted[:, 0]):
-            chunk_records, end, blob = self.chunks[kind][number]
+            chunk_records, end, path = self.chunks[kind][number]
             rows = wanted[wanted[:, 0] == number, 1]
-            geometries.append(_geometries(blob, end, rows))
+            geometries.append(_geometries(path, end, rows))
             records.append(chunk_records[rows])
         geometries, records = np.concatenate(geometries), np.concatenate(records)
         order = np.lexsort([records[name] for name in ("index", "id") if name in records.dtype.names])
         return geometries[order], records[order]
 
 
-def _geometries(blob: np.ndarray, end: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _geometries(path: Path, end: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    blob = np.load(path, mmap_mode="r")
     start = np.concatenate([[0], end])
     return shapely.from_wkb(np.array([bytes(blob[start[row] : end[row]]) for row in rows], object))

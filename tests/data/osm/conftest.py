@@ -8,7 +8,7 @@ import pytest
 
 from data.georeference import Georeference
 from data.osm.extract import Summary, read_extract
-from data.osm.source import read_frame
+from data.osm.source import opened, read_frame
 from data.osm.store import KINDS, Blocks, FeatureStore
 from data.projection import Projection
 
@@ -36,11 +36,23 @@ def read(tmp_path_factory):
     """Reads an extract, or a part of it, as the building of its map does."""
 
     def call(path, bbox=None, metres_per_pixel=1.0) -> Reading:
-        west, south, east, north = read_frame(path, bbox)
-        projection = Projection((south + north) / 2, (west + east) / 2)
-        corners = np.column_stack(projection.forward([south, south, north, north], [west, east, west, east]))
-        geo = Georeference((*corners.min(0), *corners.max(0)), metres_per_pixel)
-        store = FeatureStore(tempfile.mkdtemp(dir=tmp_path_factory.mktemp("store")), Blocks(geo))
-        return Reading(store, read_extract(path, projection, store), projection)
+        with opened(path) as extract:
+            west, south, east, north = read_frame(extract, bbox)
+            projection = Projection((south + north) / 2, (west + east) / 2)
+            corners = np.column_stack(projection.forward([south, south, north, north], [west, east, west, east]))
+            geo = Georeference((*corners.min(0), *corners.max(0)), metres_per_pixel)
+            store = FeatureStore(tempfile.mkdtemp(dir=tmp_path_factory.mktemp("store")), Blocks(geo))
+            return Reading(store, read_extract(extract, projection, store), projection)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def frame():
+    """What a map of an extract, or of a part of it, covers: west, south, east, north."""
+
+    def call(path, bbox=None) -> tuple[float, float, float, float]:
+        with opened(path) as extract:
+            return read_frame(extract, bbox)
 
     return call

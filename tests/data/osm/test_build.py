@@ -319,7 +319,7 @@ def fails(tmp_path):
 
 def test_an_unusable_extract(fails, tmp_path):
     (tmp_path / "bad.osm").write_text("no extract")
-    fails(tmp_path / "bad.osm", "cannot be read")
+    fails(tmp_path / "bad.osm", "neither OSM XML nor pbf")
     fails(tmp_path / "missing.osm", "no such extract")
 
 

@@ -136,3 +136,21 @@ def test_broken_water_keeps_its_class(extract, result, read, tmp_path):
     _, records = reading.all("surface")
     assert records["id"].tolist() == [number] and records["semantic"].tolist() == [INDEX["water"]]
     assert reading.summary.elements["water"] == 1 and reading.summary.repaired == 1
+
+
+RINGS = {
+    "two spots": [(0, 0), (1, 0), (0, 0), (1, 0), (0, 0)],
+    "there and back": [(0, 0), (20, 0), (20, 20), (20, 0), (0, 0)],
+    "a line": [(0, 0), (0, 10), (0, 20), (0, 0)],
+    "doubled": [(0, 0)] * 3 + [(20, 0)] * 2 + [(0, 0)],
+}
+
+
+@pytest.mark.parametrize("name", RINGS)
+@pytest.mark.parametrize("tags", [{"building": "yes"}, {"building:part": "yes"}, {"landuse": "forest"}])
+def test_rings_without_area_are_dropped_and_counted(extract, result, name, tags):
+    extract.way(RINGS[name], tags)
+    extract.relation([(extract.way(RINGS[name]), "outer")], tags)
+    extract.relation([(extract.way(RINGS[name][:2]), "outer"), (extract.way(RINGS[name][1:]), "outer")], tags)
+    buildings, summary = result("building")
+    assert len(buildings) == 1 and sum(summary.dropped.values()) == 3
