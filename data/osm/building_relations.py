@@ -15,8 +15,9 @@ def name_outlines(extract: Extract, store: FeatureStore) -> None:
     records = [chunk[0] for chunk in store.chunks["building"]]
     known = set(np.concatenate([r["id"] for r in records]).tolist()) if records else set()
     outline_of: dict[int, int] = {}
-    for relation in extract.relations().with_filter(osmium.filter.TagFilter(("type", "building"))):
-        members = [(m.ref if m.type == "w" else -m.ref, m.role) for m in relation.members if m.type in "wr"]
+    relations = extract.relations().with_filter(osmium.filter.TagFilter(("type", "building")))
+    found = [(r.id, [(m.ref if m.type == "w" else -m.ref, m.role) for m in r.members if m.type in "wr"]) for r in relations]
+    for _, members in sorted(found):  # whatever the order in the file
         outlines = [member for member, role in members if role == "outline" and member in known]
         if outlines:
             outline_of |= {o: o for o in outlines} | {m: outlines[0] for m, role in members if role == "part" and m not in outline_of}
