@@ -48,8 +48,11 @@ def in_order(work: Callable[[int], T], n: int, processes: int | None = None, chu
             raise InputError("a worker process was ended from outside, probably for want of memory; use fewer --processes") from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for worker in active_children():  # not when they are done: a tile of a map takes a minute
+            workers = active_children()
+            for worker in workers:  # not when they are done: a tile of a map takes a minute
                 worker.terminate()
+            for worker in workers:
+                worker.join()
             raise
 
 
