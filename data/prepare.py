@@ -117,8 +117,9 @@ def make_demo(args) -> None:
 def make_preview(args) -> None:
     from data.preview import save_preview  # here because torch takes seconds to import
 
-    area = Area(args.city, args.name)
-    save_preview(CityMap(args.city), area, args.places, args.out)
+    city, area = CityMap(args.city), Area(args.city, args.name)
+    area.check_map(city)
+    save_preview(city, area, args.places, args.out)
     print(f"{args.out}: panorama, tile and cloud of {len(args.places)} places of {area.path}")
 
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from utils.arrays import MOST_UNPACKED
+from utils.child import in_child
 from utils.errors import InputError
 
 PLACE_FIELDS = ("x", "y", "gsv_yaw", "neighbor")
@@ -15,14 +17,19 @@ def read_mat(path: Path, name: str) -> np.ndarray:
     Raises:
         InputError: the file is missing or damaged, or has no such variable.
     """
-    from scipy.io import loadmat  # only who reads such files waits for it
+    import scipy.io  # only who reads such files waits for it
 
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file")
     try:
-        variables = loadmat(path)
+        variables = in_child(lambda: scipy.io.loadmat(path), str(path), MOST_UNPACKED)  # damage can crash its compiled reader
+    except InputError:
+        raise
+    except MemoryError:
+        raise InputError(f"{path}: damaged, or its variables take more than {MOST_UNPACKED / 2**30:g} GiB; save those alone that are "
+                         "needed, or give an .npz file") from None  # fmt: skip
     except Exception as error:  # a damaged file makes it raise almost anything
-        raise InputError(f"{path}: not a MATLAB 5 file, or damaged ({' '.join(str(error).split())})") from None
+        raise InputError(f"{path}: not a MATLAB 5 file, or damaged ({' '.join(str(error).split())[:200]})") from None
     if name not in variables:
         found = ", ".join(key for key in variables if not key.startswith("__")) or "nothing"
         raise InputError(f"{path}: no variable {name!r} in this file (found {found})")
