@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from data.georeference import Georeference
+from data.osm.classes import CLASSES
 from data.projection import Projection
-from data.osm.classes import BARE, CLASSES
 from utils.arrays import check_array, check_starts, map_array, read_arrays
 from utils.damage import read_info, readable
 from utils.errors import InputError
 
 FORMAT = 2
 FARTHEST_M = 10_000_000.0  # from the origin, a quarter of the way round the Earth: where the projection ends
+COARSEST_M = 1000.0  # pixel of a raster
 STRIP = 1024  # rows of the raster looked at at a time
 ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0 (https://www.openstreetmap.org/copyright)"
 
@@ -54,11 +55,12 @@ class CityGraph:
 
 
 class CityMap:
-    """Opens `datasets/<city>/map`. Arrays are memory-mapped.
+    """Opens `datasets/<city>/map`. Arrays are memory-mapped; points are checked on opening, the others when they are first asked for.
 
     Attributes:
         points: (M, 3) float32; x east, y north, z up; metres about the origin; ordered by cell.
         classes: (M,) uint8 semantic classes (data/osm/classes.py).
+        cell_start: (cells + 1,) index of each cell's first point, row by row from the north-west.
         raster: (H, W, 3) uint8, the drawn map, north up.
         ground: (H, W) uint8 class of what covers each pixel, 255 where nothing does.
 
@@ -79,6 +81,7 @@ class CityMap:
             self.georeference = Georeference(self.info["bounds"], self.info["metres_per_pixel"])
         except InputError as error:
             raise InputError(f"{self.path / 'map.json'}: {error}; the file is damaged: build the map again") from None
+        self._open_points()
 
     def holds(self, file: str) -> bool:
         """Whether the map has one of the OPTIONAL files."""
@@ -96,23 +99,26 @@ class CityMap:
         with readable(self.path / file):
             yield self.path / file
 
-    @cached_property
-    def points(self) -> np.ndarray:
+    def _open_points(self) -> None:
         with self._file("points.npy") as path:
-            points = map_array(path)
-            check_array(points, np.float32, (self.info["points"], 3))
-            if hashlib.sha256(np.ascontiguousarray(points)).hexdigest() != self.info["points_sha256"]:
+            self.points = map_array(path)
+            check_array(self.points, np.float32, (self.info["points"], 3))
+            if hashlib.sha256(np.ascontiguousarray(self.points)).hexdigest() != self.info["points_sha256"]:
                 raise ValueError("not the points that map.json tells of")
-            _check_range(points, -FARTHEST_M, FARTHEST_M)
-        return points
-
-    @cached_property
-    def classes(self) -> np.ndarray:
+            _check_range(self.points, -FARTHEST_M, FARTHEST_M)
         with self._file("classes.npy") as path:
-            classes = map_array(path)
-            check_array(classes, np.uint8, (self.info["points"],))
-            _check_range(classes, 0, len(CLASSES) - 1)
-        return classes
+            self.classes = map_array(path)
+            check_array(self.classes, np.uint8, (self.info["points"],))
+            _check_range(self.classes, 0, len(CLASSES) - 1)
+        geo = self.georeference
+        with self._file("cell_start.npy") as path:
+            self.cell_start = map_array(path)
+            check_array(self.cell_start, np.integer, (geo.columns * geo.rows + 1,))
+            check_starts(self.cell_start, self.info["points"])
+            held = np.flatnonzero(np.diff(self.cell_start))  # cells that hold points; the first of each tells for the others
+            column, row = geo.to_cells(self.points[self.cell_start[held], :2])
+            if (row * geo.columns + column != held).any():
+                raise ValueError("it does not sort the points by the cells of the bounds and pixels in map.json")
 
     @cached_property
     def raster(self) -> np.ndarray:
@@ -127,26 +133,15 @@ class CityMap:
             ground = map_array(path)
             check_array(ground, np.uint8, (self.georeference.height, self.georeference.width))
             for first in range(0, len(ground), STRIP):
-                strip = ground[first : first + STRIP]
-                _check_range(strip[strip != BARE], 0, len(CLASSES) - 1)
+                if (ground[first : first + STRIP] + np.uint8(1)).max() > len(CLASSES):  # BARE, the highest, becomes 0
+                    raise ValueError(f"it holds classes beyond the {len(CLASSES)} of the table")
         return ground
-
-    @cached_property
-    def cell_start(self) -> np.ndarray:
-        """(cells + 1,) index of each cell's first point, row by row from the north-west."""
-        with self._file("cell_start.npy") as path:
-            start = map_array(path)
-            check_array(start, np.integer, (self.georeference.columns * self.georeference.rows + 1,))
-            check_starts(start, self.info["points"])
-            held = np.flatnonzero(np.diff(start))  # cells that hold points; the first of each tells for the others
-            column, row = self.georeference.to_cells(self.points[start[held], :2])
-            if (row * self.georeference.columns + column != held).any():
-                raise ValueError("it does not sort the points by the cells of the bounds and pixels in map.json")
-        return start
 
     @cached_property
     def mesh(self) -> dict[str, np.ndarray]:
         """Surfaces above ground: triangles (F, 3, 3) in metres, kind (F,) and owner (F,) (data/osm/mesh.py)."""
+        from data.osm.mesh import DECK, UNDERSIDE  # only who renders needs it, and has it
+
         mesh, faces = {}, None
         for name, scalar, shape in (("triangles", np.float32, (3, 3)), ("kind", np.uint8, ()), ("owner", np.int32, ())):
             with self._file(f"{name}.npy") as path:
@@ -155,6 +150,10 @@ class CityMap:
                 faces = len(mesh[name])
                 if name == "triangles":
                     _check_range(mesh[name], -FARTHEST_M, FARTHEST_M)
+                if name == "kind":
+                    _check_range(mesh[name], 0, UNDERSIDE)
+                if name == "owner":  # of a deck it is a class, by which compiled code looks up a colour
+                    _check_range(mesh[name][mesh["kind"] == DECK], 0, len(CLASSES) - 1)
         return mesh
 
     @cached_property
@@ -195,11 +194,11 @@ def _check_info(info: dict) -> None:
             raise InputError(f"{key} is {str(info[key])[:80]}, expected {f'{count} {wanted}s' if count else f'a {wanted}'}")
     latitude, longitude = info["origin"]
     if not (-90 <= latitude <= 90 and -360 <= longitude <= 360):
-        raise InputError(f"origin {latitude:g}, {longitude:g} is no latitude and longitude")
+        raise InputError(f"origin {latitude}, {longitude} is no latitude and longitude")
     if not max(map(abs, info["bounds"])) <= FARTHEST_M:
         raise InputError(f"bounds {info['bounds']} reach farther than {FARTHEST_M / 1000:,.0f} km from the origin")
-    if info["points"] < 0:
-        raise InputError(f"points is {info['points']}")
+    if not 0 < info["metres_per_pixel"] <= COARSEST_M:
+        raise InputError(f"metres_per_pixel is {info['metres_per_pixel']}, expected a number above 0 and up to {COARSEST_M:g}")
 
 
 def _read(cls: type, path: Path):

@@ -99,8 +99,10 @@ def _read_npz(path: Path) -> dict:
                          f"({' '.join(str(error).split())})") from None  # fmt: skip
     if "metric" in arrays:
         metric = arrays["metric"]
-        if metric.shape != () or metric.dtype.kind != "U" or not np.isin(metric, METRICS):
-            raise InputError(f"{path}: metric is {_shown(metric)}; it must be one of {', '.join(METRICS)}")
+        if metric.shape != () or metric.dtype.kind != "U" or metric.itemsize > 400:
+            raise InputError(f"{path}: metric is {metric.dtype}{metric.shape}; it must be one of {', '.join(METRICS)}")
+        if not np.isin(metric, METRICS):
+            raise InputError(f"{path}: metric is {str(metric)!r}; it must be one of {', '.join(METRICS)}")
         arrays["metric"] = str(metric)
     return arrays
 
@@ -116,7 +118,3 @@ def _check_ids(path: Path, ids: np.ndarray | None, places: int) -> None:
     if len(same):
         raise InputError(f"{path}: ids of rows {order[same[0]]} and {order[same[0] + 1]} are the same ({len(same)} such pairs); "
                          "each place must be there once")  # fmt: skip
-
-
-def _shown(metric: np.ndarray) -> str:
-    return repr(str(metric)) if metric.dtype.kind == "U" and metric.itemsize <= 400 and metric.size == 1 else f"{metric.dtype}{metric.shape}"
