@@ -4,22 +4,23 @@ import argparse
 
 import pytest
 
-from utils.arguments import area_name, count, join_negative, length, number, numbers, positive, seed
+from utils.arguments import area_name, between, count, join_negative, numbers, processes, seed
 
 
 @pytest.mark.parametrize(("parse", "text", "value"), [
-    (positive, "0.45", 0.45), (length, "0", 0.0), (length, "0.0", 0.0), (length, "4", 4.0), (count, "12", 12), (seed, "0", 0),
-    (area_name, "wallstreet", "wallstreet"), (numbers(2, "LAT,LON"), "40.7,-74", (40.7, -74.0)), (number, "-90", -90.0),
+    (between(0.05, 10), "0.45", 0.45), (between(0, 100), "0", 0.0), (between(0, 100), "1e2", 100.0), (count, "12", 12), (seed, "0", 0),
+    (area_name, "wallstreet", "wallstreet"), (numbers(2, "LAT,LON"), "40.7,-74", (40.7, -74.0)), (between(-360, 720), "-90", -90.0),
 ])  # fmt: skip
 def test_taken(parse, text, value):
     assert parse(text) == value
 
 
 @pytest.mark.parametrize(("parse", "text"), [
-    (positive, "0"), (positive, "-1"), (positive, "nan"), (positive, "inf"), (positive, "x"), (length, "-4"), (length, "x"),
+    (between(0.05, 10), "0.04"), (between(0.05, 10), "-1"), (between(0, 10), "nan"), (between(0, 10), "inf"), (between(0, 10), "x"),
+    (between(0, 10), "10.1"), (between(0, 10), ""), (count, "1" * 5000), (count, "١"), (count, "1000001"), (processes, "257"),
     (count, "0"), (count, "1.5"), (count, "-3"), (seed, "-1"), (seed, "1e3"), (area_name, "map"), (area_name, "a/b"), (area_name, ".a"),
     (area_name, ""), (numbers(2, "LAT,LON"), "40.7"), (numbers(2, "LAT,LON"), "a,b"),
-    (numbers(2, "LAT,LON"), "nan,1"), (number, "inf"),
+    (numbers(2, "LAT,LON"), "nan,1"), (seed, "4294967296"),
 ])  # fmt: skip
 def test_refused(parse, text):
     with pytest.raises(argparse.ArgumentTypeError):
