@@ -100,7 +100,7 @@ def from_mapping(cls: type, settings: dict, source: str, prefix: str = ""):
         if key not in hints:
             near = difflib.get_close_matches(str(key), hints, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(hints)}"
-            shown = key if str(key).isidentifier() else _shown(key)
+            shown = key if str(key).isidentifier() and len(str(key)) <= 100 else _shown(key)
             raise InputError(f"{source}: unknown key {prefix}{shown}; {hint}")
         if value is not None or key not in optional or _takes_null(hints[key]):  # elsewhere null is the default: an override's "leave out"
             values[key] = _value(hints[key], value, source, prefix + key)

@@ -99,10 +99,9 @@ def _run(work: Callable, writer: int, parent: int, memory_bytes: int | None) -> 
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         try:
-            answer = True, work()
+            body = pickle.dumps((True, work()))
         except BaseException as error:  # the parent raises it
-            answer = False, error.with_traceback(None)
-        body = pickle.dumps(answer)
+            body = pickle.dumps((False, error.with_traceback(None)))
         with os.fdopen(writer, "wb") as pipe:
             pipe.write(struct.pack("Q", len(body)) + body)
         status = 0
