@@ -7,6 +7,7 @@ import pandas as pd
 
 from eval.matlab import read_mat
 from eval.routes.graph import RouteGraph
+from utils.arrays import read_arrays
 from utils.atomic import atomic_file
 from utils.errors import InputError
 
@@ -84,16 +85,18 @@ def _read_table(path: Path, mat_name: str, npz_name: str, what: str) -> np.ndarr
         table = read_mat(path, mat_name)
     elif path.suffix == ".npz":
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                table = archive[npz_name]
-        except Exception as error:  # zipfile, zlib and numpy raise many kinds
+            table = read_arrays(path, [npz_name]).get(npz_name)
+        except (OSError, ValueError) as error:
             raise InputError(f"{path}: no array {npz_name!r} to read ({' '.join(str(error).split())})") from None
+        if table is None:
+            raise InputError(f"{path}: no array {npz_name!r} in this file; numpy.savez(FILE, {npz_name}=…) writes it")
     else:
         try:
             table = pd.read_csv(path, header=None, encoding="utf-8").to_numpy()
         except (ValueError, OSError) as error:
             raise InputError(f"{path}: not a table of {what} ({' '.join(str(error).split())}); expected numbers between commas") from None
-    if table.ndim != 2 or not table.size or table.dtype.kind not in "fiub" or not np.isfinite(table).all():
+    kinds = "fiub" if what == "turns" else "fiu"  # True and False are no places
+    if table.ndim != 2 or not table.size or table.dtype.kind not in kinds or not np.isfinite(table).all():
         raise InputError(f"{path}: {what} are {table.dtype}{table.shape}; "
                          "they must be a table of finite numbers, one route a line, all of one length")
     return table.astype(np.float64)

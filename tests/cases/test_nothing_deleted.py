@@ -398,5 +398,5 @@ def test_a_reader_in_between_never_mixes_two(city, monkeypatch):
     shutil.rmtree(city / "map")
     write_city(city, seed=1)
     with pytest.raises(InputError, match="map: was replaced while it was read"):
-        _ = before.classes
-    assert len(CityMap(city).classes) == 600
+        _ = before.raster
+    assert len(CityMap(city).raster) == 160
