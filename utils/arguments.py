@@ -70,6 +70,11 @@ def area_name(text: str) -> str:
     return text
 
 
+def area_or_csv(text: str) -> str:
+    """An area of the city by its name, or a CSV of places by its path."""
+    return text if text.endswith(".csv") else area_name(text)
+
+
 def city_area(text: str) -> str:
     """An area by its city's name and its own."""
     if not is_area_of_city(text):

@@ -4,14 +4,14 @@ import argparse
 
 import pytest
 
-from utils.arguments import Parser, area_name, between, city_area, count, join_negative, numbers, processes, seed
+from utils.arguments import Parser, area_name, area_or_csv, between, city_area, count, join_negative, numbers, processes, seed
 from utils.errors import InputError
 
 
 @pytest.mark.parametrize(("parse", "text", "value"), [
     (between(0.05, 10), "0.45", 0.45), (between(0, 100), "0", 0.0), (between(0, 100), "1e2", 100.0), (count, "12", 12), (seed, "0", 0),
     (area_name, "wallstreet", "wallstreet"), (numbers(2, "LAT,LON"), "40.7,-74", (40.7, -74.0)), (between(-360, 720), "-90", -90.0),
-    (city_area, "demo/test", "demo/test"),
+    (city_area, "demo/test", "demo/test"), (area_or_csv, "test", "test"), (area_or_csv, "/a/b.csv", "/a/b.csv"),
 ])  # fmt: skip
 def test_taken(parse, text, value):
     assert parse(text) == value
@@ -22,6 +22,7 @@ def test_taken(parse, text, value):
     (between(0, 10), "10.1"), (between(0, 10), ""), (count, "1" * 5000), (count, "١"), (count, "1000001"), (processes, "257"),
     (count, "0"), (count, "1.5"), (count, "-3"), (seed, "-1"), (seed, "1e3"), (area_name, "map"), (area_name, "a/b"), (area_name, ".a"),
     (area_name, ""), (area_name, "-a"), (city_area, "demo"), (city_area, "demo/map"), (city_area, "/demo/test"), (city_area, "../test"),
+    (area_or_csv, "../test"), (area_or_csv, "map"),
     (numbers(2, "LAT,LON"), "40.7"), (numbers(2, "LAT,LON"), "a,b"), (numbers(2, "LAT,LON"), "nan,1"), (seed, "4294967296"),
 ])  # fmt: skip
 def test_refused(parse, text):
