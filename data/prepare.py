@@ -178,7 +178,8 @@ def _parse() -> argparse.Namespace:
     sub.add_argument("--bbox", type=numbers(4, "SOUTH,WEST,NORTH,EAST"), metavar="S,W,N,E", help="with --every: only in this box, degrees")
     sub.add_argument("--scatter", type=between(0, 100), default=4.0, metavar="METRES",
                      help="with --every: move places sideways by up to this (default 4)")  # fmt: skip
-    sub.add_argument("--apart-from", type=area_or_csv, action="append", metavar="AREA|CSV", help="drop places near those of another area of the city")
+    sub.add_argument("--apart-from", type=area_or_csv, action="append", metavar="AREA|CSV",
+                     help="drop places near those of another area of the city")  # fmt: skip
     sub.add_argument("--apart", type=between(1, 100_000), default=215.0, metavar="METRES", help="how near (default 215: no tiles overlap)")
     sub.add_argument("--sample", type=count, metavar="N", help="keep a random subset of N places")
     what = sub.add_mutually_exclusive_group(required=True)
