@@ -3,15 +3,19 @@
 import contextlib
 import dataclasses
 import difflib
+import itertools
 import math
 import types
 import typing
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from utils.errors import InputError
+
+MOST_BYTES, MOST_VALUES = 1 << 18, 10_000  # of a YAML file
 
 
 def read_settings(cls: type, path: Path, overrides: typing.Sequence[str] = ()):
@@ -27,11 +31,14 @@ def read_settings(cls: type, path: Path, overrides: typing.Sequence[str] = ()):
     """
     path = Path(path)
     try:
-        settings = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
+        with open(path, "rb") as file:
+            text = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise InputError(f"{path}: cannot read this recipe ({error.strerror})") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or a date that does not exist
-        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    try:
+        settings = _parse(text)
+    except ValueError as error:
+        raise InputError(f"{path}: not valid YAML ({error})") from None
     if not isinstance(settings, dict):
         raise InputError(f"{path}: a recipe is a mapping of keys to values, found {type(settings).__name__}")
     for override in overrides:
@@ -43,11 +50,44 @@ class _UniqueKeys(yaml.SafeLoader):
     """Plain YAML silently takes the last of two equal keys."""
 
     def construct_mapping(self, node, deep=False):
-        keys = [key.value for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
-        repeated = [key for key in keys if keys.count(key) > 1]
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)] if isinstance(node, yaml.MappingNode) else []
+        repeated = [key for key, count in Counter(keys).items() if count > 1]
         if repeated:
             raise yaml.YAMLError(f"key {repeated[0]!r} appears twice in one mapping, line {node.start_mark.line + 1}")
         return super().construct_mapping(node, deep)
+
+
+def _parse(text: bytes | str) -> Any:
+    """The value of a YAML document.
+
+    Raises:
+        ValueError: it is none, larger than a recipe can be, or says so by aliases.
+    """
+    if len(text) > MOST_BYTES:
+        raise ValueError(f"more than {MOST_BYTES:,} bytes; a recipe has a few thousand")
+    try:
+        loader = _UniqueKeys(text.decode() if isinstance(text, bytes) else text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _written_out(node, {}) > MOST_VALUES:
+            raise ValueError(f"more than {MOST_VALUES:,} values, its aliases (*) written out; a recipe has about a hundred")
+        return loader.construct_document(node)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except Exception as error:  # constructors of YAML's own tags raise almost anything
+        raise ValueError(" ".join(str(error).split())[:500] or type(error).__name__) from None
+
+
+def _written_out(node: yaml.Node, known: dict[yaml.Node, float]) -> float:
+    """How many values a node holds when each alias is written out; of one inside itself infinitely many."""
+    if node not in known:
+        known[node] = math.inf
+        inside = node.value if isinstance(node, yaml.CollectionNode) else ()
+        if isinstance(node, yaml.MappingNode):
+            inside = itertools.chain.from_iterable(inside)
+        known[node] = 1 + sum(_written_out(child, known) for child in inside)
+    return known[node]
 
 
 def from_mapping(cls: type, settings: dict, source: str, prefix: str = ""):
@@ -60,7 +100,7 @@ def from_mapping(cls: type, settings: dict, source: str, prefix: str = ""):
         if key not in hints:
             near = difflib.get_close_matches(str(key), hints, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(hints)}"
-            shown = key if str(key).isidentifier() else repr(key)
+            shown = key if str(key).isidentifier() and len(str(key)) <= 100 else _shown(key)
             raise InputError(f"{source}: unknown key {prefix}{shown}; {hint}")
         if value is not None or key not in optional or _takes_null(hints[key]):  # elsewhere null is the default: an override's "leave out"
             values[key] = _value(hints[key], value, source, prefix + key)
@@ -92,8 +132,8 @@ def _override(settings: dict, text: str) -> None:
             settings[key] = {}
         settings = settings[key]
     try:
-        settings[last] = yaml.load(value, _UniqueKeys)
-    except (yaml.YAMLError, ValueError):
+        settings[last] = _parse(value)
+    except ValueError:
         raise InputError(f"{text!r}: the value is not valid YAML") from None
 
 
@@ -119,7 +159,13 @@ def _value(hint: Any, value: Any, source: str, key: str):
         return value
     near = difflib.get_close_matches(str(value), [str(a) for a in arguments], n=1) if origin is typing.Literal else []
     hint_text = f"; did you mean {near[0]!r}?" if near else ""
-    raise InputError(f"{source}: {key} is {value!r}, it takes {_describe(hint)}{hint_text}")
+    raise InputError(f"{source}: {key} is {_shown(value)}, it takes {_describe(hint)}{hint_text}")
+
+
+def _shown(value: Any) -> str:
+    """A value for a message."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def _describe(hint: Any) -> str:

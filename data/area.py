@@ -12,8 +12,9 @@ import numpy as np
 
 from data.city import CityMap
 from data.locations import Locations
+from utils.arrays import check_array, map_array
 from utils.atomic import atomic_folder, save_array
-from utils.damage import readable
+from utils.damage import read_info, readable
 from utils.errors import InputError
 from utils.exchange import unchanged
 from utils.outputs import FolderKind
@@ -51,49 +52,57 @@ class Area:
             self._open()
 
     def _open(self) -> None:
-        with readable(self.path / "area.json"):
-            self.info = json.loads((self.path / "area.json").read_text(encoding="utf-8"))
-        if self.info.get("format") != FORMAT:
-            raise InputError(f"{self.path}: area format {self.info.get('format')}, this version reads {FORMAT}; build it again")
+        self.info = read_info(self.path / "area.json", FORMAT, "area")
+        for key in ("places", "height", "points"):
+            if type(self.info.get(key)) is not int or self.info[key] < 1:
+                raise InputError(f"{self.path / 'area.json'}: {key} is {str(self.info.get(key, 'missing'))[:40]}, expected a whole number "
+                                 "from 1 on; build the area again")
         self.locations = Locations.from_csv(self.path / "locations.csv")
         if not len(self):
             raise InputError(f"{self.path}: the area holds no places")
         for array in (self.panoramas, self.cloud_index, self.tiles):
             if array is not None and len(array) != len(self):
                 raise InputError(f"{self.path}: {len(self)} locations but arrays of {len(array)}; build the area again")
+        if self.info["places"] != len(self):
+            raise InputError(f"{self.path}: {len(self)} locations but {self.info['places']} places in area.json; build the area again")
 
     def __len__(self) -> int:
         return len(self.locations)
 
     @cached_property
     def panoramas(self) -> np.ndarray:
-        return self._array("panoramas.npy")
+        return self._array("panoramas.npy", np.uint8, (None, self.info["height"], 2 * self.info["height"], 3))
 
     @cached_property
     def cloud_index(self) -> np.ndarray:
-        return self._array("cloud_index.npy")
+        return self._array("cloud_index.npy", np.int32, (None, self.info["points"]))
 
     @cached_property
     def tiles(self) -> np.ndarray | None:
-        return self._array("tiles.npy") if (self.path / "tiles.npy").is_file() else None
+        there = (self.path / "tiles.npy").is_file()
+        return self._array("tiles.npy", np.uint8, (None, TILE_PIXELS, TILE_PIXELS, 3)) if there else None
 
     def check_map(self, city: CityMap) -> None:
         """Refuses a map whose points are others than those that the area's indices mean.
 
         Raises:
-            InputError: the area was built on another map.
+            InputError: the area was built on another map, or an index is of no point.
         """
         if self.info.get("map_points_sha256") != city.info["points_sha256"]:
             raise InputError(f"{self.path}: built on another map than {city.path} now holds; build the area again")
+        if not 0 <= self.cloud_index.min() <= self.cloud_index.max() < len(city.points):
+            raise InputError(f"{self.path / 'cloud_index.npy'}: indices beyond the {len(city.points):,} points of the map; build it again")
 
     def identity(self, city: CityMap) -> dict:
         """What says exactly which data these are: names, and SHA-256 hashes of the area's files and of its map's description."""
         return {"area": self.name, "area_sha256": _hash_of(sorted(p for p in self.path.iterdir() if p.suffix in (".npy", ".csv", ".json"))),
                 "map": city.info["source"], "map_sha256": _hash_of([city.path / "map.json"])}  # fmt: skip
 
-    def _array(self, name: str) -> np.ndarray:
+    def _array(self, name: str, scalar: type[np.generic], shape: tuple[int | None, ...]) -> np.ndarray:
         with readable(self.path / name):
-            return np.load(self.path / name, mmap_mode="r", allow_pickle=False)
+            array = map_array(self.path / name)
+            check_array(array, scalar, shape)
+        return array
 
 
 def _hash_of(files: list[Path]) -> str:

@@ -203,8 +203,6 @@ def _check_area(area: Area, city: CityMap, model: ModelConfig) -> None:
     if imported and model.preprocessing == "published" and area.info.get("preprocessing") != "published":
         raise InputError(f"{area.path}: its photographs were scaled our way, but model.preprocessing is published; import the area again "
                          "with `python -m data.prepare streetlearn --preprocessing published`")
-    if area.cloud_index.min() < 0 or area.cloud_index.max() >= len(city.points):
-        raise InputError(f"{area.path / 'cloud_index.npy'}: indices beyond the {len(city.points):,} points of the map; build it again")
     if _reads(model, "points") and points < model.cloud.points:
         raise InputError(f"{area.path}: clouds of {points} points, but model.cloud.points is {model.cloud.points}; "
                          f"build the area with --points {model.cloud.points} or more")

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from utils.errors import InputError
+
 EXTENT_M = 152.0  # edge of the square around a place that its tile and its cloud show, as published
 CELL_M = 32.0  # about the edge of a storage cell, rounded to whole pixels
 
@@ -22,12 +24,19 @@ class Georeference:
         width, height: pixels.
         cell_m: edge of a storage cell.
         columns, rows: storage cells.
+
+    Raises:
+        InputError: bounds or pixels are of no map.
     """
 
     def __init__(self, bounds: tuple[float, float, float, float], metres_per_pixel: float):
         self.bounds = tuple(float(b) for b in bounds)
         self.metres_per_pixel = float(metres_per_pixel)
         x0, y0, x1, y1 = self.bounds
+        if not (-math.inf < x0 < x1 < math.inf and -math.inf < y0 < y1 < math.inf):
+            raise InputError(f"bounds {self.bounds} are not finite metres with x0 < x1 and y0 < y1")
+        if not 0 < self.metres_per_pixel < math.inf:
+            raise InputError(f"metres_per_pixel is {self.metres_per_pixel:g}, it must be above zero")
         self.width = math.ceil((x1 - x0) / metres_per_pixel)
         self.height = math.ceil((y1 - y0) / metres_per_pixel)
         self.cell_pixels = max(1, round(CELL_M / metres_per_pixel))

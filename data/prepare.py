@@ -17,7 +17,7 @@ from data.render.floors import Floors
 from data.render.panorama import Conditions, Renderer
 from data.sources import commands as published_layout
 from data.town import is_town, write_town
-from utils.arguments import Parser, area_name, count, join_negative, length, number, numbers, positive, seed
+from utils.arguments import HEIGHT, POINTS, Parser, area_name, area_or_csv, between, count, join_negative, numbers, processes, seed
 from utils.errors import InputError, run_command
 from utils.outputs import FolderKind, check_files, check_folder
 
@@ -130,9 +130,10 @@ def make_demo(args) -> None:
 def make_preview(args) -> None:
     from data.preview import save_preview  # here because torch takes seconds to import
 
-    area = Area(args.city, args.name)
-    check_files({"--out": args.out}, [*area.path.iterdir(), *CityMap(args.city).path.iterdir()])
-    save_preview(CityMap(args.city), area, args.places, args.out)
+    city, area = CityMap(args.city), Area(args.city, args.name)
+    check_files({"--out": args.out}, [*area.path.iterdir(), *city.path.iterdir()])
+    area.check_map(city)
+    save_preview(city, area, args.places, args.out)
     print(f"{args.out}: panorama, tile and cloud of {len(args.places)} places of {area.path}")
 
 
@@ -156,21 +157,21 @@ def _parse() -> argparse.Namespace:
 
     sub = command("demo", make_demo, "Generate a town as an OpenStreetMap file and build its map and three areas.", "demo")
     sub.add_argument("--out", type=Path, default=Path("datasets/demo"), help="the city's folder (default datasets/demo)")
-    sub.add_argument("--every", type=positive, default=12.0, metavar="METRES", help="step between places along the streets")
-    sub.add_argument("--height", type=count, default=64, help="rows of a panorama (default 64)")
-    sub.add_argument("--apart", type=positive, default=215.0, metavar="METRES", help="distance between the areas (default 215)")
+    sub.add_argument("--every", type=between(0.5, 1_000), default=12.0, metavar="METRES", help="step between places along the streets")
+    sub.add_argument("--height", type=HEIGHT, default=64, help="rows of a panorama (default 64)")
+    sub.add_argument("--apart", type=between(1, 100_000), default=215.0, metavar="METRES", help="distance between the areas (default 215)")
 
     sub = command("map", make_map, "Build a city's 2.5D map from an OpenStreetMap extract.",
                   "map --osm manhattan.osm.pbf --out datasets/manhattan")  # fmt: skip
     sub.add_argument("--osm", type=Path, required=True, metavar="FILE", help=".osm, .osm.gz, .osm.bz2 or .osm.pbf")
     sub.add_argument("--out", type=Path, required=True, metavar="CITY", help="the city's folder, e.g. datasets/manhattan")
-    sub.add_argument("--density", type=positive, default=0.2, help="points per square metre of surface (default 0.2)")
-    sub.add_argument("--resolution", type=positive, default=0.45, help="metres per pixel of the drawn map (default 0.45)")
+    sub.add_argument("--density", type=between(0.001, 100), default=0.2, help="points per square metre of surface (default 0.2)")
+    sub.add_argument("--resolution", type=between(0.05, 10), default=0.45, help="metres per pixel of the drawn map (default 0.45)")
     sub.add_argument("--origin", type=numbers(2, "LAT,LON"), metavar="LAT,LON", help="of the local metres (default: map's centre)")
     sub.add_argument("--bbox", type=numbers(4, "SOUTH,WEST,NORTH,EAST"), metavar="S,W,N,E", help="only this part of the extract, degrees")
-    sub.add_argument("--tile", type=positive, default=TILE_M, metavar="METRES",
+    sub.add_argument("--tile", type=between(1, 100_000), default=TILE_M, metavar="METRES",
                      help=f"edge of the tiles worked on at a time; less takes less memory, same map (default {TILE_M:.0f})")  # fmt: skip
-    sub.add_argument("--processes", type=count, help="worker processes (default: one for each core)")
+    sub.add_argument("--processes", type=processes, help="worker processes (default: one for each core)")
 
     sub = command("area", make_area, "Build an area: places with panoramas and clouds.",
                   "area --city datasets/manhattan --name wallstreet --locations wallstreet5kU.csv --render")  # fmt: skip
@@ -178,20 +179,21 @@ def _parse() -> argparse.Namespace:
     sub.add_argument("--name", type=area_name, required=True, help="of the area; it is written to CITY/NAME")
     where = sub.add_mutually_exclusive_group(required=True)
     where.add_argument("--locations", type=Path, metavar="CSV", help="id, latitude, longitude, heading[, city]; with or without header")
-    where.add_argument("--every", type=positive, metavar="METRES", help="sample places along the streets at this step")
+    where.add_argument("--every", type=between(0.5, 1_000), metavar="METRES", help="sample places along the streets at this step")
     sub.add_argument("--bbox", type=numbers(4, "SOUTH,WEST,NORTH,EAST"), metavar="S,W,N,E", help="with --every: only in this box, degrees")
-    sub.add_argument("--scatter", type=length, default=4.0, metavar="METRES",
+    sub.add_argument("--scatter", type=between(0, 100), default=4.0, metavar="METRES",
                      help="with --every: move places sideways by up to this (default 4)")  # fmt: skip
-    sub.add_argument("--apart-from", action="append", metavar="AREA|CSV", help="drop places near those of another area of the city")
-    sub.add_argument("--apart", type=positive, default=215.0, metavar="METRES", help="how near (default 215: no tiles overlap)")
+    sub.add_argument("--apart-from", type=area_or_csv, action="append", metavar="AREA|CSV",
+                     help="drop places near those of another area of the city")  # fmt: skip
+    sub.add_argument("--apart", type=between(1, 100_000), default=215.0, metavar="METRES", help="how near (default 215: no tiles overlap)")
     sub.add_argument("--sample", type=count, metavar="N", help="keep a random subset of N places")
     what = sub.add_mutually_exclusive_group(required=True)
     what.add_argument("--panoramas", type=Path, metavar="DIR", help="equirectangular photographs named by id")
     what.add_argument("--render", action="store_true", help="render the panoramas from the map")
     sub.add_argument("--skip", action="store_true", help="with --panoramas: leave out places without a usable photograph, say which")
-    sub.add_argument("--height", type=count, default=128, help="rows of a stored panorama; it has twice as many columns (default 128)")
-    sub.add_argument("--points", type=count, default=1024, help="points of a place's cloud (default 1024)")
-    sub.add_argument("--processes", type=count, help="worker processes (default: one for each core)")
+    sub.add_argument("--height", type=HEIGHT, default=128, help="rows of a stored panorama; it has twice as many columns (default 128)")
+    sub.add_argument("--points", type=POINTS, default=1024, help="points of a place's cloud (default 1024)")
+    sub.add_argument("--processes", type=processes, help="worker processes (default: one for each core)")
 
     sub = command("preview", make_preview, "Draw panorama, tile and cloud of places side by side.",
                   "preview --city datasets/demo --name test --places 0 50 100 --out preview.png")  # fmt: skip
@@ -204,9 +206,10 @@ def _parse() -> argparse.Namespace:
                   "picture --city datasets/manhattan --at 40.7095,-74.0175 --heading 40 --above 140 --out manhattan.png")  # fmt: skip
     sub.add_argument("--city", type=Path, required=True)
     sub.add_argument("--at", type=numbers(2, "LAT,LON"), metavar="LAT,LON", help="default: the middle of the map")
-    sub.add_argument("--heading", type=number, default=0.0, metavar="DEGREES", help="clockwise from north (default 0)")
-    sub.add_argument("--extent", type=positive, default=800.0, metavar="METRES", help="edge of the drawn square (default 800)")
-    sub.add_argument("--above", type=length, default=80.0, metavar="METRES", help="height of the camera above the ground (default 80)")
+    sub.add_argument("--heading", type=between(-360, 720), default=0.0, metavar="DEGREES", help="clockwise from north (default 0)")
+    sub.add_argument("--extent", type=between(10, 20_000), default=800.0, metavar="METRES", help="edge of the drawn square (default 800)")
+    sub.add_argument("--above", type=between(0, 5_000), default=80.0, metavar="METRES",
+                     help="height of the camera above the ground (default 80)")  # fmt: skip
     sub.add_argument("--out", type=Path, required=True, metavar="PNG")
     published_layout.register(commands)
     args = parser.parse_args(join_negative(sys.argv[1:], {"--bbox", "--origin", "--at", "--heading"}))

@@ -1,7 +1,5 @@
 """Reads files of embeddings: our `.npz`, and the published `.mat`."""
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +12,11 @@ from data.projection import Projection
 from eval.matlab import read_published_places
 from eval.metrics import METRICS
 from eval.routes.graph import RouteGraph
+from utils.arrays import read_arrays
 from utils.errors import InputError
 
-OPTIONAL = ("x", "y", "heading_deg")  # (N,) numbers of an .npz
+FARTHEST_M = 40_000_000.0  # once round the Earth
+OPTIONAL = {"x": FARTHEST_M, "y": FARTHEST_M, "heading_deg": 720.0}  # (N,) numbers of an .npz, and how large they may be
 
 
 @dataclass
@@ -57,7 +57,8 @@ def read_places(path: Path, locations: Path | None = None) -> EmbeddedPlaces:
         if array is None or array.ndim != 2 or array.dtype.kind != "f" or not array.size:
             found = "missing" if array is None else f"{array.dtype}{array.shape}"
             raise InputError(f"{path}: {key} is {found}; it must be an array of floats (N, D)")
-    query, reference = (torch.from_numpy(arrays[key].astype(np.float32)) for key in ("query", "reference"))
+    with np.errstate(over="ignore"):  # what is too large for float32 is refused as not finite
+        query, reference = (torch.from_numpy(arrays[key].astype(np.float32)) for key in ("query", "reference"))
     if query.shape != reference.shape:
         raise InputError(f"{path}: query is {tuple(query.shape)} but reference is {tuple(reference.shape)}; rows must be the same places")
     for key, embedding in (("query", query), ("reference", reference)):
@@ -65,12 +66,17 @@ def read_places(path: Path, locations: Path | None = None) -> EmbeddedPlaces:
         if len(bad):
             raise InputError(f"{path}: {key} embedding {int(bad[0])} is not finite ({len(bad)} such rows); "
                              "the model has diverged, or the file is damaged")
-    for key in OPTIONAL:
+    if len(query) < 2:
+        raise InputError(f"{path}: holds a single place; a place is found among others, give two or more")
+    for key, most in OPTIONAL.items():
         array = arrays.get(key)
         if array is not None and (
             array.ndim != 1 or array.dtype.kind not in "fiu" or not np.isfinite(array).all() or len(array) != len(query)
         ):
             raise InputError(f"{path}: {key} is {array.dtype}{array.shape}; it must hold {len(query)} finite numbers")
+        if array is not None and not -most <= array.min() <= array.max() <= most:
+            raise InputError(f"{path}: {key} holds {array[np.abs(array.astype(float)).argmax()]:g}; it must lie within ±{most:,.0f}")
+    _check_ids(path, arrays.get("ids"), len(query))
     xy, heading_deg = None, arrays.get("heading_deg")
     if locations is not None:
         table = read_table(locations)
@@ -87,12 +93,28 @@ def read_places(path: Path, locations: Path | None = None) -> EmbeddedPlaces:
 
 def _read_npz(path: Path) -> dict:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {k: archive[k] for k in ("query", "reference", "metric", *OPTIONAL) if k in archive.files}
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError):
-        raise InputError(f"{path}: not an .npz file with arrays `query` and `reference`, or damaged") from None
+        arrays = read_arrays(path, ("query", "reference", "metric", "ids", *OPTIONAL))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not an .npz file with arrays `query` and `reference`, or damaged "
+                         f"({' '.join(str(error).split())})") from None  # fmt: skip
     if "metric" in arrays:
-        arrays["metric"] = str(arrays["metric"])
-        if arrays["metric"] not in METRICS:
-            raise InputError(f"{path}: metric is {arrays['metric']!r}; it must be one of {', '.join(METRICS)}")
+        metric = arrays["metric"]
+        if metric.shape != () or metric.dtype.kind != "U" or metric.itemsize > 400:
+            raise InputError(f"{path}: metric is {metric.dtype}{metric.shape}; it must be one of {', '.join(METRICS)}")
+        if not np.isin(metric, METRICS):
+            raise InputError(f"{path}: metric is {str(metric)!r}; it must be one of {', '.join(METRICS)}")
+        arrays["metric"] = str(metric)
     return arrays
+
+
+def _check_ids(path: Path, ids: np.ndarray | None, places: int) -> None:
+    """Refuses ids that are not one for each place, no two the same: rows were mixed up."""
+    if ids is None:
+        return
+    if ids.shape != (places,) or ids.dtype.kind not in "USiu":
+        raise InputError(f"{path}: ids is {ids.dtype}{ids.shape}; it must hold {places} texts")
+    order = np.argsort(ids, kind="stable")
+    same = np.flatnonzero(ids[order][1:] == ids[order][:-1])
+    if len(same):
+        raise InputError(f"{path}: ids of rows {order[same[0]]} and {order[same[0] + 1]} are the same ({len(same)} such pairs); "
+                         "each place must be there once")  # fmt: skip

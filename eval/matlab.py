@@ -1,11 +1,16 @@
 """MATLAB files as published: embeddings of places with the graph of places, routes, turns."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
+from utils.arrays import MOST_UNPACKED
+from utils.child import in_child
 from utils.errors import InputError
 
+T = TypeVar("T")
 PLACE_FIELDS = ("x", "y", "gsv_yaw", "neighbor")
 
 
@@ -13,20 +18,9 @@ def read_mat(path: Path, name: str) -> np.ndarray:
     """A variable of a MATLAB 5 file.
 
     Raises:
-        InputError: the file is missing or damaged, or has no such variable.
+        InputError: the file is missing or damaged, its variables take more than MOST_UNPACKED bytes, or none has that name.
     """
-    from scipy.io import loadmat  # only who reads such files waits for it
-
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        variables = loadmat(path)
-    except Exception as error:  # a damaged file makes it raise almost anything
-        raise InputError(f"{path}: not a MATLAB 5 file, or damaged ({' '.join(str(error).split())})") from None
-    if name not in variables:
-        found = ", ".join(key for key in variables if not key.startswith("__")) or "nothing"
-        raise InputError(f"{path}: no variable {name!r} in this file (found {found})")
-    return variables[name]
+    return _in_child(path, lambda: _variable(path, name))
 
 
 def read_published_places(path: Path) -> dict[str, np.ndarray | list[np.ndarray]]:
@@ -39,7 +33,38 @@ def read_published_places(path: Path) -> dict[str, np.ndarray | list[np.ndarray]
     Raises:
         InputError: as `read_mat`, or a field is missing, or embeddings are of different lengths.
     """
-    places = read_mat(path, "routes").ravel()
+    return _in_child(path, lambda: _places(path, _variable(path, "routes").ravel()))
+
+
+def _in_child(path: Path, work: Callable[[], T]) -> T:
+    """What `work` makes of a file, in a process of its own: damage can crash the compiled reader. Small results come back fast."""
+    import scipy.io  # noqa: F401  # only who reads such files waits for it; here, so that the child does not
+
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        return in_child(work, str(path), MOST_UNPACKED)
+    except MemoryError:
+        raise InputError(f"{path}: damaged, or its variables take more than {MOST_UNPACKED / 2**30:g} GiB; save those alone that are "
+                         "needed, or give an .npz file") from None  # fmt: skip
+
+
+def _variable(path: Path, name: str) -> np.ndarray:
+    from scipy.io import loadmat
+
+    try:
+        variables = loadmat(path)
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file makes it raise almost anything
+        raise InputError(f"{path}: not a MATLAB 5 file, or damaged ({' '.join(str(error).split())[:200]})") from None
+    if name not in variables:
+        found = ", ".join(key for key in variables if not key.startswith("__")) or "nothing"
+        raise InputError(f"{path}: no variable {name!r} in this file (found {found[:200]})")
+    return variables[name]
+
+
+def _places(path: Path, places: np.ndarray) -> dict[str, np.ndarray | list[np.ndarray]]:
     missing = [field for field in PLACE_FIELDS if field not in (places.dtype.names or ())]
     if missing or not len(places):
         raise InputError(f"{path}: `routes` has no field {missing[0]!r}" if missing else f"{path}: `routes` holds no places")

@@ -13,12 +13,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from utils.child import at_most
 from utils.errors import InputError
 
 KEYS = ("state_dict", "model", "model_state_dict")  # under which trainers keep it
 AFTER = ("pool.", "head.")  # of an encoder; they may differ from the file's
 # Settings with which an encoder may differ from the one whose network it takes over: sizes of the input, and what follows the network.
 FREE = ("height", "polar", "circular", "stages", "points", "pooling", "hidden", "sectors", "head", "weights")
+
+MOST_HEADER = 16 << 20  # bytes; a tensor takes about a hundred
+MOST_SHARED = 4  # times the file's length that its tensors may be long: tied weights lie in it once
+SPARE = 1 << 30  # bytes that this and the unpickling may take besides
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
@@ -32,8 +37,15 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     """
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file of weights")
+    size = Path(path).stat().st_size
     try:
-        state = load_file(path) if Path(path).suffix == ".safetensors" else _read_pickle(path)
+        if Path(path).suffix == ".safetensors":
+            check_header(path)
+            state = load_file(path)
+        else:
+            state = _read_pickle(path, size)
+    except MemoryError:
+        raise InputError(f"{path}: damaged, or no file of weights: it asks for much more memory than it is long") from None
     except pickle.UnpicklingError as error:
         name = re.search(r"GLOBAL (\S+)", str(error))
         raise InputError(f"{path}: not a file of weights alone: it holds {name[1] if name else 'other objects'}, whose code is not run"
@@ -52,6 +64,9 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     twice = next((name for name in state if f"module.{name}" in state), None)
     if twice:
         raise InputError(f"{path}: holds both {twice} and module.{twice}")
+    described = sum(tensor.nbytes for tensor in state.values() if not tensor.is_meta and tensor.layout == torch.strided)
+    if described > MOST_SHARED * size + SPARE:
+        raise InputError(f"{path}: its tensors repeat the same numbers, {described:,} bytes of {size:,} in the file; it is damaged")
     for name, tensor in state.items():
         odd = _oddity(tensor)
         if odd:
@@ -83,9 +98,17 @@ class _Ignored:
         pass
 
 
-def _read_pickle(path: str | Path):
+def check_header(path: str | Path) -> None:
+    """Refuses a safetensors file whose header is longer than the file, or than any that has a use (ValueError)."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > min(MOST_HEADER, Path(path).stat().st_size):
+        raise ValueError(f"its header is said to be {length:,} bytes long, of {MOST_HEADER:,} at most")
+
+
+def _read_pickle(path: str | Path, size: int):
     scalars = [(_Ignored, name) for name in ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")]
-    with torch.serialization.safe_globals(scalars), warnings.catch_warnings():
+    with torch.serialization.safe_globals(scalars), warnings.catch_warnings(), at_most(2 * size + SPARE):
         warnings.simplefilter("ignore")  # of pickles that torch.save did not write
         return torch.load(path, map_location="cpu", weights_only=True)
 
@@ -142,6 +165,11 @@ def load_pretrained(
             f"{key} has the shape {tuple(tensor.shape)}, the network needs {tuple(expected[key].shape)}"
             for key, tensor in state.items()
             if key in expected and tensor.shape != expected[key].shape
+        ]
+        + [
+            f"{key} holds {str(tensor.dtype).removeprefix('torch.')}, the network needs floating-point numbers"
+            for key, tensor in state.items()
+            if key in expected and expected[key].is_floating_point() and not tensor.is_floating_point()
         ]
     )
     if wrong:

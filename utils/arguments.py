@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 
 from utils.errors import InputError
-from utils.names import NOT_A_NAME, is_area, is_area_of_city, is_name
+from utils.names import NOT_A_NAME, is_area, is_area_of_city
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,52 +24,43 @@ def numbers(count: int, names: str) -> Callable[[str], tuple[float, ...]]:
         except ValueError:
             values = ()
         if len(values) != count or not all(map(math.isfinite, values)):
-            raise argparse.ArgumentTypeError(f"{text!r} is not {names}")
+            raise argparse.ArgumentTypeError(f"{text[:80]!r} is not {names}")
         return values
 
     return parse
 
 
-def positive(text: str) -> float:
-    """A number above zero."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above zero")
-    return value
+def between(low: float, high: float) -> Callable[[str], float]:
+    """A type for a number from low to high."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a number from {low:g} to {high:g}")
+        return value
+
+    return parse
 
 
-def number(text: str) -> float:
-    """A finite number."""
-    return numbers(1, "a number")(text)[0]
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """A type for a whole number from low to high."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and len(text) <= 20 and low <= int(text) <= high):
+            raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a whole number from {low} to {high:,}")
+        return int(text)
+
+    return parse
 
 
-def length(text: str) -> float:
-    """A number from zero on."""
-    return 0.0 if text.strip("0.") == "" else positive(text)
-
-
-def count(text: str) -> int:
-    """A whole number above zero."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
-    return int(text)
-
-
-def seed(text: str) -> int:
-    """A whole number from zero on."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from zero on")
-    return int(text)
-
-
-def name(text: str) -> str:
-    """A name of one folder."""
-    if not is_name(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no name: {NOT_A_NAME}")
-    return text
+count = whole(1, 1_000_000)
+seed = whole(0, 2**32 - 1)
+processes = whole(1, 256)
+HEIGHT = whole(8, 4096)  # rows of a stored panorama
+POINTS = whole(2, 65_536)  # of a place's cloud
 
 
 def area_name(text: str) -> str:
@@ -77,6 +68,11 @@ def area_name(text: str) -> str:
     if not is_area(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no name that an area can take: {NOT_A_NAME}; `map` is the city's map")
     return text
+
+
+def area_or_csv(text: str) -> str:
+    """An area of the city by its name, or a CSV of places by its path."""
+    return text if text.endswith(".csv") else area_name(text)
 
 
 def city_area(text: str) -> str:

@@ -11,7 +11,8 @@ import resource
 import signal
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from utils.errors import InputError
@@ -73,6 +74,20 @@ def in_child(work: Callable[[], T], what: str, memory_bytes: int | None = None) 
     return result
 
 
+@contextmanager
+def at_most(memory_bytes: int) -> Iterator[None]:
+    """This process may take so much address space in the block, beyond what it has; more raises MemoryError, or what a library makes of
+    it. Not for work in several threads: one that cannot start ends the process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = _address_space_bytes() + memory_bytes
+    bounds = [b for b in (limit, soft, hard) if b != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min(bounds), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
 def _run(work: Callable, writer: int, parent: int, memory_bytes: int | None) -> None:
     status = 1
     try:
@@ -84,10 +99,9 @@ def _run(work: Callable, writer: int, parent: int, memory_bytes: int | None) -> 
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         try:
-            answer = True, work()
+            body = pickle.dumps((True, work()))
         except BaseException as error:  # the parent raises it
-            answer = False, error.with_traceback(None)
-        body = pickle.dumps(answer)
+            body = pickle.dumps((False, error.with_traceback(None)))
         with os.fdopen(writer, "wb") as pipe:
             pipe.write(struct.pack("Q", len(body)) + body)
         status = 0

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -39,12 +40,19 @@ def in_order(work: Callable[[int], T], n: int, processes: int | None = None, chu
     with ProcessPoolExecutor(processes, get_context("fork"), _begin, (os.getpid(),)) as pool:
         try:
             for start in range(1, n, WINDOW):  # not all at once: a slow disk must not fill the memory with results
-                yield from pool.map(_call, range(start, min(start + WINDOW, n)), chunksize=chunk)
+                stop = min(start + WINDOW, n)
+                chunks = deque(pool.submit(_call, i, min(i + chunk, stop)) for i in range(start, stop, chunk))
+                while chunks:  # pool.map would cancel them on failure, which a lost process answers with a traceback
+                    yield from chunks.popleft().result()
         except BrokenProcessPool:
             raise InputError("a worker process was ended from outside, probably for want of memory; use fewer --processes") from None
         except BaseException:
-            for worker in active_children():  # not when they are done: a tile of a map takes a minute
+            pool.shutdown(wait=False, cancel_futures=True)
+            workers = active_children()
+            for worker in workers:  # not when they are done: a tile of a map takes a minute
                 worker.terminate()
+            for worker in workers:
+                worker.join()
             raise
 
 
@@ -54,5 +62,5 @@ def _begin(parent: int) -> None:
         signal.signal(ending, signal.SIG_DFL)
 
 
-def _call(i: int):
-    return _work(i)
+def _call(start: int, stop: int) -> list:
+    return [_work(i) for i in range(start, stop)]

@@ -7,7 +7,7 @@ from data.sources.check import examine
 from data.sources.layout import Layout
 from data.sources.streetlearn import import_area
 from data.sources.tables import read_tables
-from utils.arguments import area_name, count
+from utils.arguments import HEIGHT, POINTS, area_name, processes
 from utils.errors import InputError
 
 
@@ -24,19 +24,19 @@ def register(commands) -> None:
     sub.add_argument("--root", type=Path, required=True, help="folder in the published layout (data/sources/layout.py)")
     sub.add_argument("--area", type=area_name, required=True, metavar="NAME", help="one of ROOT/csv; combined areas are <a>_<b>")
     sub.add_argument("--datasets", type=Path, default=Path("datasets"), help="written to DATASETS/<city>/NAME (default datasets)")
-    sub.add_argument("--height", type=count, default=224, help="rows of a stored panorama (default 224)")
-    sub.add_argument("--points", type=count, default=1024, help="points of a place's cloud (default 1024)")
+    sub.add_argument("--height", type=HEIGHT, default=224, help="rows of a stored panorama (default 224)")
+    sub.add_argument("--points", type=POINTS, default=1024, help="points of a place's cloud (default 1024)")
     sub.add_argument("--preprocessing", choices=["ours", "published"], default="ours",
                      help="how panoramas are scaled; published: as its weights expect, for model.preprocessing=published")  # fmt: skip
     sub.add_argument("--skip", action="store_true", help="leave out places of which something is missing or unreadable, and say which")
-    sub.add_argument("--processes", type=count, help="worker processes (default: one for each core)")
+    sub.add_argument("--processes", type=processes, help="worker processes (default: one for each core)")
 
     sub = command("check", run_check, "Say what of the published dataset is present, missing or unreadable, and what to do.",
                   "--root 2-5DMap-Dataset")  # fmt: skip
     sub.add_argument("--root", type=Path, required=True, help="folder in the published layout (data/sources/layout.py)")
     sub.add_argument("--area", type=area_name, nargs="+", metavar="NAME", help="default: all areas of ROOT/csv")
     sub.add_argument("--skip", action="store_true", help="exit status 0 even where something is wrong")
-    sub.add_argument("--processes", type=count, help="worker processes (default: one for each core)")
+    sub.add_argument("--processes", type=processes, help="worker processes (default: one for each core)")
 
     sub = command("export", run_export, "Write a city built here in the published layout.",
                   "--layout streetlearn --city datasets/manhattan --root exported")  # fmt: skip

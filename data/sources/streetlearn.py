@@ -12,7 +12,6 @@ from data.cloud_index import cloud_of_spans
 from data.georeference import Georeference
 from data.osm.classes import CLASSES
 from data.photographs import describe_blank, read_photograph
-from data.projection import Projection
 from data.sources.check import FIRST, Report, examine
 from data.sources.files import Cloud, read_index, read_tile
 from data.sources.layout import Layout
@@ -109,11 +108,12 @@ def import_map(layout: Layout, city: str, cloud: Cloud, origin: tuple[float, flo
             (temporary / "map.json").write_text(json.dumps(IMPORTED_MAP.signed(info), indent=2, ensure_ascii=False) + "\n",
                                                 encoding="utf-8")  # fmt: skip
         return CityMap(folder), rank
-    apart = float(np.hypot(*Projection(*before["origin"]).forward(*origin)))
+    stored = CityMap(folder)
+    apart = float(np.hypot(*stored.projection.forward(*origin)))
     if apart > MOST_RESIDUAL_M:
-        raise InputError(f"{folder / 'map'}: its origin is {before['origin']}, but these tables imply {list(origin)}, {apart:.3g} m away; "
-                         "they belong to another version of the dataset: import it with another --datasets")
-    return CityMap(folder), rank
+        raise InputError(f"{folder / 'map'}: its origin is {stored.info['origin']}, but these tables imply {list(origin)}, "
+                         f"{apart:.3g} m away; they belong to another version of the dataset: import it with another --datasets")
+    return stored, rank
 
 
 def _write(layout: Layout, report: Report, city: str, rows: np.ndarray, path: Path, city_map: CityMap, rank: np.ndarray, height: int,
@@ -153,7 +153,8 @@ def _refuse_or_report(layout: Layout, report: Report, skip: bool) -> None:
 
 
 def _refuse_built_map(folder: Path, source: Path) -> None:
-    made_from = _stored_info(folder).get("source", {}).get("file", source.name)
+    made_from = _stored_info(folder).get("source", {"file": source.name})
+    made_from = str(made_from.get("file", "something else")) if isinstance(made_from, dict) else "something else"
     if Path(made_from).suffix != source.suffix:
         raise InputError(f"{folder / 'map'}: holds a map made from {made_from}, which an import would overwrite; "
                          "import with another --datasets, or remove that city's folder")
@@ -164,7 +165,10 @@ def _stored_info(folder: Path) -> dict:
     if not path.is_file():
         return {}
     with readable(path):
-        return json.loads(path.read_text(encoding="utf-8"))
+        info = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(info, dict):
+            raise ValueError(f"a mapping was expected, found {type(info).__name__}")
+        return info
 
 
 def _hash(*files: Path) -> str:

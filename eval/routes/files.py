@@ -6,6 +6,7 @@ import numpy as np
 
 from eval.matlab import read_mat
 from eval.routes.graph import RouteGraph
+from utils.arrays import read_arrays
 from utils.atomic import atomic_file
 from utils.errors import InputError
 from utils.tables import read_table
@@ -86,10 +87,11 @@ def _read_table(path: Path, mat_name: str, npz_name: str, what: str) -> np.ndarr
         table = read_mat(path, mat_name)
     elif path.suffix == ".npz":
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                table = archive[npz_name]
-        except Exception as error:  # zipfile, zlib and numpy raise many kinds
+            table = read_arrays(path, [npz_name]).get(npz_name)
+        except (OSError, ValueError) as error:
             raise InputError(f"{path}: no array {npz_name!r} to read ({' '.join(str(error).split())})") from None
+        if table is None:
+            raise InputError(f"{path}: no array {npz_name!r} in this file; numpy.savez(FILE, {npz_name}=…) writes it")
     else:
         cells = read_table(path, what)
         table = np.column_stack([cells.whole_numbers(name, 0, MOST_PLACES) for name in cells.names])

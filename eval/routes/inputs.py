@@ -68,7 +68,9 @@ def read_inputs(embeddings: Path, graph: Path | None = None, locations: Path | N
 def _area(folder: Path) -> tuple[Area, CityMap]:
     folder = folder.resolve()
     area = Area(folder.parent.parent, f"{folder.parent.name}/{folder.name}")
-    return area, CityMap(folder.parent)
+    city = CityMap(folder.parent)
+    area.check_map(city)
+    return area, city
 
 
 def _same_length(graph: Path, nodes: int, embeddings: Path, rows: int) -> None:

@@ -22,6 +22,7 @@ from data.area import AREA, Area, write_area
 from data.city import MAP, CityMap
 from data.osm.build import build_map
 from data.osm.tile import TileMaker
+from data.sources.streetlearn import IMPORTED_MAP
 from eval import evaluate
 from eval.routes import __main__ as routes
 from models import export
@@ -216,6 +217,19 @@ def test_the_demo_over_a_city(refusal, city, small_extract, tmp_path, what):
     assert str(out) in refusal(prepare.main, "demo", "--out", out)
 
 
+@pytest.mark.parametrize(("info", "theirs"), [
+    ({"attribution": prepare.DEMO_ATTRIBUTION, "format": 2, "points_sha256": "", "density": 0.2}, "demo map"),
+    ({"attribution": "© OpenStreetMap contributors", "format": 2, "points_sha256": "", "density": 0.2}, "map"),
+    ({"attribution": "© OpenStreetMap contributors", "format": 2, "points_sha256": ""}, "imported map"),
+])  # fmt: skip
+def test_maps_of_earlier_versions(tmp_path, info, theirs):
+    """They do not name their command, but show it."""
+    (tmp_path / "map.json").write_text(json.dumps(info))
+    kinds = {"demo map": prepare.DEMO_MAP, "map": MAP, "imported map": IMPORTED_MAP}
+    replaced = {name for name, kind in kinds.items() if kind.objection(tmp_path) is None}
+    assert replaced == {theirs, "map"} if theirs == "demo map" else replaced == {theirs}
+
+
 def test_pictures_over_data(refusal, city, tmp_path):
     for name in ("test/area.json", "map/points.npy"):
         assert "--out" in refusal(prepare.main, "preview", "--city", city, "--name", "test", "--out", city / name)
@@ -384,5 +398,5 @@ def test_a_reader_in_between_never_mixes_two(city, monkeypatch):
     shutil.rmtree(city / "map")
     write_city(city, seed=1)
     with pytest.raises(InputError, match="map: was replaced while it was read"):
-        _ = before.classes
-    assert len(CityMap(city).classes) == 600
+        _ = before.raster
+    assert len(CityMap(city).raster) == 160

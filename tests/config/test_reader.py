@@ -120,6 +120,38 @@ def test_broken_yaml(refusal, text):
     assert refusal(text).startswith("not valid YAML (")
 
 
+LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(f"a{i + 1}: &a{i + 1} [{', '.join([f'*a{i}'] * 9)}]\n" for i in range(9))
+MERGES = "a0: &a0 {k: 1}\n" + "".join(f"a{i + 1}: &a{i + 1} {{<<: [{', '.join([f'*a{i}'] * 9)}]}}\n" for i in range(9))
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    (LAUGHS, "more than 10,000 values, its aliases (*) written out"), (MERGES, "more than 10,000 values"),
+    ("a: &a [*a]", "more than 10,000 values"), ("a: &a {b: *a}", "more than 10,000 values"), ("[" * 100_000, "nested too deeply"),
+    ("{a: " * 5_000, "nested too deeply"), ("- " * 9_000 + "x", "nested too deeply"),
+    ("rate: 1\n" + "#" * 2**18, "more than 262,144 bytes"),
+    ("rate: !!bool x", "not valid YAML"), ("rate: !!timestamp x", "not valid YAML"), ("rate: !!int x", "not valid YAML"),
+    ("rate: " + "9" * 5000, "not valid YAML"), ("? [a, b]\n: 1", "not valid YAML"), ("rate: 2020-99-99", "not valid YAML"),
+])  # fmt: skip
+def test_yaml_that_takes_memory_or_makes_its_reader_stumble(refusal, text, message):
+    assert len(text) < 10**6
+    told = refusal(text)
+    assert message in told and len(told) < 700
+
+
+def test_what_a_message_shows_of_a_value_is_short(refusal):
+    assert len(refusal(GOOD | {"rate": "x" * 10_000})) < 300 and len(refusal(GOOD | {"x" * 10_000: 1})) < 400
+
+
+def test_many_keys_are_compared_at_once(refusal):
+    assert "more than 10,000 values" in refusal("".join(f"k{i}: 1\n" for i in range(20_000)))
+
+
+def test_aliases_of_a_few_values_are_read(read, tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("rate: 1\ninner: &i {width: 1, names: [a]}\nother: {<<: *i, mode: exact}\n")
+    assert read_settings(Outer, path).other == Inner(1, ["a"], "exact")
+
+
 @pytest.mark.parametrize("text", ["rate: 1\nrate: 2\n", "inner: {width: 1, width: 2}\nrate: 1\n"])
 def test_a_key_counts_once(refusal, text):
     assert "appears twice" in refusal(text)
@@ -170,7 +202,7 @@ def test_overrides_are_checked_like_the_file(refusal, override, message):
     assert refusal(GOOD, override) == message
 
 
-@pytest.mark.parametrize("override", ["rate", "=5", "", "rate=[1", "rate=a: b: c"])
+@pytest.mark.parametrize("override", ["rate", "=5", "", "rate=[1", "rate=a: b: c", "rate=!!bool x", "rate=" + "[" * 9_000])
 def test_what_is_no_override(read, override):
     with pytest.raises(InputError) as caught:
         read(GOOD, override)

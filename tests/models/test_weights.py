@@ -3,6 +3,7 @@
 import pickle
 import sys
 import warnings
+import zipfile
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from config.schema import CloudConfig, ImageEncoderConfig, TileConfig
+from models import weights
 from models.checkpoint import save_checkpoint
 from models.clouds.encoder import CloudEncoder
 from models.clouds.graph_encoder import GraphEncoder
@@ -287,6 +289,48 @@ def test_any_module(tmp_path):
     torch.save(module.state_dict(), tmp_path / "linear.pth")
     state = read_state(tmp_path / "linear.pth")
     assert torch.equal(state["weight"], module.weight) and list(state) == ["weight", "bias"]
+
+
+def test_whole_numbers_are_no_weights(tmp_path, resnet18):
+    key = "layer1.0.conv1.weight"
+    for save, name in ((torch.save, "weights.pth"), (save_file, "weights.safetensors")):
+        save(resnet18 | {key: resnet18[key].long()}, tmp_path / name)
+        assert f"{key} holds int64, the network needs floating-point numbers" in refusal(tmp_path / name)
+    save_file(resnet18 | {key: resnet18[key].half()}, tmp_path / "half.safetensors")
+    build(tmp_path / "half.safetensors")
+
+
+class Hungry:
+    def __reduce__(self):
+        return bytearray, (10**12,)
+
+
+def test_files_that_ask_for_much_more_memory_than_they_are_long(tmp_path, monkeypatch):
+    path = tmp_path / "weights.pth"
+    path.write_bytes(pickle.dumps({"a": Hungry()}, protocol=2))
+    assert "asks for much more memory than it is long" in refusal(path)
+    torch.save({"a": torch.zeros(1).expand(10**6, 10**6)}, path)
+    assert "repeat the same numbers, 4,000,000,000,000 bytes" in refusal(path)
+    torch.save({str(i): torch.zeros(1).expand(10**4, 10**4) for i in range(100)}, path)
+    assert "repeat the same numbers" in refusal(path)
+    torch.save({"a": torch.zeros(4)}, path)
+    with zipfile.ZipFile(path) as archive:
+        members = {member.filename: archive.read(member) for member in archive.infolist()}
+    monkeypatch.setattr(weights, "SPARE", 1 << 26)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:  # 256 MB of zeros in 256 kB
+        for name, content in members.items():
+            archive.writestr(name, bytes(1 << 28) if name.endswith("data/0") else content)
+    assert path.stat().st_size < 2**19 and "damaged, or no file of weights (" in refusal(path)
+
+
+@pytest.mark.parametrize(("header", "message"), [
+    (99 << 20, "its header is said to be 103,809,024 bytes long, of 16,777,216 at most"), (2**64 - 1, "its header is said to be"),
+    (1 << 20, "damaged"),
+])  # fmt: skip
+def test_headers_of_safetensors(tmp_path, header, message):
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(header.to_bytes(8, "little") + b"[" * (1 << 20))
+    assert message in refusal(path)
 
 
 @pytest.mark.filterwarnings("ignore")  # of prototypes

@@ -4,10 +4,12 @@ import os
 import signal
 
 import pytest
+import torch
 
 from config.schema import read_config
 from tests.training.tiny import write_recipe
 from training.run_folder import run_folder
+from training.train import train
 from utils import lock
 from utils.child import in_child
 from utils.errors import InputError
@@ -54,6 +56,13 @@ def test_a_live_run_is_not_resumed(configure, tmp_path):
     with run_folder(configure()) as run, pytest.raises(InputError, match="runs/tiny: another process is training this run"):
         resumed(configure)
     assert resumed(configure) == "tiny" and [p.name for p in run.iterdir()] == ["config.yaml"]
+
+
+def test_training_holds_the_lock(configure):
+    made(configure())
+    with run_folder(configure("training.resume=true")) as run, pytest.raises(InputError, match="another process is training this run"):
+        train(configure("training.resume=true"), torch.device("cpu"))
+    assert [p.name for p in run.iterdir()] == ["config.yaml"]
 
 
 def test_a_killed_run_is_resumed(configure):

@@ -4,25 +4,26 @@ import argparse
 
 import pytest
 
-from utils.arguments import Parser, area_name, city_area, count, join_negative, length, name, number, numbers, positive, seed
+from utils.arguments import Parser, area_name, area_or_csv, between, city_area, count, join_negative, numbers, processes, seed
 from utils.errors import InputError
 
 
 @pytest.mark.parametrize(("parse", "text", "value"), [
-    (positive, "0.45", 0.45), (length, "0", 0.0), (length, "0.0", 0.0), (length, "4", 4.0), (count, "12", 12), (seed, "0", 0),
-    (area_name, "wallstreet", "wallstreet"), (city_area, "demo/test", "demo/test"), (name, "map", "map"),
-    (numbers(2, "LAT,LON"), "40.7,-74", (40.7, -74.0)), (number, "-90", -90.0),
+    (between(0.05, 10), "0.45", 0.45), (between(0, 100), "0", 0.0), (between(0, 100), "1e2", 100.0), (count, "12", 12), (seed, "0", 0),
+    (area_name, "wallstreet", "wallstreet"), (numbers(2, "LAT,LON"), "40.7,-74", (40.7, -74.0)), (between(-360, 720), "-90", -90.0),
+    (city_area, "demo/test", "demo/test"), (area_or_csv, "test", "test"), (area_or_csv, "/a/b.csv", "/a/b.csv"),
 ])  # fmt: skip
 def test_taken(parse, text, value):
     assert parse(text) == value
 
 
 @pytest.mark.parametrize(("parse", "text"), [
-    (positive, "0"), (positive, "-1"), (positive, "nan"), (positive, "inf"), (positive, "x"), (length, "-4"), (length, "x"),
+    (between(0.05, 10), "0.04"), (between(0.05, 10), "-1"), (between(0, 10), "nan"), (between(0, 10), "inf"), (between(0, 10), "x"),
+    (between(0, 10), "10.1"), (between(0, 10), ""), (count, "1" * 5000), (count, "١"), (count, "1000001"), (processes, "257"),
     (count, "0"), (count, "1.5"), (count, "-3"), (seed, "-1"), (seed, "1e3"), (area_name, "map"), (area_name, "a/b"), (area_name, ".a"),
-    (area_name, ""), (area_name, "-a"), (name, "a/b"), (city_area, "demo"), (city_area, "demo/map"), (city_area, "/demo/test"),
-    (city_area, "../test"), (numbers(2, "LAT,LON"), "40.7"), (numbers(2, "LAT,LON"), "a,b"),
-    (numbers(2, "LAT,LON"), "nan,1"), (number, "inf"),
+    (area_name, ""), (area_name, "-a"), (city_area, "demo"), (city_area, "demo/map"), (city_area, "/demo/test"), (city_area, "../test"),
+    (area_or_csv, "../test"), (area_or_csv, "map"),
+    (numbers(2, "LAT,LON"), "40.7"), (numbers(2, "LAT,LON"), "a,b"), (numbers(2, "LAT,LON"), "nan,1"), (seed, "4294967296"),
 ])  # fmt: skip
 def test_refused(parse, text):
     with pytest.raises(argparse.ArgumentTypeError):

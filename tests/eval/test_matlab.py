@@ -1,0 +1,48 @@
+"""MATLAB files, damaged: what the library crashes on is one line."""
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from eval import matlab
+from eval.matlab import read_mat, read_published_places
+from utils.errors import InputError
+
+# Bytes and bits of the file below: flipped, the first three ask for gigabytes, and the next five end SciPy 1.15 with SIGSEGV.
+FLIPS = ((163, 0), (167, 3), (287, 7), (257, 3), (288, 0), (288, 7), (289, 3), (369, 0), (128, 3), (136, 7), (200, 0), (300, 3))
+
+
+@pytest.fixture
+def path(tmp_path):
+    struct = np.zeros((1, 3), [(name, object) for name in ("x", "y", "gsv_yaw", "neighbor")])
+    for i in range(3):
+        struct[0, i] = np.eye(3)[i], np.eye(3)[i], 90.0 * i, [[(i + 1) % 3 + 1]]
+    savemat(tmp_path / "m.mat", {"routes": struct})
+    return tmp_path / "m.mat"
+
+
+def test_read(path):
+    places = read_published_places(path)
+    assert np.array_equal(places["query"], np.eye(3)) and places["heading_deg"].tolist() == [0, 90, 180]
+
+
+def test_a_flipped_bit_is_read_or_refused_in_one_line(path):
+    content, told = path.read_bytes(), ""
+    for at, bit in FLIPS:
+        flipped = bytearray(content)
+        flipped[at] ^= 1 << bit
+        path.write_bytes(flipped)
+        try:
+            read_mat(path, "routes")
+        except InputError as error:
+            assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
+            told += str(error)
+    assert "crashed (SIGSEGV); the file is damaged" in told or "GiB" in told
+
+
+def test_variables_that_take_too_much(path, monkeypatch):
+    savemat(path, {"routes": np.zeros(4_000_000)}, do_compression=True)
+    assert path.stat().st_size < 100_000 and len(read_mat(path, "routes")[0]) == 4_000_000
+    monkeypatch.setattr(matlab, "MOST_UNPACKED", 1 << 24)
+    with pytest.raises(InputError, match="take more than 0.015625 GiB; save those alone that are needed"):
+        read_mat(path, "routes")
