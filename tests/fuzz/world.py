@@ -1,6 +1,5 @@
 """Valid inputs of every reader, small, to be damaged: one folder with all of them."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import torch
 from PIL import Image
 from scipy.io import savemat
 
-from config.reader import to_yaml
 from config.schema import read_config
 from data.area import Area
 from data.city import CityMap
@@ -21,12 +19,11 @@ from eval.routes.figure import COLUMNS
 from eval.routes.inputs import read_inputs
 from eval.routes.localizer import build_localizer
 from models.checkpoint import save_checkpoint
-from models.model import build_model
 from tests.conftest import Extract
 from tests.data.sources.published import write_dataset
 from tests.models.published.conftest import pointnet
 from tests.training.tiny import write_datasets, write_recipe
-from training.train import _optimizer_tensors, _parameter_groups
+from training.train import train
 
 PLACES = 11  # of tiny/test, which embeddings, edges and routes are of
 
@@ -83,20 +80,9 @@ def _write_built_city(folder: Path) -> None:
 
 
 def _write_run(folder: Path) -> None:
-    """`runs/tiny` with two checkpoints and metrics, as a training of two epochs leaves it."""
-    config = read_config(folder / "tiny.yaml", ["training.epochs=2", "model.panorama.height=16", "model.panorama.sectors=1"])
-    run = folder / "runs/tiny"
-    run.mkdir(parents=True)
-    (run / "config.yaml").write_text(to_yaml(config))
-    model = build_model(config, torch.device("cpu"))
-    optimizer = torch.optim.AdamW(_parameter_groups(model, 0.1))
-    weights = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    recall = {"recall@1": 10.0, "recall@10": 20.0, "median_error_m": 50.0}
-    info = {"epoch": 1, "best_recall": 10.02, "validation": recall}
-    save_checkpoint(run / "checkpoints/best.safetensors", weights, info)
-    save_checkpoint(run / "checkpoints/last.safetensors", weights | _optimizer_tensors(optimizer), info)
-    line = {"epoch": 1, "loss": 3.0, "seconds": 1.0, "samples_per_second": 5.0, "validation": recall}
-    (run / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+    """`runs/tiny`, as a training leaves it."""
+    config = read_config(folder / "tiny.yaml", ["training.epochs=1", "model.panorama.height=16", "model.panorama.sectors=1"])
+    train(config, torch.device("cpu"))
 
 
 def _write_embeddings(folder: Path) -> None:
