@@ -195,7 +195,7 @@ COMMANDS = [
     Target("command: train", ("data/tiny/train/*", "data/tiny/map/*"), "data/tiny", command=lambda p, w: [
         "training.train", w / "tiny.yaml", "training.epochs=1", "runs=runs", f"data.root={_above(p, 'data')}"]),
     Target("command: train, recipe", ("tiny.yaml",), command=lambda p, w: ["training.train", p, "training.epochs=1", "runs=runs"]),
-    Target("command: resume", ("runs/tiny/config.yaml", "runs/tiny/metrics.jsonl", "runs/tiny/checkpoints/*"), "runs/tiny", command=lambda p, w: [
+    Target("command: resume", ("runs/tiny/*.yaml", "runs/tiny/*.jsonl", "runs/tiny/checkpoints/*"), "runs/tiny", command=lambda p, w: [
         "training.train", w / "runs/tiny/config.yaml", "training.resume=true", f"runs={_above(p, 'runs')}"]),
     Target("command: evaluate", ("runs/tiny/config.yaml", "runs/tiny/checkpoints/best.safetensors"), "runs/tiny", command=lambda p, w: [
         "eval.evaluate", "--run", _above(p, "tiny"), "--device", "cpu"]),
