@@ -150,7 +150,7 @@ def in_zip(inner: Mutation) -> Mutation:
         elif kind == 7:
             entries.append((name, rng.choice(spare)))
         elif kind == 8:
-            new = rng.choice(("../" + name, "/" + name, name + "\0x", name.removesuffix(".npy"), "é" + name, "", "x" * 3000, *members))
+            new = rng.choice(("../" + name, "/" + name, name + "\0x", name.removesuffix(".npy"), "é" + name, " ", "x" * 3000, *members))
             entries = [(new if n == name else n, c) for n, c in entries]
         else:
             entries = [(n, rng.choice(spare) if n == name else c) for n, c in entries]

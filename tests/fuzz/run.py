@@ -5,12 +5,14 @@ example: python -m tests.fuzz.run --inputs 10000 --seed 1 --jobs 2 --keep /tmp/f
 
 import argparse
 import gc
+import io
 import random
 import shutil
 import tempfile
 import warnings
 from collections import Counter, defaultdict
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -67,7 +69,9 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory(prefix="fuzz-world-") as folder:
-        _world, _keep = write_world(Path(folder) / "world"), args.keep and args.keep.resolve()
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # a training among it
+            _world = write_world(Path(folder) / "world")
+        _keep = args.keep and args.keep.resolve()
         tasks = _tasks(targets, args.inputs, args.seed)
         gc.freeze()  # what is not touched need not be copied in forks
         with ProcessPoolExecutor(args.jobs, mp_context=get_context("fork")) as pool:
