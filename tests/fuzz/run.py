@@ -4,7 +4,6 @@ example: python -m tests.fuzz.run --inputs 10000 --seed 1 --jobs 2 --keep /tmp/f
 """
 
 import argparse
-import gc
 import io
 import random
 import shutil
@@ -73,7 +72,6 @@ def main() -> None:
             _world = write_world(Path(folder) / "world")
         _keep = args.keep and args.keep.resolve()
         tasks = _tasks(targets, args.inputs, args.seed)
-        gc.freeze()  # what is not touched need not be copied in forks
         with ProcessPoolExecutor(args.jobs, mp_context=get_context("fork")) as pool:
             faults = _report(pool.map(_task, tasks, chunksize=8), args.seed)
     raise SystemExit(1 if faults else 0)

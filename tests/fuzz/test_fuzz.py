@@ -24,7 +24,7 @@ def world(tmp_path_factory):
 
 @pytest.mark.parametrize("target", [*READERS, *COMMANDS], ids=lambda target: target.name)
 def test_a_damaged_input_is_read_or_refused(target, world):
-    @settings(max_examples=20 if target.command is None else 3, **REPEATABLE)
+    @settings(max_examples=15 if target.command is None else 2, **REPEATABLE)
     @given(SEEDS)
     def received_well(seeds):
         found, result = attempt(target, seeds, world)
