@@ -1,5 +1,6 @@
 """Work in a child process: results and exceptions come back, a death is one line."""
 
+import resource
 import ctypes
 import os
 import signal
@@ -10,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from utils.child import in_child
+from utils.child import at_most, die_with_parent, in_child
 from utils.errors import InputError
 
 
@@ -61,7 +62,7 @@ def test_no_child_is_left_over():
 
 
 def test_the_child_ends_with_its_parent(tmp_path):
-    code = ("import os, time; from pathlib import Path; from utils.child import in_child\n"
+    code = ("import os, time; from pathlib import Path; from utils.child import at_most, die_with_parent, in_child
             f"in_child(lambda: (Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid())), time.sleep(600)), 'file')")  # fmt: skip
     parent = subprocess.Popen([sys.executable, "-c", code])
     while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
@@ -79,3 +80,17 @@ def test_the_child_ends_with_its_parent(tmp_path):
             return
         time.sleep(0.01)
     pytest.fail("the child lives on")
+
+
+def test_memory_of_a_block_is_bounded_and_free_again_after_it():
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with pytest.raises(MemoryError), at_most(1 << 27):
+        bytearray(1 << 28)
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+    with at_most(1 << 29):
+        assert len(bytearray(1 << 28)) == 1 << 28
+
+
+def test_a_result_that_does_not_fit_into_the_memory_is_no_crash():
+    with pytest.raises(MemoryError):
+        in_child(lambda: bytes(1 << 27), "a file", (1 << 27) + (1 << 25))
