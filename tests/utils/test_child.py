@@ -1,8 +1,8 @@
 """Work in a child process: results and exceptions come back, a death is one line."""
 
-import resource
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from utils.child import at_most, die_with_parent, in_child
+from utils.child import at_most, in_child
 from utils.errors import InputError
 
 
@@ -62,7 +62,7 @@ def test_no_child_is_left_over():
 
 
 def test_the_child_ends_with_its_parent(tmp_path):
-    code = ("import os, time; from pathlib import Path; from utils.child import at_most, die_with_parent, in_child
+    code = ("import os, time; from pathlib import Path; from utils.child import in_child\n"
             f"in_child(lambda: (Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid())), time.sleep(600)), 'file')")  # fmt: skip
     parent = subprocess.Popen([sys.executable, "-c", code])
     while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
