@@ -8,7 +8,6 @@ example: python -m benchmarks.zoo config/zoo.yaml --seeds 0 1 2 --jobs 2
 import argparse
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from config.reader import to_yaml
 from config.schema import read_config
 from models.registry import CLOUDS, FUSIONS, MAP_POOLINGS, POINT_POOLINGS
 from utils.arguments import count, seed
-from utils.errors import run_command
+from utils.errors import InputError, run_command
 from utils.progress import progress
 
 TILE_ONLY, CLOUD_ONLY = ("model.cloud=null", "model.fusion=null"), ("model.tile=null", "model.fusion=null")
@@ -81,13 +80,20 @@ def _cloud(encoder: str) -> tuple[str, ...]:
 
 
 def train(recipe: Path, name: str, overrides: tuple[str, ...], number: int, runs: Path) -> dict[str, float] | None:
-    """Metrics of a run on its first test area, None where it failed; trains it first unless it is there with the same configuration."""
+    """Metrics of a run on its first test area, None where it failed; trains it first unless it is done.
+
+    Raises:
+        InputError: a run of that name is there with another configuration.
+    """
     run, log = runs / f"{name}-{number}", runs / f"{name}-{number}.log"
     settings = [f"name={run.name}", f"runs={runs}", f"seed={number}", *overrides]
     config = read_config(recipe, settings)
     metrics = run / "evaluation" / config.data.test[0] / "metrics.json"
-    if not metrics.is_file() or (run / "config.yaml").read_text() != to_yaml(config):
-        shutil.rmtree(run, ignore_errors=True)
+    if run.exists():
+        if not (run / "config.yaml").is_file() or (run / "config.yaml").read_text(encoding="utf-8") != to_yaml(config):
+            raise InputError(f"{run}: is there already with another configuration; move it away, or give another --runs")
+        settings.append("training.resume=true")
+    if not metrics.is_file():
         runs.mkdir(parents=True, exist_ok=True)
         with open(log, "w") as file:
             subprocess.run([sys.executable, "-m", "training.train", str(recipe), *settings], stdout=file, stderr=file,

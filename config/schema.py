@@ -9,6 +9,7 @@ from typing import Literal
 from config.reader import read_settings
 from models.registry import CLOUDS, FUSIONS, MAP_POOLINGS, POINT_POOLINGS, Entry, image_entry, known
 from utils.errors import InputError
+from utils.names import NOT_A_NAME, is_area_of_city, is_name
 
 Head = Literal["norm", "linear", "mlp", "none"]
 
@@ -39,11 +40,12 @@ class DataConfig:
     root: str = "datasets"
 
     def __post_init__(self):
+        _check("\0" not in self.root, f"root is {self.root!r}, it takes a folder's path")
         for split in ("train", "validation", "test"):
             areas = getattr(self, split)
             _check(bool(areas), f"{split} is empty, it takes at least one area, e.g. [demo/{split}]")
             for area in areas:
-                _check(bool(re.fullmatch(r"[^/.][^/]*/[^/.][^/]*", area)), f"{split} names {area!r}, it takes <city>/<area>")
+                _check(is_area_of_city(area), f"{split} names {area!r}, it takes <city>/<area>; {NOT_A_NAME}")
                 _check(areas.count(area) == 1, f"{split} names {area!r} twice")
         for split in ("validation", "test"):
             shared = set(getattr(self, split)) & set(self.train)
@@ -301,8 +303,8 @@ class Config:
     runs: str = "runs"  # where the run's folder is made
 
     def __post_init__(self):
-        is_folder_name = self.name.isprintable() and re.fullmatch(r"[^/.][^/]*", self.name) is not None
-        _check(is_folder_name, f"name is {self.name!r}, it takes a folder's name")
+        _check(is_name(self.name), f"name is {self.name!r}, it takes a folder's name; {NOT_A_NAME}")
+        _check("\0" not in self.runs, f"runs is {self.runs!r}, it takes a folder's path")
         _check(0 <= self.seed < 2**32, f"seed is {self.seed}, it takes a whole number from 0 to 2^32 - 1")
         is_device = re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device) is not None
         _check(is_device, f"device is {self.device!r}, it takes auto, cpu or cuda")

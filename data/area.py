@@ -16,11 +16,17 @@ from utils.arrays import check_array, map_array
 from utils.atomic import atomic_folder, save_array
 from utils.damage import read_info, readable
 from utils.errors import InputError
+from utils.exchange import unchanged
+from utils.outputs import FolderKind
 from utils.parallel import in_order
 from utils.progress import progress
 
 FORMAT = 1
 TILE_PIXELS = 256  # edge of a stored tile, as published
+AREA = FolderKind(
+    "data.prepare area", "area.json", ("panoramas.npy", "cloud_index.npy", "tiles.npy", "locations.csv"),
+    was_ours=lambda info: {"format", "places", "map_points_sha256"} <= info.keys() and "layout" not in info,
+)  # fmt: skip
 
 
 class Area:
@@ -42,6 +48,10 @@ class Area:
         if not (self.path / "area.json").is_file():
             raise InputError(f"{self.path}: no area here; build it with `python -m data.prepare area` "
                              "(for the demo: `python -m data.prepare demo`)")
+        with unchanged(self.path):
+            self._open()
+
+    def _open(self) -> None:
         self.info = read_info(self.path / "area.json", FORMAT, "area")
         for key in ("places", "height", "points"):
             if type(self.info.get(key)) is not int or self.info[key] < 1:
@@ -95,7 +105,8 @@ class Area:
 
 def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Callable[[int], np.ndarray],
                cloud_of: Callable[[int], np.ndarray], height: int, points: int, info: dict,
-               processes: int | None = None, tile_of: Callable[[int], np.ndarray] | None = None) -> None:  # fmt: skip
+               processes: int | None = None, tile_of: Callable[[int], np.ndarray] | None = None,
+               kind: FolderKind = AREA) -> None:  # fmt: skip
     """Writes an area; it appears under its name only when complete.
 
     Args:
@@ -104,9 +115,10 @@ def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Cal
         info: what else `area.json` says of its origin.
         processes: worker processes; default: one for each core.
         tile_of: gives place i's (256, 256, 3) uint8 tile, where places bring tiles of their own.
+        kind: by which command.
 
     Raises:
-        InputError: there are no locations, or places without any point of the map around them.
+        InputError: there are no locations, or places without any point of the map around them; or another folder of that name is there.
         OSError: the disk is full.
     """
     n = len(locations)
@@ -124,7 +136,7 @@ def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Cal
             clouds[i] = cloud
             yield panorama[None]
 
-    with atomic_folder(path) as folder:
+    with atomic_folder(path, kind) as folder:
         with closing(panoramas()) as blocks:  # stops the workers and the bar if the disk is full
             save_array(folder / "panoramas.npy", blocks, (n, height, 2 * height, 3), np.uint8)
         save_array(folder / "cloud_index.npy", [clouds], clouds.shape, np.int32)
@@ -135,4 +147,4 @@ def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Cal
         locations.to_csv(folder / "locations.csv")
         info = {"format": FORMAT, "places": n, "height": height, "points": points, "attribution": city.info["attribution"],
                 "map": city.info["source"], "map_points_sha256": city.info["points_sha256"]} | info  # fmt: skip
-        (folder / "area.json").write_text(json.dumps(info, indent=2, ensure_ascii=False) + "\n")
+        (folder / "area.json").write_text(json.dumps(kind.signed(info), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

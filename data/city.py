@@ -15,12 +15,21 @@ from data.projection import Projection
 from utils.arrays import check_array, check_starts, map_array, read_arrays
 from utils.damage import read_info, readable
 from utils.errors import InputError
+from utils.exchange import unchanged
+from utils.outputs import FolderKind
 
 FORMAT = 2
 FARTHEST_M = 10_000_000.0  # from the origin, a quarter of the way round the Earth: where the projection ends
 COARSEST_M = 1000.0  # pixel of a raster
 STRIP = 1024  # rows of the raster looked at at a time
 ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0 (https://www.openstreetmap.org/copyright)"
+
+MAP = FolderKind(
+    "data.prepare map", "map.json",
+    ("points.npy", "classes.npy", "cell_start.npy", "raster.npy", "ground.npy", "triangles.npy", "kind.npy", "owner.npy", "buildings.csv",
+     "streets.npz", "graph.npz"),
+    was_ours=lambda info: {"format", "points_sha256", "density"} <= info.keys(), scratch="work",
+)  # fmt: skip
 
 # What a map imported from a published cloud lacks, and what to do without it.
 OPTIONAL = {
@@ -74,6 +83,10 @@ class CityMap:
         self.path = Path(city) / "map"
         if not (self.path / "map.json").is_file():
             raise InputError(f"{city}: no city map here; build it with `python -m data.prepare map --osm FILE --out {city}`")
+        with unchanged(self.path):
+            self._open()
+
+    def _open(self) -> None:
         self.info = read_info(self.path / "map.json", FORMAT, "map")
         try:
             _check_info(self.info)
@@ -98,6 +111,8 @@ class CityMap:
         self._require(file)
         with readable(self.path / file):
             yield self.path / file
+        if read_info(self.path / "map.json", FORMAT, "map") != self.info:  # most files are opened when they are first asked for
+            raise InputError(f"{self.path}: was replaced while it was read; run the command again")
 
     def _open_points(self) -> None:
         with self._file("points.npy") as path:

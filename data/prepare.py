@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.area import Area, write_area
-from data.city import CityMap
+from data.area import AREA, Area, write_area
+from data.city import MAP, CityMap
 from data.cloud_index import cloud_index
 from data.locations import Locations, apart_from, read_locations, sample_streets
 from data.osm.build import TILE_M, build_map
@@ -16,13 +16,16 @@ from data.photographs import find_photographs, read_photograph
 from data.render.floors import Floors
 from data.render.panorama import Conditions, Renderer
 from data.sources import commands as published_layout
-from data.town import write_town
-from utils.arguments import HEIGHT, POINTS, area_name, between, count, join_negative, numbers, processes, seed
+from data.town import is_town, write_town
+from utils.arguments import HEIGHT, POINTS, Parser, area_name, between, count, join_negative, numbers, processes, seed
 from utils.errors import InputError, run_command
+from utils.outputs import FolderKind, check_files, check_folder
 
 # The demo town: places along its streets in three strips from west to east, no tile of one touching a tile of another.
 DEMO_SCATTER_M = 2.0
 DEMO_STRIPS = {"train": (0.0, 0.62), "validation": (0.62, 0.76), "test": (0.76, 1.0)}
+DEMO_ATTRIBUTION = "a generated town, no real place"
+DEMO_MAP, DEMO_AREA = (kind.by("data.prepare demo", lambda info: info.get("attribution") == DEMO_ATTRIBUTION) for kind in (MAP, AREA))
 
 
 def main() -> None:
@@ -37,6 +40,8 @@ def make_map(args) -> None:
 
 
 def make_area(args) -> None:
+    path = args.city / args.name
+    check_folder(path, AREA)
     city = CityMap(args.city)
     rng = np.random.default_rng(args.seed)
     if args.locations:
@@ -54,14 +59,13 @@ def make_area(args) -> None:
             raise InputError(f"{args.city / args.name}: no place left; use a smaller --apart, smaller other areas, or a larger extract")
     if args.sample and args.sample < len(locations):
         locations = locations[np.sort(rng.permutation(len(locations))[: args.sample])]
-    path = args.city / args.name
     if (path / "area.json").is_file():
         print(f"{path}: replacing the area of that name")
     build_area(city, path, locations, args.panoramas, args.height, args.points, args.seed, args.processes)
 
 
 def build_area(city: CityMap, path: Path, locations: Locations, photographs: Path | None, height: int, points: int, seed: int,
-               processes: int | None = None) -> None:  # fmt: skip
+               processes: int | None = None, kind: FolderKind = AREA) -> None:  # fmt: skip
     """Writes one area with photographs from a folder, or rendered where there is none."""
     if photographs:
         files = find_photographs(photographs, locations.ids)
@@ -88,16 +92,20 @@ def build_area(city: CityMap, path: Path, locations: Locations, photographs: Pat
     def cloud_of(i: int) -> np.ndarray:
         return cloud_index(city, locations.x[i], locations.y[i], locations.heading_deg[i], points)
 
-    write_area(path, city, locations, panorama_of, cloud_of, height, points, source, processes)
+    write_area(path, city, locations, panorama_of, cloud_of, height, points, source, processes, kind=kind)
     print(f"{path}: {len(locations):,} places, panoramas {height} × {2 * height} ({source['panoramas']}), {points:,} points each")
 
 
 def make_demo(args) -> None:
-    args.out.mkdir(parents=True, exist_ok=True)
     extract = args.out / "town.osm"
+    check_files({"--out": extract})
+    if extract.exists() and not is_town(extract):
+        raise InputError(f"{extract}: is an extract of your own, which `demo` would overwrite; give another --out")
+    for name, kind in {"map": DEMO_MAP, **dict.fromkeys(DEMO_STRIPS, DEMO_AREA)}.items():
+        check_folder(args.out / name, kind)
     print(f"{extract}: generating a town, then its map and three areas")
     write_town(extract, args.seed)
-    build_map(extract, args.out, seed=args.seed, attribution="a generated town, no real place")
+    build_map(extract, args.out, seed=args.seed, attribution=DEMO_ATTRIBUTION, kind=DEMO_MAP)
     city = CityMap(args.out)
     x0, _, x1, _ = city.info["bounds"]
     rng = np.random.default_rng(args.seed)
@@ -111,13 +119,14 @@ def make_demo(args) -> None:
     for name, places in strips.items():
         if name != "train":
             places = places[np.sort(rng.permutation(len(places))[:200])]
-        build_area(city, args.out / name, places, None, args.height, 512, args.seed)
+        build_area(city, args.out / name, places, None, args.height, 512, args.seed, kind=DEMO_AREA)
 
 
 def make_preview(args) -> None:
     from data.preview import save_preview  # here because torch takes seconds to import
 
     city, area = CityMap(args.city), Area(args.city, args.name)
+    check_files({"--out": args.out}, [*area.path.iterdir(), *city.path.iterdir()])
     area.check_map(city)
     save_preview(city, area, args.places, args.out)
     print(f"{args.out}: panorama, tile and cloud of {len(args.places)} places of {area.path}")
@@ -126,12 +135,13 @@ def make_preview(args) -> None:
 def make_picture(args) -> None:
     from data.picture import save_picture  # here because torch takes seconds to import
 
+    check_files({"--out": args.out}, CityMap(args.city).path.iterdir())
     save_picture(CityMap(args.city), args.at, args.heading, args.extent, args.above, args.out)
     print(f"{args.out}: {args.city} around {'its middle' if args.at is None else f'{args.at[0]}, {args.at[1]}'}")
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m data.prepare", description=__doc__)
+    parser = Parser(prog="python -m data.prepare", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="demo | map | area | preview | picture | streetlearn | check | export")
 
     def command(name: str, run, text: str, example: str) -> argparse.ArgumentParser:
@@ -181,7 +191,7 @@ def _parse() -> argparse.Namespace:
     sub = command("preview", make_preview, "Draw panorama, tile and cloud of places side by side.",
                   "preview --city datasets/demo --name test --places 0 50 100 --out preview.png")  # fmt: skip
     sub.add_argument("--city", type=Path, required=True)
-    sub.add_argument("--name", required=True, help="of the area")
+    sub.add_argument("--name", type=area_name, required=True, help="of the area")
     sub.add_argument("--places", type=int, nargs="+", default=[0], metavar="ROW", help="rows of the area's locations")
     sub.add_argument("--out", type=Path, required=True, metavar="PNG")
 

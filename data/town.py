@@ -14,7 +14,9 @@ from shapely.geometry import LineString, Point, Polygon, box
 from data.projection import Projection
 from data.town_blocks import GRID_M, ROAD_WIDTH_M, Feature, fill_block, polygons, surfaces, tree_tags
 from data.town_streets import Grid, railway, river, streets, underground
+from utils.atomic import atomic_file
 
+HEAD = '<osm version="0.6" generator="data.town">'
 MIN_EXTENT_M = 600  # below this no row is left beside the river and the railway
 
 
@@ -79,6 +81,12 @@ def _street_trees(rng, features: list[Feature]) -> list[Feature]:
     return trees
 
 
+def is_town(path: Path) -> bool:
+    """Whether a file was written by `write_town`."""
+    with open(path, "rb") as file:
+        return HEAD.encode() in file.read(200)
+
+
 def _write(path: Path, features: list[Feature], projection: Projection, frame: Polygon) -> None:
     """Writes nodes, ways and multipolygon relations; equal coordinates become one node, so crossings are shared."""
     coordinates = shapely.get_coordinates([geometry for geometry, _ in features])
@@ -99,7 +107,7 @@ def _write(path: Path, features: list[Feature], projection: Projection, frame: P
             relations.append((range(first_way, len(ways) + 1), {"type": "multipolygon", **tags}))
     corners = np.column_stack(projection.inverse(*shapely.get_coordinates(frame).T))
     (south, west), (north, east) = corners.min(0), corners.max(0)
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<osm version="0.6" generator="data.town">']
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', HEAD]
     lines.append(f'<bounds minlat="{south:.7f}" minlon="{west:.7f}" maxlat="{north:.7f}" maxlon="{east:.7f}"/>')
     for place, number in node_ids.items():
         lines.append(f'<node id="{number}" version="1" {place}>{_tags(node_tags.get(number, {}))}</node>')
@@ -110,7 +118,8 @@ def _write(path: Path, features: list[Feature], projection: Projection, frame: P
         roles = ["outer"] + ["inner"] * (len(members) - 1)
         body = "".join(f'<member type="way" ref="{m}" role="{role}"/>' for m, role in zip(members, roles, strict=True))
         lines.append(f'<relation id="{number}" version="1">{body}{_tags(tags)}</relation>')
-    path.write_bytes("\n".join([*lines, "</osm>", ""]).encode())
+    with atomic_file(path) as temporary:
+        temporary.write_bytes("\n".join([*lines, "</osm>", ""]).encode())
 
 
 def _tags(tags: dict[str, str]) -> str:

@@ -14,9 +14,13 @@ from eval.metrics import retrieval_metrics
 from models.model import GroundToMap
 from utils.atomic import atomic_folder
 from utils.device import autocast
+from utils.outputs import FolderKind
 from utils.progress import progress
 
 BATCH = 128
+EVALUATION = FolderKind(
+    "eval.evaluate", "metrics.json", ("embeddings.npz", "embeddings.pkl"), was_ours=lambda info: {"queries", "recall@1"} <= info.keys()
+)
 
 
 @torch.inference_mode()
@@ -40,13 +44,16 @@ def evaluate_area(model: GroundToMap, config: Config, name: str, device: torch.d
 
     Both embedding files hold the same arrays: query and reference (N, D) float32 raw embeddings, ids, lat, lon, heading_deg, x, y;
     and what the embeddings are compared by, metric.
+
+    Raises:
+        InputError: the area cannot be read, or another folder of that name is there.
     """
-    places = PlaceBatches(Path(config.data.root), [name], config.model, device)
-    query, reference = embed_places(model, places, config.training.precision, name)
-    metrics = retrieval_metrics(query, reference, places.xy)
-    arrays = {"query": query.numpy(), "reference": reference.numpy(), **vars(places.areas[0].locations), "metric": "cosine"}
-    with atomic_folder(folder) as temporary:
-        (temporary / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    with atomic_folder(folder, EVALUATION) as temporary:
+        places = PlaceBatches(Path(config.data.root), [name], config.model, device)
+        query, reference = embed_places(model, places, config.training.precision, name)
+        metrics = retrieval_metrics(query, reference, places.xy)
+        arrays = {"query": query.numpy(), "reference": reference.numpy(), **vars(places.areas[0].locations), "metric": "cosine"}
+        (temporary / "metrics.json").write_text(json.dumps(EVALUATION.signed(metrics), indent=2) + "\n", encoding="utf-8")
         np.savez(temporary / "embeddings.npz", **arrays)
         with open(temporary / "embeddings.pkl", "wb") as file:
             pickle.dump(arrays, file)

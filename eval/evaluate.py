@@ -11,18 +11,20 @@ from pathlib import Path
 import torch
 
 from config.schema import Config
-from eval.embed import evaluate_area
+from eval.embed import EVALUATION, evaluate_area
 from eval.embeddings import read_places
 from eval.metrics import METRICS, retrieval_metrics, table
 from models.checkpoint import load_run
 from models.model import GroundToMap
+from utils.arguments import Parser, city_area
 from utils.atomic import atomic_file
 from utils.device import choose_device
 from utils.errors import run_command
+from utils.outputs import check_files, check_folder
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m eval.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     source = parser.add_mutually_exclusive_group(required=True)
@@ -32,11 +34,14 @@ def main() -> None:
     parser.add_argument("--locations", type=Path, metavar="CSV", help="with --embeddings: the places in the order of the rows, for metres")
     parser.add_argument("--metric", choices=METRICS, help="with --embeddings: what they are compared by (default: what the file names; "
                         "else cosine for .npz, euclidean for .mat)")
-    parser.add_argument("--areas", nargs="+", metavar="AREA", help="with --run: areas to measure (default: the run's test areas)")
+    parser.add_argument("--areas", type=city_area, nargs="+", metavar="AREA",
+                        help="with --run: areas to measure (default: the run's test areas)")  # fmt: skip
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="with --run (default best on the validation area)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the metrics there, one object an area")
     args = parser.parse_args()
+    read = [args.embeddings, args.locations] if args.embeddings else [*args.run.glob("*"), *args.run.glob("checkpoints/*")]
+    check_files({"--json": args.json}, read)
     if args.run:
         device = choose_device(args.device)
         config, model, epoch = load_run(args.run, args.checkpoint, device)
@@ -56,7 +61,13 @@ def main() -> None:
 
 
 def evaluate_run(run: Path, config: Config, model: GroundToMap, areas: list[str], device: torch.device) -> dict[str, dict]:
-    """Metrics of each area; its files are written to `run/evaluation/<area>`."""
+    """Metrics of each area; its files are written to `run/evaluation/<area>`.
+
+    Raises:
+        InputError: before the work, if such a folder holds something else, too; or as `evaluate_area`.
+    """
+    for area in areas:
+        check_folder(run / "evaluation" / area, EVALUATION)
     return {area: evaluate_area(model, config, area, device, run / "evaluation" / area) for area in areas}
 
 

@@ -16,7 +16,7 @@ from models.clouds.encoder import CloudEncoder
 from models.clouds.graph_encoder import GraphEncoder
 from models.images.encoder import ImageEncoder
 from models.registry import CLOUDS, FUSIONS, IMAGES, MAP_POOLINGS, POINT_POOLINGS, Entry
-from utils.arguments import count
+from utils.arguments import Parser, count
 from utils.errors import InputError, run_command
 
 DIM = 256
@@ -92,7 +92,7 @@ def _row(kind: str, name: str, entry: Entry, size: str, measured) -> tuple:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m models", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(prog="python -m models", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--height", type=count, default=128, help="rows of panoramas and tiles (default 128)")
     parser.add_argument("--points", type=count, default=1024, help="of a cloud (default 1024)")
     args = parser.parse_args()

@@ -4,6 +4,7 @@ example: python -m models.export runs/demo
 """
 
 import argparse
+import io
 import json
 import logging
 import warnings
@@ -17,10 +18,17 @@ from data.batches import Batch
 from models.checkpoint import load_run
 from models.model import GroundToMap
 from models.registry import CLOUDS
+from utils.arguments import Parser
 from utils.atomic import atomic_folder
 from utils.errors import InputError, run_command
+from utils.outputs import FolderKind, check_folder
 
 ONNX_PACKAGES = ("onnx", "onnxscript")
+EXPORT = FolderKind(
+    "models.export", "inputs.json",
+    ("query.pt2", "reference.pt2", "query.onnx", "reference.onnx", "query.onnx.data", "reference.onnx.data"),
+    was_ours=lambda info: info.keys() == {"query", "reference"},
+)  # fmt: skip
 
 
 class QueryTower(nn.Module):
@@ -69,7 +77,8 @@ def export_towers(config: Config, model: GroundToMap, folder: Path) -> None:
     """Writes query.pt2, reference.pt2, query.onnx, reference.onnx and inputs.json; the folder appears only when complete.
 
     Raises:
-        InputError: an ONNX package is missing, or the model reads graphs, whose sizes differ from place to place.
+        InputError: an ONNX package is missing, or the model reads graphs, whose sizes differ from place to place; or another folder of
+            that name is there.
     """
     if config.model.cloud and CLOUDS[config.model.cloud.encoder].reads == "graph":
         raise InputError(f"model.cloud.encoder is {config.model.cloud.encoder}: graphs of places cannot be exported; "
@@ -83,18 +92,20 @@ def export_towers(config: Config, model: GroundToMap, folder: Path) -> None:
     model = model.cpu().eval().to(memory_format=torch.contiguous_format)
     towers = {"query": QueryTower(model), "reference": ReferenceTower(model)}
     inputs = dict(zip(towers, example_inputs(config.model, 2), strict=True))
-    with atomic_folder(folder) as temporary, torch.no_grad():
+    with atomic_folder(folder, EXPORT) as temporary, torch.no_grad():
         for name, tower in towers.items():
             dynamic = {key: {0: torch.export.Dim("places")} for key in inputs[name]}
             program = torch.export.export(tower, (), inputs[name], dynamic_shapes=dynamic)
-            torch.export.save(program, temporary / f"{name}.pt2")
+            saved = io.BytesIO()  # torch's own writer of files ends the process where the disk is full
+            torch.export.save(program, saved)
+            (temporary / f"{name}.pt2").write_bytes(saved.getbuffer())
             torch.onnx.export(program, dynamo=True, verbose=False).save(temporary / f"{name}.onnx")
         described = {name: {key: ["places", *value.shape[1:]] for key, value in inputs[name].items()} for name in towers}
-        (temporary / "inputs.json").write_text(json.dumps(described, indent=2) + "\n")
+        (temporary / "inputs.json").write_text(json.dumps(EXPORT.signed(described), indent=2) + "\n", encoding="utf-8")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m models.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run, e.g. runs/demo")
@@ -103,8 +114,9 @@ def main() -> None:
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
-    config, model, epoch = load_run(args.run, args.checkpoint, torch.device("cpu"))
     folder = args.out or args.run / "export"
+    check_folder(folder, EXPORT)
+    config, model, epoch = load_run(args.run, args.checkpoint, torch.device("cpu"))
     export_towers(config, model, folder)
     print(f"{folder}: query and reference towers of epoch {epoch} as .pt2 and .onnx, any number of places; inputs.json says what they read")
 

@@ -4,7 +4,6 @@ example: python -m training.train config/demo.yaml training.epochs=5 name=short
 """
 
 import argparse
-import dataclasses
 import json
 import math
 import time
@@ -13,7 +12,6 @@ from pathlib import Path
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from config.reader import to_yaml
 from config.schema import Config, TrainingConfig, read_config
 from data.area import Area
 from data.batches import PlaceBatches, prefetch
@@ -25,15 +23,17 @@ from eval.metrics import retrieval_metrics, table
 from models.checkpoint import load_run, load_weights, read_checkpoint, save_checkpoint
 from models.model import GroundToMap, build_model
 from training.losses import matching_loss
+from training.run_folder import run_folder
 from training.sampler import ClumpSampler
-from utils.atomic import atomic_file
+from utils.arguments import Parser
+from utils.atomic import append_line, atomic_file
 from utils.device import autocast, choose_device, choose_precision
 from utils.errors import InputError, run_command
 from utils.progress import progress
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m training.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("recipe", type=Path, help="YAML file, e.g. config/demo.yaml")
@@ -62,7 +62,14 @@ def train(config: Config, device: torch.device) -> Path:
         raise InputError(f"training.batch_size is {settings.batch_size}, but the training areas hold only {len(places)} places")
     model = build_model(config, device)
     optimizer = torch.optim.AdamW(_parameter_groups(model, settings.weight_decay), lr=settings.learning_rate)
-    run = _run_folder(config)
+    with run_folder(config) as run:
+        _train_epochs(run, config, model, optimizer, places, validation, sampler)
+    return run
+
+
+def _train_epochs(run: Path, config: Config, model: GroundToMap, optimizer, places: PlaceBatches, validation: PlaceBatches,
+                  sampler: ClumpSampler) -> None:  # fmt: skip
+    settings, device = config.training, places.device
     last, best = (run / "checkpoints" / f"{name}.safetensors" for name in ("last", "best"))
     first_epoch, best_recall = 0, -1.0
     if settings.resume:
@@ -79,8 +86,7 @@ def train(config: Config, device: torch.device) -> Path:
         recall = retrieval_metrics(*embed_places(model, validation, settings.precision, "validation"), validation.xy)
         speed = len(sampler) * settings.batch_size / seconds
         line = {"epoch": epoch + 1, "loss": loss, "seconds": seconds, "samples_per_second": speed, "validation": recall}
-        with open(run / "metrics.jsonl", "a") as file:
-            file.write(json.dumps(line) + "\n")
+        append_line(run / "metrics.jsonl", json.dumps(line))
         for name, value in recall.items():
             writer.add_scalar(f"validation/{name}", value, (epoch + 1) * len(sampler))
         score = recall["recall@1"] + 1e-3 * recall["recall@10"]  # small validation areas tie at recall@1
@@ -94,7 +100,6 @@ def train(config: Config, device: torch.device) -> Path:
               f"validation recall@1 {recall['recall@1']:.1f} %, @10 {recall['recall@10']:.1f} %, "
               f"median error {recall['median_error_m']:.0f} m", flush=True)
     writer.close()
-    return run
 
 
 def _note_overlap(places: PlaceBatches, root: Path, others: list[str]) -> None:
@@ -159,37 +164,6 @@ def _parameter_groups(model: GroundToMap, weight_decay: float) -> list[dict]:
     parameters = [p for p in model.parameters() if p.requires_grad]
     return [{"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},
             {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0}]  # fmt: skip
-
-
-def _run_folder(config: Config) -> Path:
-    """A new folder runs/<name>, runs/<name>-2, …; on resuming the newest of them, which must have the same configuration."""
-    base = Path(config.runs)
-    names = [config.name, *(f"{config.name}-{i}" for i in range(2, 10_000))]
-    taken = [base / name for name in names[: next(i for i, name in enumerate(names) if not (base / name).exists())]]
-    if config.training.resume:
-        if not taken:
-            raise InputError(f"{base / config.name}: no run to resume; start it without training.resume")
-        _refuse_changes(config, read_config(taken[-1] / "config.yaml"), taken[-1])
-        return taken[-1]
-    run = base / names[len(taken)]
-    if taken:
-        print(f"{taken[-1]} exists; this run is {run} (training.resume=true would go on with the newest)")
-    with atomic_file(run / "config.yaml") as temporary:
-        temporary.write_text(to_yaml(config), encoding="utf-8")
-    return run
-
-
-def _refuse_changes(new: Config, old: Config, run: Path) -> None:
-    def flat(value, prefix: str = "") -> dict:
-        if not isinstance(value, dict):
-            return {prefix[:-1]: value}
-        return {k: v for key in value for k, v in flat(value[key], f"{prefix}{key}.").items()}
-
-    before, after = flat(dataclasses.asdict(old)), flat(dataclasses.asdict(new))
-    free = {"training.resume", "device", "runs"}
-    changed = [f"{k} ({before.get(k)} → {after.get(k)})" for k in {**before, **after} if k not in free and before.get(k) != after.get(k)]
-    if changed:
-        raise InputError(f"{run}: cannot resume under another configuration; changed: {', '.join(changed)}")
 
 
 def _optimizer_tensors(optimizer) -> dict[str, torch.Tensor]:

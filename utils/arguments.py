@@ -4,6 +4,16 @@ import argparse
 import math
 from collections.abc import Callable
 
+from utils.errors import InputError
+from utils.names import NOT_A_NAME, is_area, is_area_of_city
+
+
+class Parser(argparse.ArgumentParser):
+    """Refuses arguments with one line, as everything is refused."""
+
+    def error(self, message: str):
+        raise InputError(f"{message}; see {self.prog} --help")
+
 
 def numbers(count: int, names: str) -> Callable[[str], tuple[float, ...]]:
     """A type for `count` numbers between commas, described as `names`."""
@@ -55,8 +65,15 @@ POINTS = whole(2, 65_536)  # of a place's cloud
 
 def area_name(text: str) -> str:
     """The name of an area's folder."""
-    if not text or "/" in text or text.startswith(".") or text == "map":
-        raise argparse.ArgumentTypeError(f"{text!r} is not a folder's name that an area can take (`map` holds the city's map)")
+    if not is_area(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name that an area can take: {NOT_A_NAME}; `map` is the city's map")
+    return text
+
+
+def city_area(text: str) -> str:
+    """An area by its city's name and its own."""
+    if not is_area_of_city(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not <city>/<area>, e.g. demo/test: {NOT_A_NAME}")
     return text
 
 

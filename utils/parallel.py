@@ -1,12 +1,15 @@
 """Work spread over processes, with results in order."""
 
 import os
+import signal
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import TypeVar
 
+from utils.child import die_with_parent
 from utils.errors import InputError
 
 WINDOW = 1024  # calls in work at a time
@@ -24,7 +27,7 @@ def in_order(work: Callable[[int], T], n: int, processes: int | None = None, chu
 
     Raises:
         InputError: a process was ended from outside.
-        Exception: what `work` raises; work that has not begun is dropped.
+        Exception: what `work` raises; all other work is dropped.
     """
     global _work
     processes = min(n, processes or len(os.sched_getaffinity(0)))
@@ -34,16 +37,30 @@ def in_order(work: Callable[[int], T], n: int, processes: int | None = None, chu
         yield from map(work, range(1, n))
         return
     _work = work
-    with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
+    with ProcessPoolExecutor(processes, get_context("fork"), _begin, (os.getpid(),)) as pool:
         try:
             for start in range(1, n, WINDOW):  # not all at once: a slow disk must not fill the memory with results
-                yield from pool.map(_call, range(start, min(start + WINDOW, n)), chunksize=chunk)
+                stop = min(start + WINDOW, n)
+                chunks = deque(pool.submit(_call, i, min(i + chunk, stop)) for i in range(start, stop, chunk))
+                while chunks:  # pool.map would cancel them on failure, which a lost process answers with a traceback
+                    yield from chunks.popleft().result()
         except BrokenProcessPool:
             raise InputError("a worker process was ended from outside, probably for want of memory; use fewer --processes") from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            workers = active_children()
+            for worker in workers:  # not when they are done: a tile of a map takes a minute
+                worker.terminate()
+            for worker in workers:
+                worker.join()
             raise
 
 
-def _call(i: int):
-    return _work(i)
+def _begin(parent: int) -> None:
+    die_with_parent(parent)
+    for ending in (signal.SIGTERM, signal.SIGINT):  # without the command's handlers, whose exceptions would pass for results
+        signal.signal(ending, signal.SIG_DFL)
+
+
+def _call(start: int, stop: int) -> list:
+    return [_work(i) for i in range(start, stop)]

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import tempfile
+import shutil
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from data.city import ATTRIBUTION, FORMAT
+from data.city import ATTRIBUTION, FORMAT, MAP
 from data.georeference import Georeference
 from data.osm.buildings import Volumes
 from data.osm.classes import CLASSES, DRIVABLE, INDEX
@@ -26,6 +26,7 @@ from data.osm.tile import Tile, TileMaker
 from data.projection import Projection
 from utils.atomic import atomic_folder
 from utils.errors import InputError
+from utils.outputs import FolderKind, check_folder
 from utils.parallel import in_order
 from utils.progress import progress
 
@@ -38,7 +39,8 @@ _ROOFS = {FLAT: "flat", GABLED: "gabled", HIPPED: "hipped", PYRAMIDAL: "pyramida
 
 def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel: float = 0.45, seed: int = 0,
               origin: tuple[float, float] | None = None, bbox: tuple[float, float, float, float] | None = None,
-              tile_m: float = TILE_M, processes: int | None = None, attribution: str = ATTRIBUTION) -> dict:  # fmt: skip
+              tile_m: float = TILE_M, processes: int | None = None, attribution: str = ATTRIBUTION,
+              kind: FolderKind = MAP) -> dict:  # fmt: skip
     """Builds `city/map` from an extract.
 
     The map does not depend on the order of the elements in the file, on tile_m or on processes.
@@ -54,14 +56,16 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
         tile_m: edge of the tiles that are worked on at a time, rounded up to whole blocks of about 256 m; memory grows with it.
         processes: worker processes; default: one for each core.
         attribution: whose data the map is made from; shown on every picture of it.
+        kind: by which command.
 
     Returns:
         what `map.json` holds, and the `seconds` it took.
 
     Raises:
-        InputError: the extract cannot be used.
+        InputError: the extract cannot be used, or another folder of that name is there.
     """
     started = time.monotonic()
+    check_folder(Path(city) / "map", kind)
     west, south, east, north = read_frame(extract, bbox)
     projection = Projection(*(origin or ((south + north) / 2, (west + east) / 2)))
     corners = np.column_stack(projection.forward([south, south, north, north], [west, east, west, east]))
@@ -73,10 +77,12 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
         raise InputError(f"{extract}: the origin {projection.origin_lat:.4f},{projection.origin_lon:.4f} is too far away for true metres; "
                          "give an --origin in or near the city")
     blocks = Blocks(geo)
-    with atomic_folder(Path(city) / "map") as folder, tempfile.TemporaryDirectory(dir=folder.parent, prefix=".map.partial-") as work:
-        store = FeatureStore(Path(work), blocks)
+    with atomic_folder(Path(city) / "map", kind) as folder:
+        work = folder / kind.scratch
+        work.mkdir()
+        store = FeatureStore(work, blocks)
         summary = read_extract(extract, projection, store)
-        tiles = _make_tiles(TileMaker(store, density, seed, Path(work)), tile_m, processes)
+        tiles = _make_tiles(TileMaker(store, density, seed, work), tile_m, processes)
         write_points(folder, tiles, blocks)
         write_mesh(folder, tiles)
         write_rasters(folder, tiles, blocks)
@@ -106,7 +112,8 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
             **_told(summary),
             "versions": {name: version(name) for name in ("osmium", "shapely", "numpy")},
         }
-        (folder / "map.json").write_text(json.dumps(info, indent=2, ensure_ascii=False) + "\n")
+        (folder / "map.json").write_text(json.dumps(kind.signed(info), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        shutil.rmtree(work)
     return info | {"seconds": time.monotonic() - started}
 
 

@@ -34,7 +34,7 @@ def register(commands) -> None:
     sub = command("check", run_check, "Say what of the published dataset is present, missing or unreadable, and what to do.",
                   "--root 2-5DMap-Dataset")  # fmt: skip
     sub.add_argument("--root", type=Path, required=True, help="folder in the published layout (data/sources/layout.py)")
-    sub.add_argument("--area", nargs="+", metavar="NAME", help="default: all areas of ROOT/csv")
+    sub.add_argument("--area", type=area_name, nargs="+", metavar="NAME", help="default: all areas of ROOT/csv")
     sub.add_argument("--skip", action="store_true", help="exit status 0 even where something is wrong")
     sub.add_argument("--processes", type=processes, help="worker processes (default: one for each core)")
 

@@ -138,6 +138,6 @@ def _write_tables(area: Area, name: str, city: str, number: int, layout: Layout)
 
 def _note_attribution(root: Path, city: str, attribution: str) -> None:
     path, line = root / "ATTRIBUTION.txt", f"{city}: {attribution}"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines() if path.is_file() else []
     with atomic_file(path) as temporary:
-        temporary.write_text("\n".join([*dict.fromkeys([*lines, line]), ""]), encoding="utf-8")
+        temporary.write_text("\n".join([*dict.fromkeys([*lines, line]), ""]), encoding="utf-8", errors="surrogateescape")

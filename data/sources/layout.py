@@ -12,6 +12,7 @@ A combined area `<a>_<b>` covers several cities: its tables may lie combined or 
 from pathlib import Path
 
 from utils.errors import InputError
+from utils.names import NOT_A_NAME, is_name
 
 TABLES = ("", "_xy", "_set")  # endings of the three tables' names
 INDEX_HALF_M = 114.0  # a place's index holds the points of an open square of this half side, sides east and north
@@ -79,6 +80,6 @@ def check_folder_names(path: Path, what: str, names) -> None:
     Raises:
         InputError: such a name, of `what`, in `path`.
     """
-    bad = [name for name in names if not name or name.startswith(".") or "/" in name or "\0" in name]
+    bad = [name for name in names if not is_name(name, may_start_with_dash=what == "id")]
     if bad:
-        raise InputError(f"{path}: {what} {bad[0]!r} cannot name a file; rename it")
+        raise InputError(f"{path}: {what} {bad[0][:80]!r} cannot name a file: {NOT_A_NAME}; rename it")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.area import write_area
-from data.city import ATTRIBUTION, FORMAT, CityMap
+from data.area import AREA, write_area
+from data.city import ATTRIBUTION, FORMAT, MAP, CityMap
 from data.cloud_index import cloud_of_spans
 from data.georeference import Georeference
 from data.osm.classes import CLASSES
@@ -19,7 +19,10 @@ from data.sources.tables import MOST_RESIDUAL_M, read_tables
 from utils.atomic import atomic_folder, save_array
 from utils.damage import readable
 from utils.errors import InputError
+from utils.outputs import check_folder
 
+IMPORTED_AREA = AREA.by("data.prepare streetlearn", lambda info: info.get("layout") == "streetlearn")
+IMPORTED_MAP = MAP.by("data.prepare streetlearn", lambda info: "points_sha256" in info and "density" not in info)
 METRES_PER_PIXEL = 0.45  # there is no raster, but storage cells are counted in its pixels
 
 
@@ -44,6 +47,9 @@ def import_area(layout: Layout, name: str, datasets: Path, height: int = 224, po
     tables = read_tables(layout, name)
     for city in tables.origins:
         _refuse_built_map(Path(datasets) / city, layout.points(city))
+        check_folder(Path(datasets) / city / name, IMPORTED_AREA)
+        if not _stored_info(Path(datasets) / city):
+            check_folder(Path(datasets) / city / "map", IMPORTED_MAP)
     report = examine(layout, name, tables, {}, processes)
     usable = report.usable
     if not usable.all():
@@ -94,10 +100,11 @@ def import_map(layout: Layout, city: str, cloud: Cloud, origin: tuple[float, flo
     }
     before = _stored_info(folder)
     if any(before.get(key) != info[key] for key in ("format", "source", "points_sha256")):
-        with atomic_folder(folder / "map") as temporary:
+        with atomic_folder(folder / "map", IMPORTED_MAP) as temporary:
             for name, array in (("points", points), ("classes", classes), ("cell_start", cell_start)):
                 save_array(temporary / f"{name}.npy", [array], array.shape, array.dtype)
-            (temporary / "map.json").write_text(json.dumps(info, indent=2, ensure_ascii=False) + "\n")
+            (temporary / "map.json").write_text(json.dumps(IMPORTED_MAP.signed(info), indent=2, ensure_ascii=False) + "\n",
+                                                encoding="utf-8")  # fmt: skip
         return CityMap(folder), rank
     stored = CityMap(folder)
     apart = float(np.hypot(*stored.projection.forward(*origin)))
@@ -125,7 +132,7 @@ def _write(layout: Layout, report: Report, city: str, rows: np.ndarray, path: Pa
 
     info = {"panoramas": "photographs", "layout": "streetlearn", "preprocessing": preprocessing, "left_out": left_out}
     write_area(path, city_map, places, panorama_of, cloud_of, height, points, info, processes,
-               lambda i: read_tile(layout.tile(city, int(tile[i]))))  # fmt: skip
+               lambda i: read_tile(layout.tile(city, int(tile[i]))), IMPORTED_AREA)  # fmt: skip
 
 
 def _refuse_or_report(layout: Layout, report: Report, skip: bool) -> None:
@@ -156,7 +163,7 @@ def _stored_info(folder: Path) -> dict:
     if not path.is_file():
         return {}
     with readable(path):
-        info = json.loads(path.read_text())
+        info = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(info, dict):
             raise ValueError(f"a mapping was expected, found {type(info).__name__}")
         return info

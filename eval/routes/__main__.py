@@ -21,9 +21,10 @@ from eval.routes.generate import random_routes
 from eval.routes.inputs import read_inputs
 from eval.routes.localizer import LOCALIZERS, build_localizer
 from eval.routes.turns import turns_of
-from utils.arguments import count, seed
+from utils.arguments import Parser, count, seed
 from utils.atomic import atomic_file
 from utils.errors import InputError, run_command
+from utils.outputs import check_files
 
 SHOWN = (1, 2, 3, 5, 10, 15, 20, 30, 40)  # route lengths of the table
 
@@ -38,6 +39,9 @@ def main() -> None:
         raise InputError("--published CSV is drawn into a figure; give --figure FILE.png too")
     if args.unlabelled and args.localizer != "hubness":
         raise InputError("--unlabelled FILE is for --localizer hubness; the others use no panoramas but those of the drive")
+    outputs = {"--json": args.json, "--csv": args.csv, "--save-routes": args.save_routes, "--figure": args.figure, "--out": args.out}
+    turns_file = None if args.turns == "headings" else args.turns
+    check_files(outputs, [args.embeddings, args.graph, args.locations, args.routes, turns_file, args.unlabelled, args.published])
     curves = check_figure(args.figure, args.published, args.embeddings, args.keep) if args.figure else {}
     inputs = read_inputs(args.embeddings, args.graph, args.locations, args.metric, args.unlabelled)
     graph, heading_deg = inputs.map.graph, inputs.map.heading_deg
@@ -80,7 +84,7 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m eval.routes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument

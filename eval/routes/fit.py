@@ -23,7 +23,7 @@ from eval.routes.likelihood import LikelihoodSearch
 from eval.routes.localizer import RouteMap
 from eval.routes.observation import PairModel
 from eval.routes.online import OnlineLocalizer
-from utils.arguments import count, seed
+from utils.arguments import Parser, count, seed
 from utils.errors import InputError, run_command
 
 CORRELATIONS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85)
@@ -102,7 +102,7 @@ def report(query: np.ndarray, route_map: RouteMap, model: PairModel, count: int 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m eval.routes.fit", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--embeddings", type=Path, required=True, metavar="FILE", help="of the area to fit: .npz, or a published .mat")

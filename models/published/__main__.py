@@ -12,11 +12,12 @@ import argparse
 from pathlib import Path
 
 from models.published.convert import convert
+from utils.arguments import Parser
 from utils.errors import run_command
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m models.published", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=".pth: a state dict, itself or under `model` or `state_dict`")

@@ -12,6 +12,7 @@ from models.published.assemble import PARTS, build, describe, recognise
 from models.weights import read_state
 from utils.atomic import atomic_folder
 from utils.errors import InputError
+from utils.outputs import check_place
 
 DATA = {  # the published split, as `python -m data.prepare streetlearn` names the areas
     "train": ["manhattan/trainstreetlearnU_cmu5kU", "pittsburgh/trainstreetlearnU_cmu5kU"],
@@ -39,6 +40,7 @@ def convert(checkpoint: str | Path, out: str | Path, unsaid: str = "add") -> str
     checkpoint, out = Path(checkpoint), Path(out)
     if out.exists() or out.is_symlink():
         raise InputError(f"{out}: is there already; name another, or remove it")
+    check_place(out, str(out))
     state = read_state(checkpoint)
     try:
         info, tensors = recognise(state, unsaid)

@@ -8,6 +8,7 @@ import pytest
 from benchmarks import zoo
 from config.schema import read_config
 from models.registry import CLOUDS, FUSIONS, MAP_POOLINGS, POINT_POOLINGS
+from utils.errors import InputError
 
 RECIPE = Path("config/zoo.yaml")
 
@@ -51,6 +52,18 @@ def test_table(table):
     lines, _ = table("heads")
     assert lines[1] == "heads" and lines[3].split() == ["norm,", "tile", *["3.0", "±", "2.6"] * len(zoo.SHOWN)]
     assert lines[4].startswith("linear, tile") and "failed, see" in lines[4]
+
+
+def test_runs_of_another_configuration_are_kept(tmp_path, monkeypatch):
+    commands = []
+    monkeypatch.setattr(zoo.subprocess, "run", lambda command, **_: commands.append(command))
+    config = read_config(RECIPE, ["name=a-1", f"runs={tmp_path}", "seed=1"])
+    (tmp_path / "a-1").mkdir()
+    (tmp_path / "a-1/config.yaml").write_text(zoo.to_yaml(config))
+    assert zoo.train(RECIPE, "a", (), 1, tmp_path) is None and commands[0][-1] == "training.resume=true"
+    with pytest.raises(InputError, match="a-1: is there already with another configuration"):
+        zoo.train(RECIPE, "a", ("training.epochs=99",), 1, tmp_path)
+    assert (tmp_path / "a-1/config.yaml").read_text() == zoo.to_yaml(config)
 
 
 def test_a_run_is_shared_by_groups_and_keeps_its_name(table):

@@ -58,7 +58,7 @@ def test_precision_is_the_one_asked_for(loaded, datasets):
 def test_files_of_an_area(loaded, tmp_path):
     config, model = loaded
     metrics = evaluate_area(model, config, "tiny/test", CPU, tmp_path / "out")
-    assert json.loads((tmp_path / "out/metrics.json").read_text()) == metrics
+    assert json.loads((tmp_path / "out/metrics.json").read_text()) == metrics | {"made_by": "eval.evaluate"}
     with np.load(tmp_path / "out/embeddings.npz", allow_pickle=False) as archive:
         arrays = dict(archive)
     pickled = pickle.loads((tmp_path / "out/embeddings.pkl").read_bytes())
@@ -70,9 +70,8 @@ def test_files_of_an_area(loaded, tmp_path):
 
 
 def test_an_area_is_measured_anew(loaded, tmp_path):
-    """Files of an earlier evaluation do not stay behind."""
     config, model = loaded
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/old.txt").touch()
-    evaluate_area(model, config, "tiny/test", CPU, tmp_path / "out")
+    for name in ("test", "validation"):
+        metrics = evaluate_area(model, config, f"tiny/{name}", CPU, tmp_path / "out")
+        assert json.loads((tmp_path / "out/metrics.json").read_text())["queries"] == metrics["queries"]
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["embeddings.npz", "embeddings.pkl", "metrics.json"]

@@ -284,6 +284,7 @@ def test_the_commands_end_to_end(tmp_path, datasets, capsys):
     folder = run / "evaluation/tiny/test"
     assert sorted(p.name for p in folder.iterdir()) == ["embeddings.npz", "embeddings.pkl", "metrics.json"]
     expected = json.loads((folder / "metrics.json").read_text())
+    assert expected.pop("made_by") == "eval.evaluate"
 
     command(evaluate.main, "--run", run, "--device", "cpu", "--json", tmp_path / "run.json")
     assert json.loads((tmp_path / "run.json").read_text()) == {"tiny/test": expected}

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+from multiprocessing import active_children
 
 import pytest
 
@@ -44,3 +46,34 @@ def test_a_lost_process_is_one_line():
 
     with pytest.raises(InputError, match="fewer --processes"):
         list(in_order(work, 50, 2))
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_that_is_asked_to_end_does_not_answer_in_the_commands_name(ending):
+    parent = os.getpid()
+    handler = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+    def work(i):
+        if i == 20 and os.getpid() != parent:
+            os.kill(os.getpid(), ending)
+        return i
+
+    try:
+        with pytest.raises(InputError, match="ended from outside"):
+            list(in_order(work, 50, 2))
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
+def test_a_failure_does_not_wait_for_the_other_workers():
+    parent = os.getpid()
+
+    def work(i):
+        if i == 1:
+            raise InputError("place 1 is no good")
+        if os.getpid() != parent:
+            signal.pause()
+
+    with pytest.raises(InputError, match="place 1"):
+        list(in_order(work, 3, 2, chunk=1))
+    assert not active_children()

@@ -307,12 +307,12 @@ def fails(tmp_path):
     def call(path, *words, **options):
         city = tmp_path / "city"
         (city / "map").mkdir(parents=True, exist_ok=True)
-        (city / "map/old.npy").touch()
+        (city / "map/map.json").write_text('{"made_by": "data.prepare map"}')  # an old one, which stays
         with pytest.raises(InputError) as caught:
             build_map(path, city, **options)
         message = str(caught.value)
         assert str(path) in message and "\n" not in message and all(word in message for word in words), message
-        assert [p.relative_to(city).as_posix() for p in sorted(city.rglob("*"))] == ["map", "map/old.npy"]
+        assert [p.relative_to(city).as_posix() for p in sorted(city.rglob("*"))] == ["map", "map/map.json"]
 
     return call
 
@@ -359,7 +359,8 @@ def test_a_tile_that_fails(fails, small_extract, monkeypatch):
 
 def test_a_new_map_replaces_the_old_one(small_extract, tmp_path):
     (tmp_path / "city/map").mkdir(parents=True)
-    (tmp_path / "city/map/stale.npy").touch()
+    (tmp_path / "city/map/map.json").write_text('{"made_by": "data.prepare map"}')
+    (tmp_path / "city/map/raster.npy").touch()
     (tmp_path / "city/train").mkdir()
     build_map(small_extract, tmp_path / "city", density=0.02, metres_per_pixel=2)
     assert files(tmp_path / "city/map") == FILES and files(tmp_path / "city") == {"map", "train"}

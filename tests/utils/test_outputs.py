@@ -1,0 +1,75 @@
+"""Outputs are checked before the work."""
+
+import os
+
+import pytest
+
+from utils.errors import InputError
+from utils.outputs import FolderKind, check_files, check_folder
+
+KIND = FolderKind("some.command", "made.json", ("a", "b-*"), lambda info: info.get("format") == 1)
+
+
+@pytest.mark.parametrize("marker", ['{"made_by": "some.command"}', '{"format": 1}', '{"format": 2, "made_by": "some.command"}'])
+def test_folders_of_the_command(tmp_path, marker):
+    (tmp_path / "b-2").touch()
+    (tmp_path / "made.json").write_text(marker)
+    check_folder(tmp_path, KIND)
+
+
+@pytest.mark.parametrize("marker", ['{"made_by": "other.command", "format": 1}', '{"format": 2}', "[]", "", "\udcff", "{" * 99_999, None])
+def test_other_folders(tmp_path, marker):
+    (tmp_path / "a").touch()
+    if marker is not None:
+        (tmp_path / "made.json").write_bytes(os.fsencode(marker))
+    with pytest.raises(InputError, match="left as it is"):
+        check_folder(tmp_path, KIND)
+
+
+@pytest.mark.parametrize("name", ["c", ".hidden", "b", "A", "a/deep"])
+def test_folders_with_something_else_in_them(tmp_path, name):
+    (tmp_path / "made.json").write_text('{"made_by": "some.command"}')
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    with pytest.raises(InputError, match=repr(name.partition("/")[0])):
+        check_folder(tmp_path, KIND)
+
+
+def test_places_where_folders_can_go(tmp_path):
+    check_folder(tmp_path, None)
+    check_folder(tmp_path, KIND)
+    check_folder(tmp_path / "new/deeper", None)
+    (tmp_path / "link").symlink_to("new/far")
+    check_folder(tmp_path / "link", KIND)
+    assert [p.name for p in tmp_path.iterdir()] == ["link"]
+
+
+@pytest.mark.parametrize("path", ["file", "file/deeper", "a" * 256, "ok/" + "a" * 256, "a\0b", "loop", "/".join(["long"] * 1500)])
+def test_places_where_nothing_can_go(tmp_path, path):
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    for check in (lambda: check_folder(tmp_path / path, KIND), lambda: check_files({"--json": tmp_path / path / "x"})):
+        with pytest.raises(InputError):
+            check()
+    with pytest.raises(InputError, match="file system is mounted|left as it is"):
+        check_folder("/", KIND)
+
+
+def test_files(tmp_path):
+    (tmp_path / "input").touch()
+    (tmp_path / "link").symlink_to("input")
+    check_files({"--json": tmp_path / "a", "--csv": tmp_path / "b", "--out": None}, [tmp_path / "input", None])
+    check_files({"--json": tmp_path / "input"})
+    for path, reason in ((tmp_path, "is a folder"), (tmp_path / "link", "is read"), ("/dev/null", "is no regular file")):
+        with pytest.raises(InputError, match=f"--json .*: {reason}"):
+            check_files({"--json": path}, [tmp_path / "input"])
+    with pytest.raises(InputError, match="--csv .*: is written by --json, too"):
+        check_files({"--json": tmp_path / "a", "--csv": tmp_path / "a"})
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_folders_that_are_read_only(tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o555)
+    for check in (check_folder, lambda path, _: check_files({"--json": path})):
+        with pytest.raises(InputError, match="nothing can be written to"):
+            check(tmp_path / "locked/new", KIND)

@@ -1,0 +1,86 @@
+"""The folder of a run: chosen in one step, and used by one process at a time."""
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from config.reader import to_yaml
+from config.schema import Config, read_config
+from utils.atomic import atomic_file, make_folder, sync
+from utils.errors import InputError
+from utils.lock import locked
+
+MOST_RUNS = 10_000  # of one name
+
+
+@contextmanager
+def run_folder(config: Config) -> Iterator[Path]:
+    """A new folder runs/<name>, runs/<name>-2, … with the configuration in it; on resuming one of them that has the same configuration:
+    the newest with a checkpoint, else the newest. No other process trains in it meanwhile.
+
+    Raises:
+        InputError: there is nothing to resume, only runs of another configuration, or another process is training that run.
+    """
+    base = Path(config.runs)
+    names = [config.name, *(f"{config.name}-{i}" for i in range(2, MOST_RUNS))]
+    run = _resumed(base, names, config) if config.training.resume else _made(base, names)
+    try:
+        with locked(run / ".lock", f"{run}: another process is training this run; wait until it is done"):
+            if not config.training.resume:
+                with atomic_file(run / "config.yaml") as temporary:
+                    temporary.write_text(to_yaml(config), encoding="utf-8")
+            yield run
+    finally:
+        with suppress(OSError):  # it holds something
+            run.rmdir()
+
+
+def _made(base: Path, names: list[str]) -> Path:
+    make_folder(base)
+    taken = None
+    for run in (base / name for name in names):
+        try:
+            run.mkdir()  # not a look first: another process may be about to take the same name
+        except FileExistsError:
+            taken = run
+            continue
+        sync(base)
+        if taken:
+            print(f"{taken} exists; this run is {run} (training.resume=true would go on with the newest of the same configuration)")
+        return run
+    raise InputError(f"{base}: holds {len(names):,} runs of the name {names[0]}; give this one another name")
+
+
+def _resumed(base: Path, names: list[str], config: Config) -> Path:
+    taken = []
+    for run in (base / name for name in names):
+        if not run.exists():
+            break
+        if (run / "config.yaml").is_file():
+            taken.append(run)
+    if not taken:
+        raise InputError(f"{base / config.name}: no run to resume; start it without training.resume")
+    same, refusals = [], []
+    for run in reversed(taken):
+        try:
+            _refuse_changes(config, read_config(run / "config.yaml"), run)
+            same.append(run)
+        except InputError as error:
+            refusals.append(error)
+    if not same:
+        raise refusals[0]
+    return next((run for run in same if any(run.glob("checkpoints/last*.safetensors"))), same[0])
+
+
+def _refuse_changes(new: Config, old: Config, run: Path) -> None:
+    def flat(value, prefix: str = "") -> dict:
+        if not isinstance(value, dict):
+            return {prefix[:-1]: value}
+        return {k: v for key in value for k, v in flat(value[key], f"{prefix}{key}.").items()}
+
+    before, after = flat(dataclasses.asdict(old)), flat(dataclasses.asdict(new))
+    free = {"training.resume", "device", "runs"}
+    changed = [f"{k} ({before.get(k)} → {after.get(k)})" for k in {**before, **after} if k not in free and before.get(k) != after.get(k)]
+    if changed:
+        raise InputError(f"{run}: cannot resume under another configuration; changed: {', '.join(changed)}")

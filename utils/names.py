@@ -1,0 +1,26 @@
+"""Names of areas, cities, runs and places: each names one file or folder, and never leads to another."""
+
+MOST_BYTES = 240  # a file system takes 255 in UTF-8; what is added to a name (.jpg, -2, _set.csv) needs room
+NOT_A_NAME = "a name is printable, without `/`, does not start with a dot or a dash, and is not longer than a file's name may be"
+
+
+def is_name(text: str, may_start_with_dash: bool = False) -> bool:
+    """Whether a text names one file or folder, also on a command line.
+
+    Args:
+        may_start_with_dash: for ids of places, which are no arguments of commands.
+    """
+    if not isinstance(text, str) or not text or not text.isprintable() or "/" in text or text != text.strip():
+        return False  # printable: no line breaks, NUL, or bytes that are no UTF-8
+    return text[0] != "." and (may_start_with_dash or text[0] != "-") and len(text.encode()) <= MOST_BYTES
+
+
+def is_area(text: str) -> bool:
+    """Whether a text names an area's folder within a city's: there `map` is the city's map."""
+    return is_name(text) and text != "map"
+
+
+def is_area_of_city(text: str) -> bool:
+    """Whether a text is `<city>/<area>`."""
+    city, slash, area = text.partition("/") if isinstance(text, str) else ("", "", "")
+    return bool(slash) and is_name(city) and is_area(area)

@@ -1,0 +1,131 @@
+"""Where results go: checked before the work, and never over what a user keeps there."""
+
+import dataclasses
+import fnmatch
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils.errors import InputError
+
+NAME_BYTES, PATH_BYTES = 255, 4000  # of a file's name; of a path, which may have 4,095, with what is written into it
+
+
+@dataclass(frozen=True)
+class FolderKind:
+    """What a command writes into a folder of its own. By this its folders are told from those of users, which are never replaced.
+
+    Attributes:
+        command: that makes such folders, e.g. `data.prepare area`.
+        marker: the JSON file in it whose `made_by` names the command.
+        files: names, or patterns of names, of all other files in it. It holds no folders.
+        was_ours: whether a marker without `made_by` was written by an earlier version of the command.
+        scratch: name of a folder that lies in it until it is complete.
+    """
+
+    command: str
+    marker: str
+    files: tuple[str, ...]
+    was_ours: Callable[[dict], bool]
+    scratch: str = ""
+
+    def by(self, command: str, was_ours: Callable[[dict], bool]) -> "FolderKind":
+        """Such a folder, made by another command."""
+        return dataclasses.replace(self, command=command, was_ours=was_ours)
+
+    def signed(self, info: dict) -> dict:
+        """What the marker holds, with the command's name."""
+        return info | {"made_by": self.command}
+
+    def strange(self, folder: Path) -> list[str]:
+        """Names of what lies in a folder and is nothing that the command writes."""
+        with os.scandir(folder) as entries:
+            return sorted(e.name for e in entries if e.is_dir(follow_symlinks=False) or not self._writes(e.name))
+
+    def objection(self, folder: Path) -> str | None:
+        """Why a folder must not be replaced by one of this kind; None if it may be: it is empty, or the command made it."""
+        if not any(folder.iterdir()):
+            return None
+        strange = self.strange(folder)
+        if strange:
+            first = ", ".join(map(repr, strange[:3])) + (f" and {len(strange) - 3} more" if len(strange) > 3 else "")
+            return f"holds what `python -m {self.command}` does not write ({first})"
+        try:
+            info = json.loads((folder / self.marker).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            info = None
+        if not isinstance(info, dict):
+            return f"holds no {self.marker} to show that `python -m {self.command}` made it"
+        maker = str(info.get("made_by", ""))
+        if maker:
+            return None if maker == self.command else f"was made by `python -m {maker[:60]}`, not `python -m {self.command}`"
+        return None if self.was_ours(info) else f"was not made by `python -m {self.command}`, as its {self.marker} shows"
+
+    def _writes(self, name: str) -> bool:
+        return name == self.marker or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.files)
+
+
+def check_folder(path: Path, kind: FolderKind | None) -> None:
+    """Refuses, before the work, a folder that cannot be written or must not be replaced.
+
+    Args:
+        kind: what will be written; None: a folder that must not exist yet, or be empty.
+
+    Raises:
+        InputError: says which and why.
+    """
+    real = check_place(path, str(path))
+    if not os.path.lexists(real):
+        return
+    if not real.is_dir():
+        raise InputError(f"{path}: is a file where a folder is to be written; give another name")
+    if os.path.ismount(real):
+        raise InputError(f"{path}: a file system is mounted there, which cannot be replaced as a whole; name a folder in it")
+    objection = ("is there already" if any(real.iterdir()) else None) if kind is None else kind.objection(real)
+    if objection:
+        raise InputError(f"{path}: {objection}; it was left as it is: move it away, or give another name")
+
+
+def check_files(outputs: Mapping[str, Path | None], inputs: Iterable[Path | str | None] = ()) -> None:
+    """Refuses, before the work, files that cannot be written, or that are read too.
+
+    Args:
+        outputs: by the option that names them; None where it was not given.
+        inputs: files that the command reads.
+
+    Raises:
+        InputError: names the option, the file and the reason.
+    """
+    taken = {os.path.realpath(path): "is read by this command" for path in inputs if path is not None}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        real = check_place(path, f"{option} {path}")
+        reason = taken.get(str(real))
+        if real.is_dir():
+            reason = "is a folder"
+        elif real.exists() and not real.is_file():
+            reason = "is no regular file"
+        if reason:
+            raise InputError(f"{option} {path}: {reason}; give the name of another file")
+        taken[str(real)] = f"is written by {option}, too"
+
+
+def check_place(path: Path, shown: str) -> Path:
+    """The path without symbolic links, if something can be written there."""
+    try:
+        real = Path(os.path.realpath(path))
+        parent = next((folder for folder in real.parents if os.path.lexists(folder)), real)
+    except (OSError, ValueError) as error:  # e.g. too long altogether, or with NUL
+        raise InputError(f"{shown}: cannot be written ({getattr(error, 'strerror', None) or error}); give another name") from None
+    if any(len(os.fsencode(part)) > NAME_BYTES for part in real.parts):
+        raise InputError(f"{shown}: a name longer than {NAME_BYTES} bytes; give a shorter one")
+    if len(os.fsencode(real)) > PATH_BYTES:
+        raise InputError(f"{shown[:200]}…: a path longer than {PATH_BYTES:,} bytes; give a shorter one")
+    if not parent.is_dir():
+        raise InputError(f"{shown}: {parent} is not a folder; give another name")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise InputError(f"{shown}: nothing can be written to {parent}; give a folder that can be written")
+    return real
