@@ -8,7 +8,6 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from data.city import CityMap
 from data.locations import Locations
@@ -57,17 +56,14 @@ class Area:
             if type(self.info.get(key)) is not int or self.info[key] < 1:
                 raise InputError(f"{self.path / 'area.json'}: {key} is {str(self.info.get(key, 'missing'))[:40]}, expected a whole number "
                                  "from 1 on; build the area again")
-        with readable(self.path / "locations.csv"):
-            table = pd.read_csv(self.path / "locations.csv", dtype={"id": str}, keep_default_na=False, float_precision="round_trip")
-            columns = (table[c].to_numpy(np.float64) for c in ("lat", "lon", "heading_deg", "x", "y"))
-            self.locations = Locations(table["id"].to_numpy(str), *columns)
-        if not len(table):
+        self.locations = Locations.from_csv(self.path / "locations.csv")
+        if not len(self):
             raise InputError(f"{self.path}: the area holds no places")
         for array in (self.panoramas, self.cloud_index, self.tiles):
-            if array is not None and len(array) != len(table):
-                raise InputError(f"{self.path}: {len(table)} locations but arrays of {len(array)}; build the area again")
-        if self.info["places"] != len(table):
-            raise InputError(f"{self.path}: {len(table)} locations but {self.info['places']} places in area.json; build the area again")
+            if array is not None and len(array) != len(self):
+                raise InputError(f"{self.path}: {len(self)} locations but arrays of {len(array)}; build the area again")
+        if self.info["places"] != len(self):
+            raise InputError(f"{self.path}: {len(self)} locations but {self.info['places']} places in area.json; build the area again")
 
     def __len__(self) -> int:
         return len(self.locations)

@@ -9,9 +9,14 @@ import pandas as pd
 from data.city import CityMap
 from data.georeference import EXTENT_M
 from data.osm.classes import INDEX
+from data.sources.layout import check_folder_names
 from utils.errors import InputError
+from utils.tables import Table
+from utils.tables import read_table as read_cells
 
 STREETLEARN_COLUMNS = ("id", "lat", "lon", "heading_deg", "city")  # the published files have no header
+MOST_METRES = 20_000_000  # from a city's origin: half way round the earth
+_RANGES = {"lat": (-90, 90), "lon": (-180, 180), "heading_deg": (0, 360)} | dict.fromkeys("xy", (-MOST_METRES, MOST_METRES))
 _ALIASES = {"pano_id": "id", "latitude": "lat", "longitude": "lon", "lng": "lon", "heading": "heading_deg", "yaw": "heading_deg"}
 
 
@@ -36,6 +41,19 @@ class Locations:
     def xy(self) -> np.ndarray:
         """(n, 2) metres."""
         return np.column_stack([self.x, self.y])
+
+    @classmethod
+    def from_csv(cls, path: Path) -> "Locations":
+        """Reads what `to_csv` wrote.
+
+        Raises:
+            InputError: the file is missing or damaged, or ids are no names or repeat.
+        """
+        cells = read_cells(path, "an area's locations")
+        cells.take_header()
+        cells.require(("id", *_RANGES), "build the area again")
+        _check_ids(cells)
+        return cls(cells.text("id"), *(cells.numbers(name, low, high) for name, (low, high) in _RANGES.items()))
 
     def to_csv(self, path: Path) -> None:
         """Writes the columns id, lat, lon, heading_deg, x, y with a header."""
@@ -69,48 +87,38 @@ def read_locations(path: Path, city: CityMap) -> Locations:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """The rows of a file of locations (see `read_locations`): id, lat, lon, heading_deg, checked but not yet placed on a map.
+    """The rows of a file of locations (see `read_locations`): id, lat, lon, heading_deg[, city], checked but not yet placed on a map.
 
     Raises:
         InputError: as `read_locations`, but for the map.
     """
-    table = _read_rows(path)
+    cells = _read_columns(path)
+    table = pd.DataFrame({name: cells.text(name) for name in ("id", "city") if name in cells.names}, dtype=object)
+    _check_ids(cells)
     for column, low, high in (("lat", -90, 90), ("lon", -180, 180), ("heading_deg", -360, 720)):
-        values = pd.to_numeric(table[column], errors="coerce")
-        bad = np.flatnonzero(~values.between(low, high))
-        if len(bad):
-            raise InputError(f"{path}: {column} of {table['id'].iloc[bad[0]]!r} is {table[column].iloc[bad[0]]!r} "
-                             f"({len(bad)} such rows); it must be a number from {low} to {high}")
-        table[column] = table[column].astype(float)  # to the last bit, as to_numeric is not
-    if (table["id"] == "").any():
-        raise InputError(f"{path}: row {int((table['id'] == '').argmax()) + 1} has no id; every location needs one")
-    repeated = table["id"][table["id"].duplicated()]
-    if len(repeated):
-        raise InputError(f"{path}: id {repeated.iloc[0]!r} appears more than once ({len(repeated)} repeated rows); ids must be unique")
+        table[column] = cells.numbers(column, low, high, "in decimal degrees")
     return table
 
 
-def _read_rows(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give a CSV of locations (id, latitude, longitude, heading)")
-    try:
-        table = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8")
-    except (ValueError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: not a table of locations ({reason}); expected rows of id, latitude, longitude, heading") from None
-    first = [str(v).strip().lower() for v in table.iloc[0]]
-    if {"id", "pano_id", "lat", "latitude", "lon", "longitude", "lng"} & set(first):
-        table = table.iloc[1:].reset_index(drop=True)
-        table.columns = [_ALIASES.get(v, v) for v in first]
-        repeated = table.columns[table.columns.duplicated()]
-        if len(repeated):
-            raise InputError(f"{path}: the header names {repeated[0]!r} more than once ({', '.join(first)}); keep one such column")
+def _check_ids(cells: Table) -> None:
+    ids = pd.Series(cells.cells("id"), dtype=object)
+    check_folder_names(cells.path, "id", ids)
+    repeated = np.flatnonzero(ids.duplicated())
+    if len(repeated):
+        line = cells.lines[int((ids == ids[repeated[0]]).argmax())]
+        cells.refuse(repeated[0], "id", f"so it is in line {line}, too ({len(repeated):,} repeated rows); ids must be unique")
+
+
+def _read_columns(path: Path) -> Table:
+    table = read_cells(path, "locations")
+    remedy = "expected id, latitude, longitude, heading[, city] in this order, or a header with id, lat, lon, heading_deg"
+    if {"id", "pano_id", *STREETLEARN_COLUMNS[1:3], "latitude", "longitude", "lng"} & set(table.first()):
+        table.take_header(_ALIASES)
     else:
-        table.columns = [*STREETLEARN_COLUMNS, *map(str, range(5, 99))][: table.shape[1]]
-    missing = [c for c in STREETLEARN_COLUMNS[:4] if c not in table.columns]
-    if missing:
-        raise InputError(f"{path}: column {missing[0]!r} is missing (found {', '.join(table.columns)}); "
-                         "expected id, latitude, longitude, heading[, city] between commas, or a header with id, lat, lon, heading_deg")
+        if len(table.names) > len(STREETLEARN_COLUMNS):
+            raise InputError(f"{path}: {len(table.names)} columns, no header; {remedy} (decimal commas need semicolons between cells)")
+        table.names = list(STREETLEARN_COLUMNS[: len(table.names)])
+    table.require(STREETLEARN_COLUMNS[:4], remedy)
     if not len(table):
         raise InputError(f"{path}: no locations in this file")
     return table

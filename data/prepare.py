@@ -12,7 +12,7 @@ from data.cloud_index import cloud_index
 from data.locations import Locations, apart_from, read_locations, sample_streets
 from data.osm.build import TILE_M, build_map
 from data.osm.report import summary_of
-from data.photographs import find_photographs, read_photograph
+from data.photographs import read_photograph, usable_photographs
 from data.render.floors import Floors
 from data.render.panorama import Conditions, Renderer
 from data.sources import commands as published_layout
@@ -61,15 +61,20 @@ def make_area(args) -> None:
         locations = locations[np.sort(rng.permutation(len(locations))[: args.sample])]
     if (path / "area.json").is_file():
         print(f"{path}: replacing the area of that name")
-    build_area(city, path, locations, args.panoramas, args.height, args.points, args.seed, args.processes)
+    build_area(city, path, locations, args.panoramas, args.height, args.points, args.seed, args.processes, args.skip)
 
 
 def build_area(city: CityMap, path: Path, locations: Locations, photographs: Path | None, height: int, points: int, seed: int,
-               processes: int | None = None, kind: FolderKind = AREA) -> None:  # fmt: skip
-    """Writes one area with photographs from a folder, or rendered where there is none."""
+               processes: int | None = None, skip: bool = False, kind: FolderKind = AREA) -> None:  # fmt: skip
+    """Writes one area with photographs from a folder, or rendered where there is none.
+
+    Args:
+        skip: leave out places whose photograph is missing or cannot be used, instead of refusing the area.
+    """
     if photographs:
-        files = find_photographs(photographs, locations.ids)
-        source = {"panoramas": "photographs"}
+        files, left_out = usable_photographs(photographs, locations.ids.tolist(), skip, processes)
+        locations = locations[~np.isin(locations.ids, list(left_out))]
+        source = {"panoramas": "photographs", "left_out": left_out}
 
         def panorama_of(i: int) -> np.ndarray:
             return read_photograph(files[i], height)
@@ -184,6 +189,7 @@ def _parse() -> argparse.Namespace:
     what = sub.add_mutually_exclusive_group(required=True)
     what.add_argument("--panoramas", type=Path, metavar="DIR", help="equirectangular photographs named by id")
     what.add_argument("--render", action="store_true", help="render the panoramas from the map")
+    sub.add_argument("--skip", action="store_true", help="with --panoramas: leave out places without a usable photograph, say which")
     sub.add_argument("--height", type=HEIGHT, default=128, help="rows of a stored panorama; it has twice as many columns (default 128)")
     sub.add_argument("--points", type=POINTS, default=1024, help="points of a place's cloud (default 1024)")
     sub.add_argument("--processes", type=processes, help="worker processes (default: one for each core)")
@@ -206,6 +212,8 @@ def _parse() -> argparse.Namespace:
     sub.add_argument("--out", type=Path, required=True, metavar="PNG")
     published_layout.register(commands)
     args = parser.parse_args(join_negative(sys.argv[1:], {"--bbox", "--origin", "--at", "--heading"}))
+    if args.run is make_area and args.skip and not args.panoramas:
+        parser.error("--skip goes with --panoramas")
     if getattr(args, "bbox", None):
         if not getattr(args, "every", True):
             parser.error("--bbox goes with --every")

@@ -10,7 +10,7 @@ import numpy as np
 
 from data.cloud_index import cloud_of_spans
 from data.georeference import EXTENT_M
-from data.photographs import read_photograph
+from data.photographs import describe_blank, read_photograph, shows_one_colour
 from data.sources.files import Cloud, read_cloud, read_index, read_tile
 from data.sources.layout import Layout
 from data.sources.tables import MOST_RESIDUAL_M, Tables
@@ -48,6 +48,7 @@ class Report:
     clouds: dict[str, Cloud]  # of its cities, where they can be read
     broken: dict[str, str]  # what is wrong with the clouds of its other cities
     problems: list[Problem]
+    blank: list[str]  # files of panoramas that show one colour only
 
     @property
     def usable(self) -> np.ndarray:
@@ -77,6 +78,7 @@ class Report:
         shown = {"panorama", "tile", "cloud"} | {problem.kind for problem in self.problems}
         lines += [f"  {kind + 's':<10} {self.counts(kind)}" for kind in REMEDIES if kind in shown]
         lines += [f"  {'city':<10} {reason}" for reason in self.broken.values()]
+        lines += [f"  {describe_blank(self.blank)}"] if self.blank else []
         described = [problem for problem in self.problems if problem.state != "missing"]
         lines += [f"    {problem.reason}" for problem in described[:FIRST]]
         lines += [f"  to do: {remedy}" for remedy in self.remedies()]
@@ -99,18 +101,20 @@ def examine(layout: Layout, area: str, tables: Tables, clouds: dict[str, Cloud |
     opened = {city: clouds[city] for city in tables.origins if isinstance(clouds[city], Cloud)}
     broken = {city: str(clouds[city]) for city in tables.origins if city not in opened}
     found = in_order(partial(_examine_place, layout, area, tables, opened), len(tables), processes)
-    problems = [problem for place in progress(found, total=len(tables), desc=f"checking {area}", unit=" places") for problem in place]
-    return Report(area, tables, opened, broken, problems)
+    places = list(progress(found, total=len(tables), desc=f"checking {area}", unit=" places"))
+    problems = [problem for problems, _ in places for problem in problems]
+    return Report(area, tables, opened, broken, problems, [name for _, name in places if name])
 
 
-def _examine_place(layout: Layout, area: str, tables: Tables, clouds: dict[str, Cloud], row: int) -> list[Problem]:
+def _examine_place(layout: Layout, area: str, tables: Tables, clouds: dict[str, Cloud], row: int) -> tuple[list[Problem], str | None]:
+    """What is wrong with a place, and the name of its panorama if that shows one colour only."""
     place, city = str(tables.locations.ids[row]), str(tables.city[row])
     readers: dict[str, tuple] = {
         "panorama": (layout.panorama(city, place), partial(read_photograph, height=DECODED_ROWS)),
         "tile": (layout.tile(city, int(tables.tile[row])), read_tile),
         "cloud": (layout.index(area, place), _cloud_reader(clouds.get(city), *tables.locations.xy[row], tables.locations.heading_deg[row])),
     }
-    problems = []
+    problems, blank = [], None
     if not tables.residual_m[row] <= MOST_RESIDUAL_M:
         off = f"{tables.residual_m[row]:.3g} m"
         reason = f"{layout.tables(area, '_xy')[0]}: {place!r} lies {off} from where its latitude and longitude put it"
@@ -121,10 +125,12 @@ def _examine_place(layout: Layout, area: str, tables: Tables, clouds: dict[str, 
             problems.append(Problem(row, kind, "missing", path.name, f"{' or '.join(map(str, folders))}/{path.name}: missing"))
             continue
         try:
-            read(path)
+            content = read(path)
+            if kind == "panorama" and shows_one_colour(content):
+                blank = path.name
         except InputError as error:
             problems.append(Problem(row, kind, "unreadable", path.name, str(error)))
-    return problems
+    return problems, blank
 
 
 def _cloud_reader(cloud: Cloud | None, x: float, y: float, heading_deg: float) -> Callable:

@@ -1,20 +1,24 @@
 """The published layout's other files: a city's cloud, a place's index into it, a tile. Its axes (east, height, minus north) end here."""
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from PIL import Image
 
 from data.area import TILE_PIXELS
 from data.osm.classes import CLASSES
+from data.photographs import open_image, to_rgb
 from data.sources.layout import INDEX_HALF_M, Layout
+from utils.arrays import map_array
 from utils.errors import InputError
 from utils.progress import progress
+from utils.tables import shortened
 
 FARTHEST_M = 200_000.0  # from a city's origin: a sanity check
 BLOCK = 1 << 22  # points at a time
+LONGEST_LINE = 100  # bytes of a class
 
 
 @dataclass
@@ -63,21 +67,43 @@ def _read_classes(path: Path) -> np.ndarray:
     """(M,) uint8 of a file with a class a line."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; it holds the class of each point, a line each")
-    blocks = []
+    blocks, rest, lines = [], b"", 0
+    with open(path, "rb") as file, progress(total=path.stat().st_size, desc=f"classes of {path.stem}", unit="B") as bar:
+        while block := file.read(BLOCK):
+            bar.update(len(block))
+            *complete, rest = (rest + block).split(b"\n")
+            blocks.append(_classes(path, complete, lines))
+            lines += len(complete)
+            if len(rest) > LONGEST_LINE:
+                _classes(path, [rest], lines)  # refuses it
+    if rest:
+        blocks.append(_classes(path, [rest], lines))
+    return np.concatenate(blocks) if blocks else np.zeros(0, np.uint8)
+
+
+class _Codes(dict):
+    """Which class a line means: the whole number itself, or as another program writes it, e.g. 3.0 or 3.000e+00."""
+
+    def __missing__(self, line: bytes) -> int:
+        if len(line) <= LONGEST_LINE and re.fullmatch(rb"[0-9.eE+]+\s*", line):
+            with suppress(ValueError):
+                value = float(line)
+                if value in range(len(CLASSES)):
+                    return int(value)
+        raise KeyError(line)
+
+
+_CODES = _Codes({str(code).encode() + end: code for code in range(len(CLASSES)) for end in (b"", b"\r")})
+
+
+def _classes(path: Path, lines: list[bytes], before: int) -> np.ndarray:
     try:
-        with pd.read_csv(path, header=None, skip_blank_lines=False, chunksize=BLOCK) as reader:
-            for table in progress(reader, desc=f"classes of {path.stem}", unit=" blocks"):
-                if table.shape[1] != 1:
-                    raise InputError(f"{path}: {table.shape[1]} columns; expected a class a line")
-                values = pd.to_numeric(table[0], errors="coerce").to_numpy(float)
-                bad = np.flatnonzero(~((values >= 0) & (values < len(CLASSES)) & (values % 1 == 0)))
-                if len(bad):
-                    raise InputError(f"{path}: line {table.index[bad[0]] + 1} is '{table[0].iloc[bad[0]]}'; "
-                                     f"a class is a whole number from 0 to {len(CLASSES) - 1}")
-                blocks.append(values.astype(np.uint8))
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path}: not a list of classes ({' '.join(str(error).split())}); get it again") from None
-    return np.concatenate(blocks)
+        return np.fromiter(map(_CODES.__getitem__, lines), np.uint8, len(lines))
+    except KeyError as error:
+        line = error.args[0]
+        text = shortened(line[:LONGEST_LINE].decode(errors="backslashreplace").rstrip("\r"))
+        raise InputError(f"{path}: line {before + lines.index(line) + 1} is {text}; "
+                         f"a class is a whole number from 0 to {len(CLASSES) - 1}") from None  # fmt: skip
 
 
 def read_index(path: Path, points: int) -> np.ndarray:
@@ -105,19 +131,16 @@ def read_tile(path: Path) -> np.ndarray:
     Raises:
         InputError: the file is missing, corrupt, or of another size.
     """
-    try:
-        with Image.open(path) as image:
-            if image.size != (TILE_PIXELS, TILE_PIXELS):
-                raise InputError(f"{path}: {image.width} × {image.height} pixels; expected {TILE_PIXELS} × {TILE_PIXELS}")
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: cannot be read as an image ({' '.join(str(error).split())})") from None
+    with open_image(path) as image:
+        if image.size != (TILE_PIXELS, TILE_PIXELS):
+            raise InputError(f"{image.width} × {image.height} pixels; expected {TILE_PIXELS} × {TILE_PIXELS}")
+        return np.asarray(to_rgb(image))
 
 
 def _load(path: Path, what: str) -> np.ndarray:
     if not path.is_file():
         raise InputError(f"{path}: no such file; it holds {what}")
     try:
-        return np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, OSError, EOFError) as error:  # pickled objects among them: what is mapped is never unpickled
+        return map_array(path)
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: not an array ({' '.join(str(error).split())})") from None

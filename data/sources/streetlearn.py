@@ -11,7 +11,7 @@ from data.city import ATTRIBUTION, FORMAT, MAP, CityMap
 from data.cloud_index import cloud_of_spans
 from data.georeference import Georeference
 from data.osm.classes import CLASSES
-from data.photographs import read_photograph
+from data.photographs import describe_blank, read_photograph
 from data.sources.check import FIRST, Report, examine
 from data.sources.files import Cloud, read_index, read_tile
 from data.sources.layout import Layout
@@ -52,6 +52,8 @@ def import_area(layout: Layout, name: str, datasets: Path, height: int = 224, po
             check_folder(Path(datasets) / city / "map", IMPORTED_MAP)
     report = examine(layout, name, tables, {}, processes)
     usable = report.usable
+    if report.blank:
+        print(f"{name}: {describe_blank(report.blank)}")
     if not usable.all():
         _refuse_or_report(layout, report, skip)
     paths = []

@@ -1,15 +1,19 @@
 """The three tables of an area in the published layout: places, their metres and their tiles; and the origin that the metres imply."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from data.locations import Locations, read_table
+from data.locations import MOST_METRES, Locations, read_table
 from data.projection import EARTH_RADIUS_M, Projection
 from data.sources.layout import TABLES, Layout, check_folder_names
 from utils.errors import InputError
+from utils.tables import Table
+from utils.tables import read_table as read_cells
 
+MOST_TILE = 10**9
 MOST_RESIDUAL_M = 0.005  # the published tables agree with their origin to 1e-9 m
 
 
@@ -35,8 +39,8 @@ def read_tables(layout: Layout, area: str) -> Tables:
     """
     files = {ending: layout.tables(area, ending) for ending in TABLES}
     places = pd.concat([read_table(file) for file in files[""]], ignore_index=True)
-    metres = pd.concat([_read(file, ["id", "x", "z", "heading_deg", "city"], ["x", "z", "heading_deg"]) for file in files["_xy"]])
-    tiles = pd.concat([_read(file, ["city", "tile"], ["tile"]) for file in files["_set"]])
+    metres = pd.concat([_read_metres(file) for file in files["_xy"]])
+    tiles = pd.concat([_read_tiles(file) for file in files["_set"]])
     names = [files[ending][0] for ending in TABLES]
     if "city" not in places.columns:
         raise InputError(f"{names[0]}: the fifth column, the city, is missing")
@@ -53,11 +57,6 @@ def read_tables(layout: Layout, area: str) -> Tables:
     repeated = places["id"][places["id"].duplicated()]
     if len(repeated):
         raise InputError(f"{names[0]}: id {repeated.iloc[0]!r} is a place of several parts; ids must be unique")
-    number = tiles["tile"].to_numpy()
-    bad = np.flatnonzero((number < 0) | (number % 1 != 0))
-    if len(bad):
-        raise InputError(f"{names[2]}: tile of row {bad[0] + 1} is {number[bad[0]]:g}; it must be a whole number from zero on")
-    check_folder_names(names[0], "id", places["id"])
     check_folder_names(names[0], "city", places["city"].unique())
     lat, lon, heading = (places[c].to_numpy() for c in ("lat", "lon", "heading_deg"))
     locations = Locations(places["id"].to_numpy(str), lat, lon, heading % 360, metres["x"].to_numpy(), -metres["z"].to_numpy())
@@ -66,7 +65,7 @@ def read_tables(layout: Layout, area: str) -> Tables:
     for name in np.unique(city):
         rows = city == name
         origins[str(name)], residual[rows] = recover_origin(lat[rows], lon[rows], locations.x[rows], locations.y[rows])
-    return Tables(locations, city, number.astype(np.int64), origins, residual)
+    return Tables(locations, city, tiles["tile"].to_numpy(), origins, residual)
 
 
 def recover_origin(lat, lon, x, y) -> tuple[tuple[float, float], np.ndarray]:
@@ -90,18 +89,21 @@ def recover_origin(lat, lon, x, y) -> tuple[tuple[float, float], np.ndarray]:
     return origin, np.hypot(there_x - x, there_y - y)
 
 
-def _read(path, columns: list[str], numbers: list[str]) -> pd.DataFrame:
-    """A table without header that has exactly these columns; `numbers` of them hold finite numbers."""
-    try:
-        table = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8")
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path}: not a table ({' '.join(str(error).split())}); get it again") from None
-    if table.shape[1] != len(columns):
-        raise InputError(f"{path}: {table.shape[1]} columns; expected {', '.join(columns)}, without header")
-    table.columns = columns
-    for column in numbers:
-        bad = np.flatnonzero(~np.isfinite(pd.to_numeric(table[column], errors="coerce").to_numpy(float)))
-        if len(bad):
-            raise InputError(f"{path}: {column} of row {bad[0] + 1} is {table[column].iloc[bad[0]]!r}; it must be a number")
-        table[column] = table[column].astype(float)
+def _read_metres(path: Path) -> pd.DataFrame:
+    table = _read_columns(path, ["id", "x", "z", "heading_deg", "city"])
+    metres = {name: table.numbers(name, -MOST_METRES, MOST_METRES, "metres") for name in ("x", "z")}
+    heading_deg = table.numbers("heading_deg", -360, 720, "in decimal degrees")
+    return pd.DataFrame({"id": table.cells("id"), **metres, "heading_deg": heading_deg, "city": table.cells("city")})
+
+
+def _read_tiles(path: Path) -> pd.DataFrame:
+    table = _read_columns(path, ["city", "tile"])
+    return pd.DataFrame({"city": table.cells("city"), "tile": table.whole_numbers("tile", 0, MOST_TILE)})
+
+
+def _read_columns(path: Path, columns: list[str]) -> Table:
+    table = read_cells(path, "places")
+    if len(table.names) != len(columns):
+        raise InputError(f"{path}: {len(table.names)} columns; expected {', '.join(columns)}, without header")
+    table.names = columns
     return table

@@ -8,8 +8,10 @@ import pandas as pd
 
 from utils.atomic import atomic_file
 from utils.errors import InputError
+from utils.tables import read_table
 
 COLUMNS = ("area", "embedding", "kept_percent", "route_length", "top1_accuracy_percent")
+LONGEST_ROUTE = 1_000_000
 
 
 def check_figure(path: Path, published: Path | None, embeddings: Path, keep_percent: float) -> dict[str, pd.DataFrame]:
@@ -60,15 +62,14 @@ def published_curves(path: Path, embeddings: Path, keep_percent: float) -> dict[
     Raises:
         InputError: the file is missing, lacks a column, or has no such curve.
     """
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file of published accuracies")
-    try:
-        table = pd.read_csv(path)
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path}: not a table of accuracies ({' '.join(str(error).split())})") from None
-    missing = [column for column in COLUMNS if column not in table.columns]
-    if missing:
-        raise InputError(f"{path}: column {missing[0]!r} is missing (found {', '.join(map(str, table.columns))})")
+    cells = read_table(path, "published accuracies")
+    cells.take_header()
+    cells.require(COLUMNS, f"its first line is {','.join(COLUMNS)}")
+    table = pd.DataFrame({
+        "area": cells.cells("area"), "embedding": cells.cells("embedding"), "kept_percent": cells.numbers("kept_percent", 0, 100),
+        "route_length": cells.whole_numbers("route_length", 1, LONGEST_ROUTE),
+        "top1_accuracy_percent": cells.numbers("top1_accuracy_percent", 0, 100),
+    })  # fmt: skip
     here = table[np.array([str(area) in str(embeddings) for area in table["area"]], bool) & (table["kept_percent"] == keep_percent)]
     if here.empty:
         areas, kept = (", ".join(map(str, table[column].unique())) for column in ("area", "kept_percent"))

@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from eval.matlab import read_mat
 from eval.routes.graph import RouteGraph
 from utils.arrays import read_arrays
 from utils.atomic import atomic_file
 from utils.errors import InputError
+from utils.tables import read_table
+
+MOST_PLACES = 2**31 - 1  # of a graph
 
 
 def read_routes(path: Path, graph: RouteGraph) -> np.ndarray:
@@ -91,12 +93,10 @@ def _read_table(path: Path, mat_name: str, npz_name: str, what: str) -> np.ndarr
         if table is None:
             raise InputError(f"{path}: no array {npz_name!r} in this file; numpy.savez(FILE, {npz_name}=…) writes it")
     else:
-        try:
-            table = pd.read_csv(path, header=None, encoding="utf-8").to_numpy()
-        except (ValueError, OSError) as error:
-            raise InputError(f"{path}: not a table of {what} ({' '.join(str(error).split())}); expected numbers between commas") from None
-    kinds = "fiub" if what == "turns" else "fiu"  # True and False are no places
+        cells = read_table(path, what)
+        table = np.column_stack([cells.whole_numbers(name, 0, MOST_PLACES) for name in cells.names])
+    kinds = "fiu" if path.suffix == ".mat" else "iu" if what == "routes" else "iub"  # MATLAB's numbers are floats
     if table.ndim != 2 or not table.size or table.dtype.kind not in kinds or not np.isfinite(table).all():
         raise InputError(f"{path}: {what} are {table.dtype}{table.shape}; "
-                         "they must be a table of finite numbers, one route a line, all of one length")
+                         "they must be a table of whole numbers, one route a line, all of one length")
     return table.astype(np.float64)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from utils.errors import InputError
+from utils.tables import read_table
 
 
 @dataclass(frozen=True)
@@ -83,23 +84,10 @@ class RouteGraph:
         Raises:
             InputError: the file is missing or no such table, or as `from_neighbors`.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise InputError(f"{path}: no such file; give a CSV of edges with the header `from,to`")
-        try:
-            table = pd.read_csv(path, encoding="utf-8", skipinitialspace=True)
-        except (ValueError, OSError) as error:
-            raise InputError(f"{path}: not a table of edges ({' '.join(str(error).split())}); expected the header `from,to`") from None
-        if not {"from", "to"} <= set(table.columns):
-            raise InputError(f"{path}: columns `from` and `to` are not both there (found {', '.join(map(str, table.columns))})")
-        origin, target = (pd.to_numeric(table[c], errors="coerce").to_numpy(np.float64) for c in ("from", "to"))
-        wrong = np.zeros(len(table), bool)
-        for ends in (origin, target):
-            wrong |= ~((ends >= 0) & (ends < places) & (ends == np.floor(ends)))
-        if wrong.any():
-            at = wrong.argmax()
-            raise InputError(f"{path}: line {at + 2}: edge from {table['from'][at]} to {table['to'][at]}; "
-                             f"with {places} places they must be whole numbers from 0 to {places - 1}")
+        table = read_table(path, "edges")
+        table.take_header()
+        table.require(("from", "to"), "the first line of a table of edges is `from,to`")
+        origin, target = (table.whole_numbers(name, 0, places - 1) for name in ("from", "to"))
         order = np.argsort(origin, kind="stable")
         return cls.from_neighbors(np.split(target[order], np.searchsorted(origin[order], np.arange(1, places))), str(path))
 

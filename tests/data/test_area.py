@@ -64,11 +64,11 @@ def test_rendered_areas_are_the_same_with_any_number_of_processes(small_city, pl
 
 
 def test_photographs_become_an_area(small_city, shared_data, tmp_path):
-    files = sorted((shared_data / "panoramas").glob("*.jpg"))
+    files = sorted((shared_data / "photographs/images").glob("*.jpg"))[:6]
     x, y = np.linspace(-60, 60, len(files)), np.zeros(len(files))
     lat, lon = small_city.projection.inverse(x, y)
     locations = Locations(np.array([p.stem for p in files]), lat, lon, np.zeros(len(files)), x, y)
-    build_area(small_city, tmp_path / "city/photos", locations, shared_data / "panoramas", HEIGHT, POINTS, 0, 2)
+    build_area(small_city, tmp_path / "city/photos", locations, shared_data / "photographs/images", HEIGHT, POINTS, 0, 2)
     area = Area(tmp_path, "city/photos")
     assert area.locations.ids.tolist() == [p.stem for p in files] and area.panoramas.std() > 20
     assert area.info["panoramas"] == "photographs"

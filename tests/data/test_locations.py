@@ -87,10 +87,10 @@ def test_missing_column(tmp_path, small_city, text, column):
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ("a,91,151.2,0", ("lat of 'a'", "'91'", "from -90 to 90")), ("a,-33.9,181,0", ("lon of 'a'",)),
-        ("a,-33.9,151.2,721", ("heading_deg of 'a'",)),
-        ("a,nan,151.2,0", ("lat of 'a'",)), ("a,,151.2,0", ("lat of 'a'",)), ("a,-33.9,east,0", ("lon of 'a'", "'east'")),
-        ("a,-33.9,151.2,inf", ("heading_deg",)), ("a,-33.9,151.2,", ("heading_deg",)), ("a,151.2,-33.9,0", ("lat of 'a'",)),
+        ("a,91,151.2,0", ("lat is", "'91'", "from -90 to 90")), ("a,-33.9,181,0", ("lon is",)),
+        ("a,-33.9,151.2,721", ("heading_deg is",)),
+        ("a,nan,151.2,0", ("lat is",)), ("a,,151.2,0", ("lat is",)), ("a,-33.9,east,0", ("lon is", "'east'")),
+        ("a,-33.9,151.2,inf", ("heading_deg",)), ("a,-33.9,151.2,", ("heading_deg",)), ("a,151.2,-33.9,0", ("lat is",)),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("header", ["", HEADER])
@@ -100,7 +100,7 @@ def test_values_out_of_range(tmp_path, small_city, row, words, header):
 
 
 def test_repeated_ids(csv, small_city):
-    assert_refused(csv(("a", 0, 0, 0), ("b", 1, 1, 0), ("a", 2, 2, 0)), small_city, "'a' appears more than once")
+    assert_refused(csv(("a", 0, 0, 0), ("b", 1, 1, 0), ("a", 2, 2, 0)), small_city, "line 4: id is 'a'", "in line 2, too")
 
 
 def test_outside_the_map(csv, small_city):

@@ -6,15 +6,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from data.photographs import find_photographs, read_photograph
+from data.photographs import find_photographs, read_photograph, usable_photographs
 from utils.errors import InputError
 
 
 @pytest.fixture(scope="module")
 def real(shared_data):
     """Real panoramas by id."""
-    ids = pd.read_csv(shared_data / "panoramas/panoramas.csv")["pano_id"].to_numpy(str)
-    return dict(zip(ids, find_photographs(shared_data / "panoramas", ids), strict=True))
+    ids = pd.read_csv(shared_data / "photographs/stuttgart.csv")["id"].to_numpy(str)[:6]
+    return {name: shared_data / f"photographs/images/{name}.jpg" for name in ids}
 
 
 def assert_refused(path, *words):
@@ -87,17 +87,57 @@ def test_not_twice_as_wide_as_high(tmp_path, size):
     assert_refused(tmp_path / "square.jpg", f"{size[0]} × {size[1]}", "twice as wide as high")
 
 
-def test_photographs_are_found_by_id_in_the_order_asked_for(tmp_path):
-    for name in ("b.jpg", "a.PNG", "c.v2.jpeg", "readme.txt"):
+def test_photographs_are_found_by_id(tmp_path):
+    for name in ("b.jpg", "a.PNG", "c.v2.jpeg", "d.WebP", "readme.txt"):
         (tmp_path / name).touch()
-    found = find_photographs(tmp_path, np.array(["c.v2", "a", "b"]))
-    assert [p.name for p in found] == ["c.v2.jpeg", "a.PNG", "b.jpg"]
-
-
-def test_missing_photographs(tmp_path):
+    (tmp_path / "e.jpg").mkdir()
+    found, reasons = find_photographs(tmp_path, ["c.v2", "a", "b", "d", "e", "../a"])
+    assert {name: path.name for name, path in found.items()} == {"c.v2": "c.v2.jpeg", "a": "a.PNG", "b": "b.jpg", "d": "d.WebP"}
+    assert list(reasons) == ["e", "../a"] and all(reason.startswith("missing") for reason in reasons.values())
     with pytest.raises(InputError, match="no such folder"):
-        find_photographs(tmp_path / "no", np.array(["a"]))
-    (tmp_path / "a.jpg").touch()
+        find_photographs(tmp_path / "no", ["a"])
+
+
+def test_two_files_of_one_id(tmp_path):
+    for name in ("a.jpg", "a.png", "b.JPG", "b.jpg", "c.jpg"):
+        (tmp_path / name).touch()
+    found, reasons = find_photographs(tmp_path, ["a", "b", "c"])
+    assert list(found) == ["c"] and "a.jpg and a.png" in reasons["a"] and "b.JPG and b.jpg" in reasons["b"]
+
+
+def save(path, size=(64, 32), colour=None):
+    image = np.zeros((size[1], size[0], 3), np.uint8)
+    image[: size[1] // 2] = (90, 140, 220)
+    Image.fromarray(image if colour is None else np.full_like(image, colour)).save(path)
+
+
+def test_all_that_cannot_be_used_is_named_before_anything_is_written(tmp_path, capsys):
+    for name in ("a.jpg", "b.jpg", "c.jpg", "c.png"):
+        save(tmp_path / name)
+    save(tmp_path / "square.jpg", (32, 32))
+    (tmp_path / "text.jpg").write_text("no image")
+    ids = ["a", "b", "c", "square", "text", *(f"none{i}" for i in range(20))]
     with pytest.raises(InputError) as caught:
-        find_photographs(tmp_path, np.array(["a", "x", "y"]))
-    assert str(tmp_path) in str(caught.value) and "2 of 3" in str(caught.value) and "x.jpg" in str(caught.value)
+        usable_photographs(tmp_path, ids, processes=1)
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path}: 23 of 25 panoramas cannot be used: ") and "\n" not in message
+    for words in ("'c': c.jpg and c.png", "'square': square.jpg: 32 × 32", "'text': text.jpg: cannot be read",
+                  "'none6'", "and 13 more", "--skip"):
+        assert words in message
+    files, left_out = usable_photographs(tmp_path, ids, True, 1)
+    assert [path.name for path in files] == ["a.jpg", "b.jpg"] and list(left_out) == ids[2:]
+    assert "23 of 25 places left out" in capsys.readouterr().out
+    with pytest.raises(InputError, match="2 of 2 panoramas cannot be used") as caught:
+        usable_photographs(tmp_path, ["text", "none"], True, 1)
+    assert "--skip" not in str(caught.value)
+
+
+def test_pictures_that_show_nothing_are_said(tmp_path, capsys):
+    save(tmp_path / "a.jpg")
+    save(tmp_path / "black.jpg", colour=0)
+    save(tmp_path / "white.png", colour=255)
+    usable_photographs(tmp_path, ["a", "black", "white"], processes=1)
+    out = capsys.readouterr().out
+    assert "panoramas of one colour only" in out and "2 (black.jpg, white.png)" in out
+    usable_photographs(tmp_path, ["a"], processes=1)
+    assert capsys.readouterr().out == ""

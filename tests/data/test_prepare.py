@@ -138,7 +138,7 @@ def test_missing_map(tmp_path):
 def test_bad_locations(city, tmp_path):
     (tmp_path / "p.csv").write_text("id,lat,lon,heading_deg\na,95,9,0\n")
     result = prepare("area", "--city", city, "--name", "a", "--locations", tmp_path / "p.csv", "--render")
-    assert_one_line(result, "p.csv", "lat of 'a'")
+    assert_one_line(result, "p.csv", "line 2: lat is '95'")
 
 
 def test_corrupt_photograph(city, small_city, tmp_path):

@@ -90,10 +90,10 @@ CLOUD_DAMAGE = [
     (CLASSES, lambda path: path.write_text("4\n" * 6617 + "25\n"), "line 6618 is '25'; a class is a whole number from 0 to 24"),
     (CLASSES, lambda path: path.write_text("-1\n" + "4\n" * 6617), "line 1 is '-1'"),
     (CLASSES, lambda path: path.write_text("4\n4.5\n" + "4\n" * 6616), "line 2 is '4.5'"),
-    (CLASSES, lambda path: path.write_text("4\n\n" + "4\n" * 6616), "line 2 is 'nan'"),
+    (CLASSES, lambda path: path.write_text("4\n\n" + "4\n" * 6616), "line 2 is ''"),
     (CLASSES, lambda path: path.write_text("4\nroad\n" + "4\n" * 6616), "line 2 is 'road'"),
-    (CLASSES, lambda path: path.write_text("1,4\n" * 6618), "2 columns; expected a class a line"),
-    (CLASSES, lambda path: path.write_text(""), "not a list of classes"),
+    (CLASSES, lambda path: path.write_text("1,4\n" * 6618), "line 1 is '1,4'"),
+    (CLASSES, lambda path: path.write_text(""), "0 classes for 6,618 points"),
 ]
 
 
@@ -231,3 +231,11 @@ def test_a_bad_class_is_named_by_its_line_in_any_block(root, monkeypatch):
     (root / CLASSES).write_text("\n".join(lines))
     with pytest.raises(InputError, match="line 4322 is '77'"):
         read_cloud(Layout(root), "alpha")
+
+
+def test_panoramas_that_show_nothing_are_said(root, tmp_path, prepare, capsys):
+    Image.new("RGB", (64, 32)).save(root / PANORAMA)
+    prepare("check", "--root", root)
+    assert "  panoramas of one colour only, e.g. black, from which nothing can be learnt: 1 (looks_north.jpg)" in capsys.readouterr().out
+    prepare("streetlearn", "--root", root, "--area", "eastU", "--datasets", tmp_path / "data", "--height", 16, "--points", 32)
+    assert "eastU: panoramas of one colour only" in capsys.readouterr().out

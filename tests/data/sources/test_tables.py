@@ -72,15 +72,15 @@ def edit(path, change):
     ("_xy", lambda r: r[::-1], "eastU_xy.csv: id of row 1 is '-looks-30', but 'looks_north' in eastU.csv .2 such rows"),
     ("_set", lambda r: [["beta", "7"], r[1]], "eastU_set.csv: city of row 1 is 'beta'"),
     ("_xy", lambda r: [r[0], [*r[1][:3], "31.0", r[1][4]]], "heading_deg of row 2 is '31.0', but '30.0'"),
-    ("_xy", lambda r: [r[0], ["-looks-30", "east", *r[1][2:]]], "eastU_xy.csv: x of row 2 is 'east'"),
-    ("_xy", lambda r: [r[0], [r[1][0], "inf", *r[1][2:]]], "eastU_xy.csv: x of row 2 is 'inf'"),
-    ("_set", lambda r: [["alpha", "7.5"], r[1]], "tile of row 1 is 7.5"),
-    ("_set", lambda r: [["alpha", "-7"], r[1]], "tile of row 1 is -7"),
+    ("_xy", lambda r: [r[0], ["-looks-30", "east", *r[1][2:]]], "eastU_xy.csv: line 2: x is 'east'"),
+    ("_xy", lambda r: [r[0], [r[1][0], "inf", *r[1][2:]]], "eastU_xy.csv: line 2: x is 'inf'"),
+    ("_set", lambda r: [["alpha", "7.5"], r[1]], "line 1: tile is '7.5'; it must be a whole number"),
+    ("_set", lambda r: [["alpha", "-7"], r[1]], "line 1: tile is '-7'"),
     ("_set", lambda r: [[*row, "x"] for row in r], "eastU_set.csv: 3 columns; expected city, tile"),
     ("", lambda r: [row[:4] for row in r], "eastU.csv: the fifth column, the city, is missing"),
-    ("", lambda r: [["looks_north", "x", *r[0][2:]], r[1]], "eastU.csv: lat of 'looks_north' is 'x'"),
-    ("", lambda r: [], "eastU.csv: not a table"),
-    ("_set", lambda r: [], "eastU_set.csv: not a table"),
+    ("", lambda r: [["looks_north", "x", *r[0][2:]], r[1]], "eastU.csv: line 1: lat is 'x'"),
+    ("", lambda r: [], "eastU.csv: empty"),
+    ("_set", lambda r: [], "eastU_set.csv: empty"),
 ])  # fmt: skip
 def test_tables_that_do_not_fit_together(root, table, change, message):
     edit(root / f"csv/eastU{table}.csv", change)

@@ -145,7 +145,7 @@ def test_files_that_do_not_fit(refusal, files, tangle, tmp_path):
     some = {"generate": 3, "length": 4}
     edges = tmp_path / "x.csv"
     edges.write_text("from,to\n0,60\n")
-    assert "edge from 0 to 60; with 60 places" in refusal(*options(files, **some, graph=edges))
+    assert "line 2: to is '60'; it must be a whole number from 0 to 59" in refusal(*options(files, **some, graph=edges))
     mat = published_mat(tmp_path / "m.mat")
     assert "60 embeddings for the 4 places of the graph" in refusal(*options(files, **some, graph=mat))
     write_datasets(tmp_path / "datasets")
@@ -175,10 +175,12 @@ def test_routes_that_cannot_be(refusal, files, tangle, tmp_path):
     for text, message in (
         (f"{good},{to}\n{good},{other}\n", f"route 2 leaves the graph: no edge from place {good} to {other} (step 1)"),
         (f"{good},60\n", "route 1 passes place 60; with 60 places they must be whole numbers from 0 to 59"),
-        (f"{good},1.5\n", "passes place 1.5"),
-        ("a,b\n", "they must be a table of finite numbers, one route a line, all of one length"),
-        ("1,2\n3\n", "they must be a table of finite numbers, one route a line, all of one length"),
-        ("", "not a table of routes"),
+        (f"{good},1.5\n", "line 1: column 2 is '1.5'; it must be a whole number"),
+        (f"{good},1.0\n", "line 1: column 2 is '1.0'"),
+        ("True,False\n", "line 1: column 1 is 'True'"),
+        ("a,b\n", "line 1: column 1 is 'a'"),
+        ("1,2\n3\n", "line 2 has 1 cells, line 1 has 2"),
+        ("", "empty; expected a table of routes"),
     ):
         path.write_text(text)
         assert message in refusal(*options(files, routes=path))

@@ -51,12 +51,15 @@ def test_csv(tmp_path, tangle):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("from,to\n0,1\n1,60\n", "line 3: edge from 1 to 60; with 60 places they must be whole numbers from 0 to 59"),
-        ("from,to\n-1,1\n", "line 2: edge from -1 to 1"),
-        ("from,to\n0,x\n", "edge from 0 to x"),
-        ("from,to\n0,1.5\n", "edge from 0.0 to 1.5|edge from 0 to 1.5"),
-        ("0,1\n1,2\n", "columns `from` and `to` are not both there"),
-        ("", "not a table of edges"),
+        ("from,to\n0,1\n1,60\n", "line 3: to is '60'; it must be a whole number from 0 to 59"),
+        ("from,to\n-1,1\n", "line 2: from is '-1'"),
+        ("from,to\n0,x\n", "to is 'x'"),
+        ("from,to\n0,1.5\n", "to is '1.5'"),
+        ("0,1\n1,2\n", "column 'from' is missing"),
+        ("from,to\n0,1.0\n", "line 2: to is '1.0'"),
+        ("from,to\n0,1,2\n1,2,0\n", "line 2 has 3 cells, line 1 has 2"),
+        ("from,to\n0,True\n", "to is 'True'"),
+        ("", "empty; expected a table of edges"),
     ],
 )
 def test_csv_that_is_none(tmp_path, text, message):
