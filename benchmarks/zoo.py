@@ -40,6 +40,7 @@ SIZES = {
 def variants() -> dict[str, dict[str, tuple[str, ...]]]:
     """Groups of variants: name → overrides of the recipe, which itself has a tile, a DGCNN and add."""
     cartesian = ("model.tile.polar=false", "model.tile.sectors=1", "model.cloud.sectors=1")
+    one_pooling = {"pixel_to_point": ("model.tile.sectors=1",), "point_to_pixel": ("model.cloud.sectors=1",)}  # they pool the other side
     linear = tuple(f"model.{name}.head=linear" for name in ("panorama", "tile", "cloud"))
     return {
         "cloud encoder and fusion": {
@@ -51,7 +52,8 @@ def variants() -> dict[str, dict[str, tuple[str, ...]]]:
             "norm, tile": TILE_ONLY, "linear, tile": (*TILE_ONLY, *linear[:2]), "norm, tile and cloud": (), "linear, tile and cloud": linear
         },
         "fusion, polar tiles and sectors": {
-            name: () if name == "add" else (f"model.fusion={name}",) for name, entry in FUSIONS.items() if entry.polar
+            name: () if name == "add" else (f"model.fusion={name}", *one_pooling.get(name, ()))
+            for name, entry in FUSIONS.items() if entry.polar
         },
         "fusion, Cartesian tiles, no sectors": {
             name: (*cartesian, f"model.fusion={name}") for name in ("add", "pixel_to_point", "2to3", "3to2")

@@ -254,7 +254,7 @@ class AugmentationConfig:
     saturation: float = 0.2
     erase: float = 0.5  # probability that a rectangle of the panorama is blanked
     point_jitter_m: float = 0.3  # standard deviation, each axis
-    point_drop: float = 0.1  # share of points dropped (replaced by others of the same cloud), at most
+    point_drop: float = 0.1  # 0.1: of 11 points 1 is dropped; others that the area stores take its place, else copies of those kept
 
     def __post_init__(self):
         for name in ("heading_deg", "yaw_deg", "shift_m", "point_jitter_m"):

@@ -1,5 +1,6 @@
 """An area: the places of one split, stored as arrays that are memory-mapped."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -92,11 +93,26 @@ class Area:
         if not 0 <= self.cloud_index.min() <= self.cloud_index.max() < len(city.points):
             raise InputError(f"{self.path / 'cloud_index.npy'}: indices beyond the {len(city.points):,} points of the map; build it again")
 
+    def identity(self, city: CityMap) -> dict:
+        """What says exactly which data these are: names, and SHA-256 hashes of the area's files and of its map's description."""
+        return {"area": self.name, "area_sha256": _hash_of(sorted(p for p in self.path.iterdir() if p.suffix in (".npy", ".csv", ".json"))),
+                "map": city.info["source"], "map_sha256": _hash_of([city.path / "map.json"])}  # fmt: skip
+
     def _array(self, name: str, scalar: type[np.generic], shape: tuple[int | None, ...]) -> np.ndarray:
         with readable(self.path / name):
             array = map_array(self.path / name)
             check_array(array, scalar, shape)
         return array
+
+
+def _hash_of(files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Callable[[int], np.ndarray],

@@ -53,7 +53,8 @@ class PlaceBatches:
         model: sizes of what the model sees.
         device: where batches are made.
         augmentation: random changes; None for evaluation.
-        cities: what is already loaded of cities, by path; new ones are added. Pass one dictionary to share them.
+        cities: what is already loaded of cities, by path, device and what the model reads of them; new ones are added. Pass one
+            dictionary to share them.
 
     Raises:
         InputError: an area does not exist, belongs to another map, or holds smaller panoramas or fewer points than the model wants; or
@@ -61,20 +62,21 @@ class PlaceBatches:
     """
 
     def __init__(self, root: Path, names: list[str], model: ModelConfig, device: torch.device,
-                 augmentation: AugmentationConfig | None = None, cities: dict[Path, "City"] | None = None):  # fmt: skip
+                 augmentation: AugmentationConfig | None = None, cities: dict[tuple, "City"] | None = None):  # fmt: skip
         self.model, self.device, self.augmentation = model, device, augmentation
         self.published = model.preprocessing == "published"
         self.areas = [Area(root, name) for name in names]
         self.area_of = np.repeat(np.arange(len(self.areas)), [len(a) for a in self.areas])
         self.row_of = np.concatenate([np.arange(len(a)) for a in self.areas])
         self.xy = np.concatenate([a.locations.xy for a in self.areas])
+        self.lat_lon = np.concatenate([np.column_stack([a.locations.lat, a.locations.lon]) for a in self.areas])
         cities = {} if cities is None else cities
-        paths = [a.path.parent.resolve() for a in self.areas]
+        paths, read = [a.path.parent.resolve() for a in self.areas], (str(device), _read_of_cities(model))
         for area, path in zip(self.areas, paths, strict=True):
-            if path not in cities:
-                cities[path] = City(CityMap(path), model, device)
-            _check_area(area, cities[path].map, model)
-        self.cities = [cities[path] for path in paths]  # of each area
+            if (path, read) not in cities:
+                cities[path, read] = City(CityMap(path), model, device)
+            _check_area(area, cities[path, read].map, model)
+        self.cities = [cities[path, read] for path in paths]  # of each area
         self.city_of = np.array([paths.index(p) for p in paths])[self.area_of]
         if model.tile:
             self.cut_image = TileImageCutter(model.tile.height, model.tile.width, model.tile.polar, device, self.published)
@@ -150,12 +152,16 @@ class PlaceBatches:
         return functional.interpolate(images, (height, 2 * height), mode="bilinear", antialias=True, align_corners=False)
 
     def _points(self, area: Area, rows: np.ndarray, generator: torch.Generator | None) -> Tensor:
-        """The first points in farthest-point order; in training a random choice of a few more than needed, in that order, too."""
+        """The first points in farthest-point order; in training some are dropped at random, the order stays. Others that the area stores
+        take their places; where it stores no more, the first of those that were kept are repeated."""
         wanted = self.model.cloud.points
         if self.augmentation is None:
             return torch.from_numpy(area.cloud_index[rows, :wanted]).to(self.device).long()
-        pool = min(area.cloud_index.shape[1], round(wanted * (1 + self.augmentation.point_drop)))
-        choice = torch.rand(len(rows), pool, generator=generator).argsort(1)[:, :wanted].sort(1).values
+        drop = 1 + self.augmentation.point_drop
+        pool = min(area.cloud_index.shape[1], round(wanted * drop))
+        kept = min(wanted, round(pool / drop))
+        choice = torch.rand(len(rows), pool, generator=generator).argsort(1)[:, :kept].sort(1).values
+        choice = choice[:, torch.arange(wanted) % kept]
         return torch.from_numpy(area.cloud_index[rows, :pool]).long().gather(1, choice).to(self.device)
 
 
@@ -171,6 +177,12 @@ class City:
             self.points = torch.from_numpy(np.array(city.points)).to(device)
             self.classes = torch.from_numpy(np.array(city.classes)).to(device)
         self.cut_graph = GraphCutter(city, device) if _reads(model, "graph") else None
+
+
+def _read_of_cities(model: ModelConfig) -> tuple:
+    """The settings that decide what a City holds."""
+    tile = (model.tile.height, model.tile.width, model.tile.polar, model.preprocessing) if model.tile else None
+    return tile, _reads(model, "points"), _reads(model, "graph")
 
 
 def _reads(model: ModelConfig, what: str) -> bool:

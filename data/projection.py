@@ -35,3 +35,10 @@ class Projection:
         lat = np.degrees(np.arcsin(np.sin(d) / np.cosh(x)))
         lon = self.origin_lon + np.degrees(np.arctan2(np.sinh(x), np.cos(d)))
         return lat, lon
+
+
+def great_circle_m(lat, lon, other_lat, other_lon) -> np.ndarray:
+    """Distance on the sphere in metres between places in degrees (arrays of any one shape), by the haversine formula."""
+    phi, other_phi, apart = np.radians(lat), np.radians(other_lat), np.radians(np.subtract(other_lon, lon))
+    haversine = np.sin((other_phi - phi) / 2) ** 2 + np.cos(phi) * np.cos(other_phi) * np.sin(apart / 2) ** 2
+    return 2 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.clip(haversine, 0, 1)))

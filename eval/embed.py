@@ -16,6 +16,7 @@ from utils.atomic import atomic_folder
 from utils.device import autocast
 from utils.outputs import FolderKind
 from utils.progress import progress
+from utils.version import code_version
 
 BATCH = 128
 EVALUATION = FolderKind(
@@ -39,8 +40,11 @@ def embed_places(model: GroundToMap, places: PlaceBatches, precision: str, label
     return torch.cat(queries), torch.cat(references)
 
 
-def evaluate_area(model: GroundToMap, config: Config, name: str, device: torch.device, folder: Path) -> dict[str, float]:
+def evaluate_area(model: GroundToMap, config: Config, name: str, device: torch.device, folder: Path,
+                  checkpoint: dict | None = None) -> dict[str, float]:  # fmt: skip
     """Embeds an area, measures it, and writes `folder`: metrics.json, embeddings.npz and embeddings.pkl.
+
+    metrics.json says beside the metrics what was measured: the checkpoint (as given), the code, and the data.
 
     Both embedding files hold the same arrays: query and reference (N, D) float32 raw embeddings, ids, lat, lon, heading_deg, x, y;
     and what the embeddings are compared by, metric.
@@ -52,8 +56,9 @@ def evaluate_area(model: GroundToMap, config: Config, name: str, device: torch.d
         places = PlaceBatches(Path(config.data.root), [name], config.model, device)
         query, reference = embed_places(model, places, config.training.precision, name)
         metrics = retrieval_metrics(query, reference, places.xy)
+        measured = {"checkpoint": checkpoint, "code": code_version(), "data": places.areas[0].identity(places.cities[0].map)}
         arrays = {"query": query.numpy(), "reference": reference.numpy(), **vars(places.areas[0].locations), "metric": "cosine"}
-        (temporary / "metrics.json").write_text(json.dumps(EVALUATION.signed(metrics), indent=2) + "\n", encoding="utf-8")
+        (temporary / "metrics.json").write_text(json.dumps(EVALUATION.signed(metrics | measured), indent=2) + "\n", encoding="utf-8")
         np.savez(temporary / "embeddings.npz", **arrays)
         with open(temporary / "embeddings.pkl", "wb") as file:
             pickle.dump(arrays, file)

@@ -25,7 +25,7 @@ class EmbeddedPlaces:
 
     query: Tensor  # (N, D) float32, of panoramas
     reference: Tensor  # (N, D) float32, of the map
-    metric: str | None = None  # what the embeddings are compared by, where the file says so: one of METRICS
+    metric: str = "cosine"  # what the embeddings are compared by unless the file says otherwise: one of METRICS
     xy: np.ndarray | None = None  # (N, 2) metres, x east, y north
     heading_deg: np.ndarray | None = None  # (N,) clockwise from north
     graph: RouteGraph | None = None
@@ -88,7 +88,7 @@ def read_places(path: Path, locations: Path | None = None) -> EmbeddedPlaces:
     elif {"x", "y"} <= arrays.keys():
         xy = np.column_stack([arrays["x"], arrays["y"]])
     graph = RouteGraph.from_neighbors(arrays["neighbors"], str(path), first=1) if "neighbors" in arrays else None
-    return EmbeddedPlaces(query, reference, arrays.get("metric"), xy, heading_deg, graph)
+    return EmbeddedPlaces(query, reference, arrays.get("metric", "cosine"), xy, heading_deg, graph)
 
 
 def _read_npz(path: Path) -> dict:

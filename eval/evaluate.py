@@ -10,16 +10,14 @@ from pathlib import Path
 
 import torch
 
-from config.schema import Config
 from eval.embed import EVALUATION, evaluate_area
 from eval.embeddings import read_places
 from eval.metrics import METRICS, retrieval_metrics, table
-from models.checkpoint import load_run
-from models.model import GroundToMap
+from models.checkpoint import LoadedRun, open_run
 from utils.arguments import Parser, city_area
 from utils.atomic import atomic_file
 from utils.device import choose_device
-from utils.errors import run_command
+from utils.errors import InputError, run_command
 from utils.outputs import check_files, check_folder
 
 
@@ -36,20 +34,23 @@ def main() -> None:
                         "else cosine for .npz, euclidean for .mat)")
     parser.add_argument("--areas", type=city_area, nargs="+", metavar="AREA",
                         help="with --run: areas to measure (default: the run's test areas)")  # fmt: skip
-    parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="with --run (default best on the validation area)")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
+    parser.add_argument("--checkpoint", choices=("best", "last"), help="with --run (default best on the validation area)")
+    parser.add_argument("--device", help="with --run: auto, cpu or cuda (default auto)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the metrics there, one object an area")
     args = parser.parse_args()
+    for name in ("locations", "metric") if args.run else ("areas", "checkpoint", "device"):
+        if getattr(args, name) is not None:
+            raise InputError(f"--{name} is for --{'embeddings' if args.run else 'run'}, nothing reads it here; leave it out")
     read = [args.embeddings, args.locations] if args.embeddings else [*args.run.glob("*"), *args.run.glob("checkpoints/*")]
     check_files({"--json": args.json}, read)
     if args.run:
-        device = choose_device(args.device)
-        config, model, epoch = load_run(args.run, args.checkpoint, device)
-        metrics = evaluate_run(args.run, config, model, args.areas or config.data.test, device)
-        print(f"{args.run}, checkpoint {args.checkpoint} of epoch {epoch}; R and ≤ in %")
+        device = choose_device(args.device or "auto")
+        loaded = open_run(args.run, args.checkpoint or "best", device)
+        metrics = evaluate_run(args.run, loaded, args.areas or loaded.config.data.test, device)
+        print(f"{args.run}, checkpoint {loaded.checkpoint} of epoch {loaded.epoch}; R and ≤ in %")
     else:
         places = read_places(args.embeddings, args.locations)
-        metric = args.metric or places.metric or "cosine"
+        metric = args.metric or places.metric
         metrics = {args.embeddings.stem: retrieval_metrics(places.query, places.reference, places.xy, metric)}
     if args.json:
         with atomic_file(args.json) as temporary:
@@ -57,18 +58,25 @@ def main() -> None:
         print(f"metrics as JSON: {args.json.resolve()}")
     print(table(metrics))
     if args.run:
-        print(f"metrics and embeddings: {args.run / 'evaluation'}")
+        print(f"metrics and embeddings: {evaluation_folder(args.run, loaded.checkpoint)}")
 
 
-def evaluate_run(run: Path, config: Config, model: GroundToMap, areas: list[str], device: torch.device) -> dict[str, dict]:
-    """Metrics of each area; its files are written to `run/evaluation/<area>`.
+def evaluate_run(run: Path, loaded: LoadedRun, areas: list[str], device: torch.device) -> dict[str, dict]:
+    """Metrics of each area; its files are written to `run/evaluation/<area>`, of the last checkpoint to `run/evaluation-last/<area>`.
 
     Raises:
         InputError: before the work, if such a folder holds something else, too; or as `evaluate_area`.
     """
+    checkpoint = {"name": loaded.checkpoint, "epoch": loaded.epoch, "sha256": loaded.sha256}
+    folder = evaluation_folder(run, loaded.checkpoint)
     for area in areas:
-        check_folder(run / "evaluation" / area, EVALUATION)
-    return {area: evaluate_area(model, config, area, device, run / "evaluation" / area) for area in areas}
+        check_folder(folder / area, EVALUATION)
+    return {area: evaluate_area(loaded.model, loaded.config, area, device, folder / area, checkpoint) for area in areas}
+
+
+def evaluation_folder(run: Path, checkpoint: str) -> Path:
+    """Where the results of a checkpoint lie: those of the last one never take the place of the best one's."""
+    return run / ("evaluation" if checkpoint == "best" else f"evaluation-{checkpoint}")
 
 
 if __name__ == "__main__":

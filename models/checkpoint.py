@@ -1,6 +1,10 @@
 """Checkpoints: tensors in safetensors, everything else as JSON in its header. Nothing is pickled, one file is one checkpoint."""
 
+import copy
+import hashlib
 import json
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -13,11 +17,25 @@ from models.model import GroundToMap, build_model
 from utils.atomic import atomic_file
 from utils.errors import InputError
 
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
-def save_checkpoint(path: Path, tensors: dict[str, Tensor], info: dict) -> None:
-    """Writes tensors and JSON-able info; the file appears only when complete."""
+
+def save_checkpoint(path: Path, tensors: dict[str, Tensor], info: dict, previous: Path | None = None) -> None:
+    """Writes tensors, JSON-able info and a checksum of both; the file appears only when complete.
+
+    Args:
+        previous: what `path` held is kept there; default: it is replaced.
+
+    Raises:
+        OSError: the disk is full; `path` still holds what it held.
+    """
+    tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    # Within the info: of several entries the library writes the header in any order, and equal checkpoints have equal bytes.
+    header = {"info": json.dumps(info | {"sha256": _digest(tensors, info)})}
     with atomic_file(path) as temporary:
-        save_file({k: v.detach().contiguous() for k, v in tensors.items()}, temporary, {"info": json.dumps(info)})
+        save_file(tensors, temporary, header)
+        if previous is not None and path.is_file():
+            os.replace(path, previous)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict]:
@@ -26,25 +44,49 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict]:
     Raises:
         InputError: there is none, or it is damaged.
     """
+    tensors, info, _ = _read(path)
+    return tensors, info
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict, str]:
+    """As `read_checkpoint`, and the checksum of what was read."""
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint; train the run first, or name another run")
     try:
         with safe_open(path, "pt") as file:
-            tensors, info = {k: file.get_tensor(k) for k in file.keys()}, json.loads((file.metadata() or {})["info"])  # noqa: SIM118
+            header, tensors = file.metadata() or {}, {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+        info = json.loads(header["info"])
         if not isinstance(info, dict):
             raise ValueError(f"its info is no mapping but {type(info).__name__}")
-        return tensors, info
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: damaged, or not one of our checkpoints ({' '.join(str(error).split())})") from None
+        said = info.pop("sha256", None)  # checkpoints of earlier versions have none
+        digest = _digest(tensors, info)
+        if said not in (None, digest):
+            raise ValueError("its checksum is not that of its content")
+        return tensors, info, digest
+    # RuntimeError, AttributeError: types of numbers that torch lacks or cannot read; JSON nested too deep.
+    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError, AttributeError) as error:
+        raise InputError(f"{path}: damaged, or not one of our checkpoints ({' '.join(str(error).split())[:200]})") from None
+
+
+def _digest(tensors: dict[str, Tensor], info: dict) -> str:
+    """SHA-256 of the info and of every tensor's name, type, shape and bytes."""
+    digest = hashlib.sha256(json.dumps(info).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def load_weights(model: torch.nn.Module, tensors: dict[str, Tensor], source: Path) -> None:
     """Loads a model's weights, all of them and no others.
 
     Raises:
-        InputError: names the first tensor that is missing, unknown or of another shape: the checkpoint is of another model.
+        InputError: names the first tensor that is missing, unknown, of another shape or kind of number, or not finite: the checkpoint is
+            of another model, or was edited.
     """
-    expected = {k: tuple(v.shape) for k, v in model.state_dict().items()}
+    state = model.state_dict()
+    expected = {k: tuple(v.shape) for k, v in state.items()}
     found = {k: tuple(v.shape) for k, v in tensors.items()}
     wrong = [k for k in expected if expected[k] != found.get(k)] + [k for k in found if k not in expected]
     if wrong:
@@ -52,11 +94,40 @@ def load_weights(model: torch.nn.Module, tensors: dict[str, Tensor], source: Pat
         raise InputError(f"{source}: a checkpoint of another model than the run's config.yaml describes: {name} is "
                          f"{found.get(name, 'missing')}, the model has {expected.get(name, 'no such tensor')} "
                          f"({len(wrong)} tensors differ)")
+    for name, tensor in tensors.items():
+        kind = state[name].dtype
+        if tensor.dtype != kind and not (tensor.dtype in FLOATS and (kind in FLOATS or name.endswith("num_batches_tracked"))):
+            raise InputError(f"{source}: {name} holds {tensor.dtype}, the model has {kind}; the file was edited, take the original")
+        if not tensor.to(kind).isfinite().all():
+            raise InputError(f"{source}: {name} holds numbers that are not finite; the file was edited, take the original")
     model.load_state_dict(tensors)
 
 
-def load_run(run: Path, which: str, device: torch.device) -> tuple[Config, GroundToMap, int]:
-    """Configuration, model and epoch of a run's checkpoint (`best` or `last`).
+def epoch_of(info: dict, path: Path) -> int:
+    """How many epochs a checkpoint has seen; 0 where it does not say, as a converted one.
+
+    Raises:
+        InputError: what it says is no number of epochs.
+    """
+    epoch = info.get("epoch", 0)
+    if type(epoch) is not int or epoch < 0:
+        raise InputError(f"{path}: its epoch is {str(epoch)[:40]!r}, no number of epochs; the file was edited, take the original")
+    return epoch
+
+
+@dataclass
+class LoadedRun:
+    """A run's configuration, and the model of one of its checkpoints."""
+
+    config: Config
+    model: GroundToMap
+    checkpoint: str  # best or last
+    epoch: int
+    sha256: str  # of the checkpoint's content; what its header says
+
+
+def open_run(run: Path, which: str, device: torch.device) -> LoadedRun:
+    """Opens a run with its checkpoint `best` or `last`.
 
     Raises:
         InputError: the folder is no run, has no checkpoint, or the checkpoint does not fit its configuration.
@@ -64,12 +135,29 @@ def load_run(run: Path, which: str, device: torch.device) -> tuple[Config, Groun
     run = Path(run)
     if not (run / "config.yaml").is_file():
         raise InputError(f"{run}: no run here (no config.yaml); runs lie in runs/")
-    config = read_config(run / "config.yaml")
+    config = without_pretraining(read_config(run / "config.yaml"))
     path = run / "checkpoints" / f"{which}.safetensors"
-    tensors, info = read_checkpoint(path)
+    tensors, info, digest = _read(path)
+    epoch, model = epoch_of(info, path), build_model(config, device)
+    load_weights(model, weights_of_model(tensors), path)
+    return LoadedRun(config, model, which, epoch, digest)
+
+
+def load_run(run: Path, which: str, device: torch.device) -> tuple[Config, GroundToMap, int]:
+    """Configuration, model and epoch of a run's checkpoint; see `open_run`."""
+    loaded = open_run(run, which, device)
+    return loaded.config, loaded.model, loaded.epoch
+
+
+def weights_of_model(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A checkpoint's tensors that are the model's, under the model's names."""
+    return {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+
+
+def without_pretraining(config: Config) -> Config:
+    """The configuration for a model whose weights a checkpoint brings: pretrained ones are not asked for."""
+    config = copy.deepcopy(config)
     for encoder in (config.model.panorama, config.model.tile, config.model.cloud):
         if encoder:
-            encoder.weights = "none"  # the checkpoint brings the weights
-    model = build_model(config, device)
-    load_weights(model, {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}, path)
-    return config, model, info.get("epoch", 0)
+            encoder.weights = "none"
+    return config

@@ -201,3 +201,56 @@ def test_tests_does_not_install_into_a_foreign_python(project):
     result = call(project / "tests.sh")
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1 and "-m pip install -r requirements-dev.txt" in result.stderr
+
+
+@pytest.fixture
+def foreign(project, monkeypatch):
+    """Activates an environment that has what `requirements.txt` pins except the named packages; `foreign(*names)`."""
+
+    def make(*lacking: str) -> None:
+        pins = {"torch": "2.13.0", "matplotlib": "3.10.9", "pandas": "2.3.3"}
+        (project / "requirements.txt").write_text("".join(f"{name}=={pin}\n" for name, pin in pins.items()))
+        (project / "sitecustomize.py").write_text(
+            "from importlib import metadata\n"
+            f"installed = { {name: pin for name, pin in pins.items() if name not in lacking} }\n"
+            "def version(name):\n"
+            "    if name not in installed: raise metadata.PackageNotFoundError(name)\n"
+            "    return installed[name]\n"
+            "metadata.version = version\n"
+        )
+        monkeypatch.setenv("PYTHONPATH", str(project))
+
+    return make
+
+
+def test_torch_is_not_installed_again_for_want_of_a_package(project, foreign):
+    """An environment with torch is never left for a new .venv: what few commands need is noted, what all need is said."""
+    foreign("matplotlib")
+    used = call(project / "trains.sh", "config/demo.yaml", "name=a")
+    assert used.returncode == 0 and "training.train config/demo.yaml name=a" in used.stdout
+    assert used.stderr.count("\n") == 1 and "-m pip install matplotlib==3.10.9" in used.stderr
+    foreign("matplotlib", "pandas")
+    refused = call(project / "trains.sh", "config/demo.yaml")
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+    assert refused.stderr.endswith("pip install matplotlib==3.10.9 pandas==2.3.3\n") and "torch==" not in refused.stderr
+    assert not (project / ".venv").exists()
+    foreign()
+    assert call(project / "trains.sh", "config/demo.yaml").stderr == ""
+
+
+def test_without_torch_or_with_a_finished_venv_it_is_the_venv(project, foreign):
+    for lacking in (("torch",), ("torch", "matplotlib")):
+        foreign(*lacking)
+        use_fake_venv(project, status=0)
+        assert call(project / "trains.sh").stdout.endswith("trains -m training.train config/demo.yaml\n")
+    foreign("pandas")  # the stamp of the installation above is there
+    assert call(project / "trains.sh").stdout.endswith("trains -m training.train config/demo.yaml\n")
+
+
+def test_a_python_of_the_system_gets_an_environment_on_top(monkeypatch, tmp_path):
+    (tmp_path / "EXTERNALLY-MANAGED").touch()
+    monkeypatch.setattr(requirements.sysconfig, "get_path", lambda name: str(tmp_path))
+    monkeypatch.setattr(requirements.sys, "prefix", sys.base_prefix)
+    assert "-m venv --system-site-packages .venv" in requirements.installer()
+    monkeypatch.setattr(requirements.sys, "prefix", str(tmp_path))  # within an environment
+    assert requirements.installer() == f"{sys.executable} -m pip install"

@@ -12,6 +12,7 @@ from utils.errors import InputError
 from utils.lock import locked
 
 MOST_RUNS = 10_000  # of one name
+FREE = {"name", "training.resume", "device", "runs"}  # settings that may change on resuming
 
 
 @contextmanager
@@ -61,26 +62,28 @@ def _resumed(base: Path, names: list[str], config: Config) -> Path:
             taken.append(run)
     if not taken:
         raise InputError(f"{base / config.name}: no run to resume; start it without training.resume")
-    same, refusals = [], []
-    for run in reversed(taken):
+    others, unreadable = [], []
+    for run in sorted(reversed(taken), key=lambda run: not _has_checkpoint(run)):  # those with a checkpoint first, the newest before others
         try:
-            _refuse_changes(config, read_config(run / "config.yaml"), run)
-            same.append(run)
+            changed = _differences(config, read_config(run / "config.yaml"))
         except InputError as error:
-            refusals.append(error)
-    if not same:
-        raise refusals[0]
-    return next((run for run in same if any(run.glob("checkpoints/last*.safetensors"))), same[0])
+            unreadable.append(error)
+            continue
+        if not changed:
+            return run
+        others.append(InputError(f"{run}: cannot resume under another configuration; changed: {', '.join(changed)}"))
+    raise [*others, *unreadable][0]
 
 
-def _refuse_changes(new: Config, old: Config, run: Path) -> None:
+def _has_checkpoint(run: Path) -> bool:
+    return any((run / "checkpoints" / f"{name}.safetensors").is_file() for name in ("last", "previous"))
+
+
+def _differences(new: Config, old: Config) -> list[str]:
     def flat(value, prefix: str = "") -> dict:
         if not isinstance(value, dict):
             return {prefix[:-1]: value}
         return {k: v for key in value for k, v in flat(value[key], f"{prefix}{key}.").items()}
 
     before, after = flat(dataclasses.asdict(old)), flat(dataclasses.asdict(new))
-    free = {"training.resume", "device", "runs"}
-    changed = [f"{k} ({before.get(k)} → {after.get(k)})" for k in {**before, **after} if k not in free and before.get(k) != after.get(k)]
-    if changed:
-        raise InputError(f"{run}: cannot resume under another configuration; changed: {', '.join(changed)}")
+    return [f"{k} ({before.get(k)} → {after.get(k)})" for k in {**before, **after} if k not in FREE and before.get(k) != after.get(k)]

@@ -1,6 +1,7 @@
 """Which places make a batch."""
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 
 class ClumpSampler:
@@ -47,13 +48,10 @@ class ClumpSampler:
 
 
 def _nearest(xy: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:
-    """(n, count) nearest other places, those of the same group first, by blocks to bound the memory."""
+    """(n, count) nearest other places, those of the same group first, then by distance."""
     xy = xy + 1e7 * np.asarray(group)[:, None]  # pushes groups apart
     count = min(count, len(xy) - 1)
-    rows = []
-    for block in np.array_split(np.arange(len(xy)), max(1, len(xy) ** 2 // 10_000_000)):
-        squared = ((xy[block, None] - xy[None]) ** 2).sum(-1)
-        squared[np.arange(len(block)), block] = np.inf
-        candidates = np.argpartition(squared, count - 1, axis=1)[:, :count]
-        rows.append(np.take_along_axis(candidates, np.take_along_axis(squared, candidates, 1).argsort(1, kind="stable"), 1))
-    return np.concatenate(rows)
+    distance, nearest = cKDTree(xy).query(xy, range(1, count + 2))
+    own = nearest == np.arange(len(xy))[:, None]
+    own[~own.any(1), -1] = True  # more than `count` others on the same spot have left the place itself out
+    return nearest[~own].reshape(len(xy), count)

@@ -7,12 +7,15 @@ import argparse
 import json
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from config.schema import Config, TrainingConfig, read_config
+from config.unread import refuse_unread
 from data.area import Area
 from data.batches import PlaceBatches, prefetch
 from data.georeference import EXTENT_M
@@ -20,15 +23,17 @@ from data.locations import apart_from
 from eval.embed import embed_places
 from eval.evaluate import evaluate_run
 from eval.metrics import retrieval_metrics, table
-from models.checkpoint import load_run, load_weights, read_checkpoint, save_checkpoint
+from models.checkpoint import open_run, without_pretraining
 from models.model import GroundToMap, build_model
+from training.checks import note_collapse, refuse_nothing_to_learn
 from training.losses import matching_loss
 from training.run_folder import run_folder
 from training.sampler import ClumpSampler
+from training.state import State, keep_best, keep_lines, read_state, restore, save_epoch, score
 from utils.arguments import Parser
-from utils.atomic import append_line, atomic_file
+from utils.atomic import append_line
 from utils.device import autocast, choose_device, choose_precision
-from utils.errors import InputError, run_command
+from utils.errors import NO_SPACE, InputError, run_command
 from utils.progress import progress
 
 
@@ -40,11 +45,13 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="settings that win over the recipe's")
     args = parser.parse_args()
     config = read_config(args.recipe, args.overrides)
+    if not config.training.resume:
+        refuse_unread(config)
     device = choose_device(config.device)
     run = train(config, device)
-    config, model, epoch = load_run(run, "best", device)
-    metrics = evaluate_run(run, config, model, config.data.test, device)
-    print(f"\ntest areas, checkpoint of epoch {epoch} (best on {', '.join(config.data.validation)}); R and ≤ in %")
+    loaded = open_run(run, "best", device)
+    metrics = evaluate_run(run, loaded, config.data.test, device)
+    print(f"\ntest areas, checkpoint of epoch {loaded.epoch} (best on {', '.join(config.data.validation)}); R and ≤ in %")
     print(table(metrics))
     print(f"run: {run} (metrics, TensorBoard events, checkpoints, evaluation)")
 
@@ -55,26 +62,32 @@ def train(config: Config, device: torch.device) -> Path:
     cities = {}  # loaded once
     places = PlaceBatches(root, config.data.train, config.model, device, config.augmentation, cities)
     validation = PlaceBatches(root, config.data.validation, config.model, device, cities=cities)
-    PlaceBatches(root, config.data.test, config.model, device, cities=cities)  # what is wrong there shows before the training
+    test = PlaceBatches(root, config.data.test, config.model, device, cities=cities)  # what is wrong there shows before the training
     _note_overlap(places, root, [*config.data.validation, *config.data.test])
     sampler = ClumpSampler(places.xy, places.city_of, settings.batch_size, settings.neighbors_per_batch, config.seed)
     if not len(sampler):
         raise InputError(f"training.batch_size is {settings.batch_size}, but the training areas hold only {len(places)} places")
-    model = build_model(config, device)
-    optimizer = torch.optim.AdamW(_parameter_groups(model, settings.weight_decay), lr=settings.learning_rate)
-    with run_folder(config) as run:
-        _train_epochs(run, config, model, optimizer, places, validation, sampler)
+    seen = PlaceBatches(root, config.data.train, config.model, device, cities=cities)  # without augmentation
+    refuse_nothing_to_learn(config, seen, [validation, test], sampler)
+    # What is wrong with a new model shows before its run has a folder; one that goes on may have its weights from there.
+    model = None if settings.resume else build_model(config, device)
+    with run_folder(config) as run, _one_line_if_the_disk_is_full(run):
+        state = read_state(run, settings.epochs) if settings.resume else None
+        model = model or build_model(without_pretraining(config) if state else config, device)
+        _train_epochs(run, state, config, model, places, validation, sampler)
     return run
 
 
-def _train_epochs(run: Path, config: Config, model: GroundToMap, optimizer, places: PlaceBatches, validation: PlaceBatches,
+def _train_epochs(run: Path, state: State | None, config: Config, model: GroundToMap, places: PlaceBatches, validation: PlaceBatches,
                   sampler: ClumpSampler) -> None:  # fmt: skip
+    """All epochs, or those that follow a state; each leaves a line, events and checkpoints in the run's folder."""
     settings, device = config.training, places.device
-    last, best = (run / "checkpoints" / f"{name}.safetensors" for name in ("last", "best"))
-    first_epoch, best_recall = 0, -1.0
-    if settings.resume:
-        first_epoch, best_recall = _restore(last, model, optimizer)
-    _keep_epochs(run / "metrics.jsonl", first_epoch)
+    optimizer = torch.optim.AdamW(_parameter_groups(model, settings.weight_decay), lr=settings.learning_rate)
+    first_epoch, best_recall, collapsed = 0, -1.0, False
+    if state is not None:
+        restore(state, model, optimizer)
+        first_epoch, best_recall = state.epoch, keep_best(run, state)
+    keep_lines(run / "metrics.jsonl", first_epoch)
     parameters = sum(p.numel() for p in model.parameters())
     print(f"{run}: {len(places):,} training places, {len(validation):,} validation places, {parameters / 1e6:.1f} M parameters, "
           f"{choose_precision(device, settings.precision)} on {device}")
@@ -83,23 +96,34 @@ def _train_epochs(run: Path, config: Config, model: GroundToMap, optimizer, plac
         started = time.monotonic()
         loss = _train_epoch(config, model, optimizer, places, sampler, epoch, writer)
         seconds = time.monotonic() - started
-        recall = retrieval_metrics(*embed_places(model, validation, settings.precision, "validation"), validation.xy)
+        embedded = embed_places(model, validation, settings.precision, "validation")
+        recall = retrieval_metrics(*embedded, validation.xy, city=validation.city_of, lat_lon=validation.lat_lon)
         speed = len(sampler) * settings.batch_size / seconds
         line = {"epoch": epoch + 1, "loss": loss, "seconds": seconds, "samples_per_second": speed, "validation": recall}
         append_line(run / "metrics.jsonl", json.dumps(line))
         for name, value in recall.items():
-            writer.add_scalar(f"validation/{name}", value, (epoch + 1) * len(sampler))
-        score = recall["recall@1"] + 1e-3 * recall["recall@10"]  # small validation areas tie at recall@1
-        info = {"epoch": epoch + 1, "best_recall": max(best_recall, score), "validation": recall}
-        weights = {f"model.{k}": v for k, v in model.state_dict().items()}
-        if score > best_recall:
-            best_recall = score
-            save_checkpoint(best, weights, info)
-        save_checkpoint(last, weights | _optimizer_tensors(optimizer), info)
+            writer.add_scalar(f"validation/{name}", value, (epoch + 1) * len(sampler) - 1)  # a step of this epoch: purging keeps it
+        is_best, best_recall = score(recall) > best_recall, max(best_recall, score(recall))
+        info = {"epoch": epoch + 1, "best_recall": best_recall, "validation": recall}
+        # What the run went on from stays until this epoch is whole, and a damaged last checkpoint never takes its place.
+        keep = epoch > first_epoch or state is None or state.path.stem == "last"
+        save_epoch(run, model, optimizer, info, is_best, keep)
         print(f"epoch {epoch + 1}/{settings.epochs}: loss {loss:.3f}, {speed:.0f} samples/s, "
               f"validation recall@1 {recall['recall@1']:.1f} %, @10 {recall['recall@10']:.1f} %, "
               f"median error {recall['median_error_m']:.0f} m", flush=True)
+        collapsed = collapsed or note_collapse(*embedded)
     writer.close()
+
+
+@contextmanager
+def _one_line_if_the_disk_is_full(run: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        raise InputError(f"{run}: no space left while writing {error.filename or 'there'}; what was written before is whole: free some "
+                         "space and go on with training.resume=true") from None  # fmt: skip
 
 
 def _note_overlap(places: PlaceBatches, root: Path, others: list[str]) -> None:
@@ -164,32 +188,6 @@ def _parameter_groups(model: GroundToMap, weight_decay: float) -> list[dict]:
     parameters = [p for p in model.parameters() if p.requires_grad]
     return [{"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},
             {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0}]  # fmt: skip
-
-
-def _optimizer_tensors(optimizer) -> dict[str, torch.Tensor]:
-    state = optimizer.state_dict()["state"]
-    return {f"optimizer.{i}.{name}": torch.as_tensor(v) for i, entries in state.items() for name, v in entries.items()}
-
-
-def _restore(path: Path, model: GroundToMap, optimizer) -> tuple[int, float]:
-    """Loads the last checkpoint; returns the number of finished epochs and the best recall so far."""
-    tensors, info = read_checkpoint(path)
-    load_weights(model, {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}, path)
-    state = optimizer.state_dict()
-    for key, value in tensors.items():
-        if key.startswith("optimizer."):
-            _, index, name = key.split(".", 2)
-            state["state"].setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict(state)
-    return info["epoch"], info["best_recall"]
-
-
-def _keep_epochs(path: Path, epochs: int) -> None:
-    """Drops the lines (one an epoch) of epochs that will be trained again, and one that was cut off."""
-    if path.is_file():
-        kept = path.read_text().splitlines()[:epochs]
-        with atomic_file(path) as temporary:
-            temporary.write_text("".join(f"{line}\n" for line in kept))
 
 
 if __name__ == "__main__":

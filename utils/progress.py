@@ -1,8 +1,43 @@
-"""Progress bars: shown only for work that lasts over two seconds, gone when it is done."""
+"""Progress of work that lasts: a bar on a terminal, gone when the work is done; elsewhere, e.g. in a log, a line now and then."""
+
+import sys
 
 from tqdm import tqdm
 
+EVERY_S = 30  # between two lines
+
 
 def progress(iterable=None, **options) -> tqdm:
-    """A tqdm bar with the project's settings; takes tqdm's own arguments."""
-    return tqdm(iterable, **{"delay": 2, "leave": False, "mininterval": 0.5, "dynamic_ncols": True, **options})
+    """A tqdm bar with the project's settings; takes tqdm's own arguments. Work of less than two seconds shows none."""
+    if sys.stderr.isatty():
+        return tqdm(iterable, **{"delay": 2, "leave": False, "mininterval": 0.5, "dynamic_ncols": True, **options})
+    return _Lines(iterable, **{**options, "delay": EVERY_S, "leave": False, "mininterval": EVERY_S, "maxinterval": EVERY_S, "ncols": 100,
+                                "ascii": True})  # fmt: skip
+
+
+class _Lines(tqdm):
+    """Writes lines instead of drawing a bar over and over in one place."""
+
+    @staticmethod
+    def status_printer(file):
+        def write(text: str) -> None:
+            if text:
+                file.write(f"{text}\n")
+                file.flush()
+
+        return write
+
+    def moveto(self, n: int) -> None:
+        pass  # bars below bars exist on terminals only
+
+    def clear(self, nolock: bool = False) -> None:
+        pass  # what is written stays
+
+    def refresh(self, nolock: bool = False, lock_args=None) -> None:
+        if not nolock:  # as tqdm does after a message: a bar is drawn again below it, a line is not
+            super().refresh(lock_args=lock_args)
+
+    def close(self) -> None:
+        if not self.disable:
+            self.disable = True
+            self._decr_instances(self)

@@ -1,6 +1,7 @@
-"""Tells whether the Python that runs this has what a requirements file pins: exit status 0 or 1.
+"""Tells whether the Python that runs this has what a requirements file pins: exit status 0 if it has all, 1 if not, 3 if it has the
+large part (torch) and lacks others, 4 if these are needed for few things only.
 
-    python utils/requirements.py [FILE] [--verbose]
+    python utils/requirements.py [FILE] [--verbose | --lacking]
 
 Standard library only and plain syntax: it runs before anything is installed, on any Python from 3.8 on.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import sysconfig
 from importlib import metadata
 from pathlib import Path
 
@@ -18,6 +20,9 @@ ALTERNATIVES = {
     "faiss-cpu": ("faiss-gpu", "faiss-gpu-cu12", "faiss"),
     "opencv-python-headless": ("opencv-python", "opencv"),
 }
+
+LARGE = "torch"  # with CUDA gigabytes: an environment that has it is not set up anew for want of a small package
+FOR_FEW_THINGS = {"matplotlib": "figures of routes", "faiss-cpu": "stored indexes"}
 
 
 def read_pins(path: Path) -> dict[str, str]:
@@ -58,31 +63,62 @@ def installed_versions(name: str) -> dict[str, str]:
 def unsatisfied(pins: dict[str, str]) -> list[str]:
     """One line for each pin that is not installed, or only in an older version."""
     lines = []
-    for name, pin in pins.items():
-        versions = installed_versions(name)
-        if not any(release(version) >= release(pin) for version in versions.values()):
-            found = ", ".join(f"{candidate} {version}" for candidate, version in versions.items()) or "not installed"
-            lines.append(f"{name}=={pin}: {found}")
+    for name in lacking(pins):
+        found = ", ".join(f"{candidate} {version}" for candidate, version in installed_versions(name).items()) or "not installed"
+        lines.append(f"{name}=={pins[name]}: {found}")
     return lines
+
+
+def lacking(pins: dict[str, str]) -> list[str]:
+    """Names of the pins that are not installed, or only in an older version."""
+    return [
+        name for name, pin in pins.items()
+        if not any(release(version) >= release(pin) for version in installed_versions(name).values())
+    ]  # fmt: skip
+
+
+def installer() -> str:
+    """The command that installs packages for this Python; a system's own (PEP 668) gets an environment on top of it."""
+    managed = Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").is_file() and sys.prefix == sys.base_prefix
+    if managed:
+        return f"{sys.executable} -m venv --system-site-packages .venv && . .venv/bin/activate && pip install"
+    return f"{sys.executable} -m pip install"
+
+
+def status(pins: dict[str, str], names: list[str]) -> int:
+    """The exit status where `names` are lacking."""
+    if not names:
+        return 0
+    if LARGE not in pins or LARGE in names:
+        return 1
+    return 4 if set(names) <= set(FOR_FEW_THINGS) else 3
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        description="Does this Python have what a requirements file pins? Exit status 0 or 1."
+        description="Does this Python have what a requirements file pins? Exit status 0: yes; 1: no; 3: torch, but not all others; "
+        "4: all that most commands need."
     )
     root = Path(__file__).resolve().parent.parent
     parser.add_argument("file", nargs="?", type=Path, default=root / "requirements.txt", metavar="FILE")
     parser.add_argument(
         "--verbose", action="store_true", help="print one line for each package that is missing or too old"
     )
+    parser.add_argument(
+        "--lacking", action="store_true", help="print on one line what is lacking, and the command that installs it"
+    )
     arguments = parser.parse_args()
     try:
-        lines = unsatisfied(read_pins(arguments.file))
+        pins = read_pins(arguments.file)
     except (OSError, ValueError) as error:
         sys.exit(str(error))
-    if arguments.verbose and lines:
-        print("\n".join(lines))
-    return 1 if lines else 0
+    names = lacking(pins)
+    if arguments.verbose and names:
+        print("\n".join(unsatisfied(pins)))
+    if arguments.lacking and names:
+        wanted = " ".join(f"{name}=={pins[name]}" for name in names)
+        print(f"lacks {wanted}; install: {installer()} {wanted}")
+    return status(pins, names)
 
 
 if __name__ == "__main__":

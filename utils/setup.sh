@@ -50,12 +50,23 @@ install_once() {
     say "$1 is installed; for commands of your own: . .venv/bin/activate"
 }
 
-# Sets $python: the active environment where it satisfies requirements.txt, else .venv.
+# Sets $python: the active environment where it satisfies requirements.txt, else .venv. An environment that has torch is never left for
+# want of a small package: what lacks is said, with the command that installs that alone.
 choose_python() {
     set -- ${VIRTUAL_ENV:+"$VIRTUAL_ENV/bin/python"} ${CONDA_PREFIX:+"$CONDA_PREFIX/bin/python"} python3 python
     for python in "$@"; do
         if satisfies requirements.txt; then return; fi
     done
+    if ! [ -f .venv/.installed-requirements.txt ]; then
+        for python in "$@"; do
+            status=0
+            lacking=$("$python" utils/requirements.py requirements.txt --lacking 2>/dev/null) || status=$?
+            case $status in
+                3) fail "$python has torch but $lacking" ;;
+                4) say "note: $python, for figures and stored indexes, $lacking"; return ;;
+            esac
+        done
+    fi
     python=$PWD/.venv/bin/python
     supported "$python" || create_venv
     install_once requirements.txt

@@ -35,6 +35,8 @@ def main() -> None:
         raise InputError("--animate ROUTE and --out FILE.gif (or .html) belong together")
     if args.generate and not args.length:
         raise InputError("--generate N needs --length L, the places of a route")
+    if not args.generate and (args.length or args.seed is not None):
+        raise InputError(f"--{'length' if args.length else 'seed'} is for --generate N; routes of a file are as they are")
     if args.published and not args.figure:
         raise InputError("--published CSV is drawn into a figure; give --figure FILE.png too")
     if args.unlabelled and args.localizer != "hubness":
@@ -46,7 +48,7 @@ def main() -> None:
     inputs = read_inputs(args.embeddings, args.graph, args.locations, args.metric, args.unlabelled)
     graph, heading_deg = inputs.map.graph, inputs.map.heading_deg
     if args.generate:
-        routes = random_routes(graph, args.generate, args.length, np.random.default_rng(args.seed))
+        routes = random_routes(graph, args.generate, args.length, np.random.default_rng(args.seed or 0))
     else:
         routes = read_routes(args.routes, graph)
     turns = None
@@ -65,7 +67,7 @@ def main() -> None:
         accuracy[name] = top1_accuracy(localizer.locate(inputs.query[routes], turns), routes)
     settings = {
         "embeddings": _text(args.embeddings), "graph": _text(args.graph or args.embeddings), "places": len(graph),
-        "routes": _text(args.routes), "generated": args.generate, "seed": args.seed if args.generate else None, "count": len(routes),
+        "routes": _text(args.routes), "generated": args.generate, "seed": (args.seed or 0) if args.generate else None, "count": len(routes),
         "length": routes.shape[1], "turns": args.turns, "keep_percent": args.keep, "localizer": args.localizer, "metric": inputs.metric,
         "unlabelled": _text(args.unlabelled),
     }  # fmt: skip
@@ -93,12 +95,12 @@ def _parser() -> argparse.ArgumentParser:
         "places along the roads of its map; or a published .mat (default: the graph in the file of embeddings)")  # fmt: skip
     add("--locations", type=Path, metavar="CSV", help="the places in the order of the rows, for headings and drawing")
     add("--metric", choices=METRICS, help="cosine: embeddings are normalised first; euclidean: as they are (default: what the file "
-        "names, else euclidean)")  # fmt: skip
+        "names; else cosine for .npz, euclidean for .mat)")  # fmt: skip
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--routes", type=Path, metavar="FILE", help="published .mat (places from 1); or CSV or .npz (places from 0)")
     source.add_argument("--generate", type=count, metavar="N", help="N random routes instead, of --length places, by --seed")
     add("--length", type=count, metavar="L", help="with --generate: places of a route")
-    add("--seed", type=seed, default=0, help="with --generate (default 0)")
+    add("--seed", type=seed, help="with --generate (default 0)")
     add("--save-routes", type=Path, metavar="FILE", help="write the routes there (.npz or CSV, places from 0)")
     add("--turns", metavar="FILE", help="use observed turns: a file, or the word `headings` to take them from the places' headings")
     add("--keep", type=float, default=100.0, metavar="PERCENT", help="of more than 100 candidates, how many survive a step (default 100)")

@@ -35,14 +35,14 @@ def read_inputs(embeddings: Path, graph: Path | None = None, locations: Path | N
     Args:
         graph: CSV of edges, folder of an area, or a published .mat; None: what the file of embeddings holds.
         locations: CSV of the places in the order of the rows, for positions and headings.
-        metric: `cosine` normalises the embeddings; None: what the file names, else `euclidean`.
+        metric: `cosine` normalises the embeddings; None: what the file says (see `read_places`).
         unlabelled: file of embeddings of the same model, of whose panoramas the places are not used.
 
     Raises:
         InputError: a file is missing or damaged, or they are not of the same places.
     """
     places = read_places(embeddings, locations)
-    metric = metric or places.metric or "euclidean"
+    metric = metric or places.metric
     heading_deg, xy, area, city = places.heading_deg, places.xy, None, None
     if graph is None:
         if places.graph is None:

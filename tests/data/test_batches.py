@@ -165,6 +165,38 @@ def test_training_points_keep_their_order(root):
     assert all(r == sorted(r) and r[-1] >= 100 for r in rank)
 
 
+@pytest.mark.parametrize("points", [160, 150])
+def test_points_are_dropped_where_the_area_stores_no_others(root, points):
+    """It stores 160: others take the places of the dropped ones as far as there are any, then copies; the first are kept in order."""
+    places = PlaceBatches(root, ["small/three"], model(points=points), CPU, AugmentationConfig(**{**OFF, "point_drop": 0.25}))
+    stored = torch.from_numpy(np.array(places.areas[0].cloud_index)).long()
+    chosen = places._points(places.areas[0], np.arange(4), torch.Generator().manual_seed(0))
+    kept = round(160 / 1.25)
+    assert chosen.shape == (4, points)
+    for row, own in zip(chosen, stored, strict=True):
+        position = [(own == i).nonzero()[0].item() for i in row]
+        assert len(set(position)) == kept and position[:kept] == sorted(position[:kept])
+        assert position[kept:] == position[: points - kept]
+    others = places._points(places.areas[0], np.arange(4), torch.Generator().manual_seed(1))
+    assert not torch.equal(chosen, others)
+
+
+def test_a_city_is_shared_by_models_that_read_the_same_of_it(root):
+    """Other tiles, points or graphs are loaded anew."""
+    cities = {}
+
+    def city(**sizes):
+        return PlaceBatches(root, ["small/three"], model(**sizes), CPU, cities=cities).cities[0]
+
+    first, published = city(), model()
+    published.preprocessing = "published"
+    assert city() is first is city(points=64) and len(cities) == 1
+    assert city(polar=True) is not first and city(polar=True).cut_tile.grid.shape != first.cut_tile.grid.shape
+    assert not hasattr(city(tile=False), "cut_tile") and not hasattr(city(cloud=False), "points") and hasattr(city(), "points")
+    assert PlaceBatches(root, ["small/three"], published, CPU, cities=cities).cities[0] is not first
+    assert city() is first and len(cities) == 5
+
+
 def test_point_jitter_and_shift(root):
     plain = PlaceBatches(root, ["tower/one"], model(), CPU).batch(np.arange(12))
     still = {**OFF, "point_jitter_m": 0.5}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.projection import EARTH_RADIUS_M, Projection
+from data.projection import EARTH_RADIUS_M, Projection, great_circle_m
 
 MANHATTAN = (40.7424436, -73.9816155)  # origin of the published coordinates
 
@@ -47,3 +47,14 @@ def test_published_coordinates(shared_data, area):
     assert (degrees[0] == metres[0]).all() and len(x) == 5000
     assert np.abs(x - metres[1]).max() < 1e-6
     assert np.abs(y + metres[2]).max() < 1e-6  # the published second number is minus north
+
+
+def test_distances_on_the_globe():
+    """A degree of a meridian; places near each other, where the projection says so, too; over the antimeridian; the antipodes."""
+    degree = np.radians(1) * EARTH_RADIUS_M
+    assert great_circle_m([10.0, 0.0, 0.0], [20.0, 179.5, 0.0], [11.0, 0.0, 0.0], [20.0, -179.5, 180.0]) == pytest.approx(
+        [degree, degree, 180 * degree]
+    )
+    lat, lon = Projection(*MANHATTAN).inverse(300.0, -400.0)
+    assert great_circle_m(*MANHATTAN, lat, lon) == pytest.approx(500, abs=1e-2)
+    assert great_circle_m(*MANHATTAN, 40.44234695, -79.97231925) == pytest.approx(505_000, rel=0.01)  # Pittsburgh

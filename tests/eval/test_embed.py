@@ -57,8 +57,10 @@ def test_precision_is_the_one_asked_for(loaded, datasets):
 
 def test_files_of_an_area(loaded, tmp_path):
     config, model = loaded
-    metrics = evaluate_area(model, config, "tiny/test", CPU, tmp_path / "out")
-    assert json.loads((tmp_path / "out/metrics.json").read_text()) == metrics | {"made_by": "eval.evaluate"}
+    metrics = evaluate_area(model, config, "tiny/test", CPU, tmp_path / "out", {"name": "best"})
+    written = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert {key: written[key] for key in metrics} == metrics and written["checkpoint"] == {"name": "best"}
+    assert written.keys() - metrics.keys() == {"checkpoint", "code", "data", "made_by"}
     with np.load(tmp_path / "out/embeddings.npz", allow_pickle=False) as archive:
         arrays = dict(archive)
     pickled = pickle.loads((tmp_path / "out/embeddings.pkl").read_bytes())

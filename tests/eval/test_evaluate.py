@@ -7,10 +7,12 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from eval import evaluate
 from eval.embeddings import read_places
 from eval.metrics import retrieval_metrics
+from eval.routes.inputs import read_inputs
 
 
 @pytest.fixture
@@ -39,7 +41,8 @@ def test_a_run_and_its_stored_embeddings_agree(call, run, tmp_path):
                                      "within_50m", "mean_error_m", "median_error_m"]  # fmt: skip
     assert found["tiny/test"]["queries"] == found["tiny/test"]["references"] == 11
     folder = run / "evaluation/tiny/test"
-    assert json.loads((folder / "metrics.json").read_text()) == found["tiny/test"] | {"made_by": "eval.evaluate"}
+    written = json.loads((folder / "metrics.json").read_text())
+    assert {key: written[key] for key in found["tiny/test"]} == found["tiny/test"]
     call("--embeddings", folder / "embeddings.npz", "--json", tmp_path / "file.json")
     assert json.loads((tmp_path / "file.json").read_text()) == {"embeddings": found["tiny/test"]}
 
@@ -50,9 +53,45 @@ def test_areas_and_checkpoint_can_be_chosen(call, run, tmp_path):
     assert status == 0 and "checkpoint last of epoch 2" in out
     found = json.loads(file.read_text())
     assert {area: metrics["queries"] for area, metrics in found.items()} == {"tiny/validation": 12, "tiny/more": 10}
-    last = np.load(run / "evaluation/tiny/more/embeddings.npz")["query"]
+    assert not (run / "evaluation").exists()
     call("--run", run, "--device", "cpu", "--areas", "tiny/more")
-    assert not np.allclose(last, np.load(run / "evaluation/tiny/more/embeddings.npz")["query"])
+    last, best = (np.load(run / folder / "tiny/more/embeddings.npz")["query"] for folder in ("evaluation-last", "evaluation"))
+    assert not np.allclose(last, best)
+
+
+def test_metrics_say_what_was_measured(call, run, datasets, tmp_path):
+    """The checkpoint by its hash, which its header says, too; the code; and the data, whose hash changes with any file."""
+    root = shutil.copytree(datasets, tmp_path / "datasets")
+    (run / "config.yaml").write_text((run / "config.yaml").read_text().replace(str(datasets), str(root)))
+
+    def measure(*arguments, folder="evaluation"):
+        assert call("--run", run, "--device", "cpu", *arguments)[0] == 0
+        return json.loads((run / folder / "tiny/test/metrics.json").read_text())
+
+    best, last = measure(), measure("--checkpoint", "last", folder="evaluation-last")
+    with safe_open(run / "checkpoints/best.safetensors", "pt") as file:
+        assert best["checkpoint"] == {"name": "best", "epoch": 1, "sha256": json.loads(file.metadata()["info"])["sha256"]}
+    assert (last["checkpoint"]["name"], last["checkpoint"]["epoch"]) == ("last", 2)
+    assert last["checkpoint"]["sha256"] != best["checkpoint"]["sha256"] and last["data"] == best["data"] == measure()["data"]
+    assert best["data"]["area"] == "tiny/test" and best["data"]["map"] == {"file": "none", "sha256": "0"}
+    assert len(best["code"]["sources_sha256"]) == 64 and {len(best["code"]["commit"] or "0" * 40)} <= {40, 46}
+    panoramas = np.load(root / "tiny/test/panoramas.npy")
+    panoramas[3, 0, 0, 0] ^= 1
+    np.save(root / "tiny/test/panoramas.npy", panoramas)
+    changed = measure()["data"]
+    assert changed["area_sha256"] != best["data"]["area_sha256"] and changed["map_sha256"] == best["data"]["map_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [(("--run", "RUN", "--metric", "cosine"), "--metric is for --embeddings"),
+     (("--run", "RUN", "--locations", "a.csv"), "--locations is for --embeddings"),
+     (("--embeddings", "a.npz", "--areas", "tiny/test"), "--areas is for --run"),
+     (("--embeddings", "a.npz", "--checkpoint", "last"), "--checkpoint is for --run"),
+     (("--embeddings", "a.npz", "--device", "cpu"), "--device is for --run")],
+)  # fmt: skip
+def test_options_that_nothing_would_read(refusal, run, arguments, option):
+    assert option in refusal(*(run if a == "RUN" else a for a in arguments))
 
 
 @pytest.mark.parametrize("kind", ["float32", "float64", "float16"])
@@ -65,6 +104,17 @@ def test_files_of_embeddings_with_and_without_positions(pair, tmp_path, kind):
     places = read_places(write(tmp_path / "a.npz", **pair, x=x, y=y, more=np.zeros(3)))
     with_metres = retrieval_metrics(places.query, places.reference, places.xy)
     assert with_metres == retrieval_metrics(*tensors, np.column_stack([x, y]))
+
+
+@pytest.mark.parametrize(("said", "expected"), [({}, "cosine"), ({"metric": "euclidean"}, "euclidean"), ({"metric": "cosine"}, "cosine")])
+def test_a_file_is_compared_alike_by_all_commands(call, pair, tmp_path, said, expected):
+    """What the file says, else cosine; lengths of embeddings that differ show which it was."""
+    path = write(tmp_path / "a.npz", **{k: v * np.arange(1, 31, dtype=np.float32)[:, None] for k, v in pair.items()}, **said)
+    call("--embeddings", path, "--json", tmp_path / "a.json")
+    call("--embeddings", path, "--json", tmp_path / "b.json", "--metric", expected)
+    assert (tmp_path / "a.json").read_text() == (tmp_path / "b.json").read_text()
+    (tmp_path / "g.csv").write_text("from,to\n" + "\n".join(f"{i},{i + 1}" for i in range(29)))
+    assert read_inputs(path, tmp_path / "g.csv").metric == expected
 
 
 def test_positions_from_a_table(call, refusal, pair, tmp_path):

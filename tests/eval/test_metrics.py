@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from data.projection import great_circle_m
 from eval import metrics
 from eval.embeddings import read_places
 from eval.metrics import rank_references, retrieval_metrics, table
@@ -132,3 +133,19 @@ def test_euclidean_ranks_against_a_loop(n):
         distance = np.linalg.norm(query[i].double().numpy() - reference.double().numpy(), axis=1)
         assert rank[i] == sum(distance[j] <= distance[i] for j in range(n) if j != i)
         assert distance[nearest[i]] == distance.min()
+
+
+def test_metres_are_measured_within_a_city():
+    """Four places in each of two cities, at the same local coordinates; queries find themselves, a neighbour, or the other city."""
+    xy = np.tile([[0.0, 0.0], [8.0, 0.0], [30.0, 0.0], [0.0, 40.0]], (2, 1))
+    city = np.repeat([3, 5], 4)
+    lat_lon = np.concatenate([np.full((4, 2), (40.74, -73.98)), np.full((4, 2), (40.44, -79.97))])
+    found = np.array([0, 0, 6, 7, 4, 4, 2, 3])
+    query = torch.eye(8)[torch.from_numpy(found)]
+    metrics = retrieval_metrics(query, torch.eye(8), xy, city=city, lat_lon=lat_lon)
+    assert metrics["within_10m"] == metrics["within_50m"] == 50
+    assert metrics["mean_error_m"] == pytest.approx((8 + 8 + 4 * great_circle_m(*lat_lon[0], *lat_lon[7])) / 8)
+    overlapping = retrieval_metrics(query, torch.eye(8), xy, city=city, lat_lon=np.tile([(40.74, -73.98)], (8, 1)))
+    assert overlapping["within_50m"] == 50 and overlapping["mean_error_m"] == pytest.approx((8 + 8 + 4 * 50) / 8)
+    one = retrieval_metrics(query, torch.eye(8), xy, city=np.zeros(8, int), lat_lon=lat_lon)
+    assert one == retrieval_metrics(query, torch.eye(8), xy) and one["within_10m"] == 100

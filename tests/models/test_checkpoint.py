@@ -8,9 +8,9 @@ import torch
 
 from config.reader import to_yaml
 from config.schema import Config, DataConfig, PanoramaConfig
-from models.checkpoint import load_run, load_weights, read_checkpoint, save_checkpoint
+from models.checkpoint import load_run, load_weights, read_checkpoint, save_checkpoint, without_pretraining
 from models.model import build_model
-from utils.errors import InputError
+from utils.errors import NO_SPACE, InputError
 
 CPU = torch.device("cpu")
 
@@ -132,3 +132,76 @@ def test_foreign_safetensors_are_refused(tmp_path):
     for metadata in (None, {"info": "{"}, {"info": "[1]"}, {"info": "3"}, {"format": "pt"}):
         save_file({"a": torch.ones(1)}, tmp_path / "a.safetensors", metadata)
         assert "damaged, or not one of our checkpoints" in refusal(read_checkpoint, tmp_path / "a.safetensors")
+
+
+def test_every_flipped_byte_is_noticed(tmp_path):
+    """Of the header, the info, the checksum and the tensors; a byte of an unused key or of spaces may change nothing that is read."""
+    path, tensors = tmp_path / "a.safetensors", {"weight": torch.arange(6.0).view(2, 3), "steps": torch.tensor(7)}
+    save_checkpoint(path, tensors, {"epoch": 3, "best_recall": 12.5})
+    content = path.read_bytes()
+    for at in range(len(content)):
+        flipped = bytearray(content)
+        flipped[at] ^= 1
+        path.write_bytes(flipped)
+        try:
+            found, info = read_checkpoint(path)
+        except InputError as error:
+            assert "\n" not in str(error)
+            continue
+        assert all(torch.equal(found[k], v) for k, v in tensors.items()) and found.keys() == tensors.keys()
+        assert info["epoch"] == 3 and info["best_recall"] == 12.5
+
+
+def test_headers_that_ask_for_too_much(tmp_path):
+    from safetensors.torch import save_file
+
+    path = tmp_path / "a.safetensors"
+    for info in ("[" * 100_000, '{"a":' * 50_000, '{"epoch": 1' + "0" * 5000 + "}"):
+        save_file({"a": torch.ones(1)}, path, {"info": info})
+        assert "damaged, or not one of our checkpoints" in refusal(read_checkpoint, path)
+    path.write_bytes((2**40).to_bytes(8, "little") + b"{}")
+    assert "damaged, or not one of our checkpoints" in refusal(read_checkpoint, path)
+
+
+@pytest.mark.parametrize("value", [torch.full((2, 3), torch.nan), torch.full((2, 3), torch.inf), torch.ones(2, 3).int(),
+                                   torch.ones(2, 3, dtype=torch.complex64), torch.ones(2, 3, dtype=torch.bool),
+                                   torch.full((2, 3), 1e300, dtype=torch.float64)])  # fmt: skip
+def test_weights_that_a_network_cannot_have(value):
+    model = torch.nn.Linear(3, 2)
+    before = model.weight.clone()
+    assert "x: weight holds" in refusal(load_weights, model, {"weight": value, "bias": torch.ones(2)}, "x")
+    assert torch.equal(model.weight, before)
+    load_weights(model, {"weight": torch.ones(2, 3).half(), "bias": torch.ones(2)}, "x")
+
+
+def test_a_full_disk_keeps_the_old_checkpoint(tmp_path):
+    """The library that writes hides the system's error; here a limit on the size of files stands for the disk."""
+    import resource
+    import signal
+
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, {"a": torch.ones(2)}, {"epoch": 1})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OSError) as caught:
+            save_checkpoint(path, {"a": torch.zeros(1_000_000)}, {"epoch": 2}, tmp_path / "previous.safetensors")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.errno in NO_SPACE and caught.value.filename
+    assert read_checkpoint(path)[1] == {"epoch": 1} and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("epoch", ["abc", -1, 2.5, None, True, [1], {}, "x" * 10_000])
+def test_a_run_whose_epoch_is_none(run, epoch):
+    path = run / "checkpoints/last.safetensors"
+    save_checkpoint(path, read_checkpoint(path)[0], {"epoch": epoch})
+    message = refusal(load_run, run, "last", CPU)
+    assert message.startswith(f"{path}: its epoch is") and len(message) < 400
+
+
+def test_a_pretrained_model_is_told_by_its_weights_alone(run, config):
+    """`without_pretraining` leaves the configuration that it is given as it is."""
+    config.model.panorama.weights = "imagenet"
+    assert without_pretraining(config).model.panorama.weights == "none" and config.model.panorama.weights == "imagenet"

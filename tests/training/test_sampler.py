@@ -81,6 +81,14 @@ def test_nearest_against_brute_force(n, count):
         assert found[i].tolist() == order[:count]
 
 
+def test_nearest_of_places_on_one_spot():
+    """None is its own neighbour, also where more places than are asked for lie on its spot; a single place has none."""
+    found = _nearest(np.zeros((40, 2)), np.zeros(40, int), 8)
+    assert found.shape == (40, 8) and (found != np.arange(40)[:, None]).all()
+    assert all(len(set(row)) == 8 for row in found.tolist())
+    assert _nearest(np.zeros((1, 2)), np.zeros(1, int), 8).shape == (1, 0)
+
+
 def test_a_small_city_is_not_filled_up_with_places_of_another():
     xy, group = np.random.default_rng(0).random((20, 2)) * 100, np.repeat([0, 1], [17, 3])
     clumps = ClumpSampler(xy, group, 4, 4, 0)._clumps(np.arange(19, -1, -1))

@@ -17,6 +17,7 @@ from eval import evaluate
 from models.checkpoint import load_run, read_checkpoint
 from models.model import build_model
 from tests.training.tiny import write_recipe
+from training import state
 from training import train as module
 from training.losses import matching_loss
 from training.train import learning_rate, train
@@ -62,14 +63,14 @@ def within_an_epoch(monkeypatch):
 
 def before_the_last_checkpoint(monkeypatch):
     """The third epoch's line and perhaps its best checkpoint are written already."""
-    original = module.save_checkpoint
+    original = state.save_checkpoint
 
-    def save(path, tensors, info):
+    def save(path, tensors, info, previous=None):
         if path.stem == "last" and info["epoch"] == 3:
             interrupt()
-        original(path, tensors, info)
+        original(path, tensors, info, previous)
 
-    monkeypatch.setattr(module, "save_checkpoint", save)
+    monkeypatch.setattr(state, "save_checkpoint", save)
 
 
 def interrupt():
@@ -140,7 +141,7 @@ def test_a_name_is_used_once_and_the_newest_is_resumed(tile_only):
 def test_a_run_holds_its_resolved_configuration(tile_only):
     run = train(tile_only, CPU)
     assert read_config(run / "config.yaml") == tile_only
-    assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["best.safetensors", "last.safetensors"]
+    assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["best.safetensors", "last.safetensors", "previous.safetensors"]
     assert len(list(run.glob("events.out.tfevents.*"))) == 1 and not list(run.rglob("*.partial-*"))
 
 
@@ -153,7 +154,7 @@ def test_the_best_checkpoint_follows_the_validation_recall(tile_only, monkeypatc
     scripted = iter(r if isinstance(r, tuple) else (r, 50) for r in recalls)
     weights, embed = [], module.embed_places
 
-    def measure(query, reference, xy):
+    def measure(query, reference, xy, **cities):
         return dict(zip(("recall@1", "recall@10"), next(scripted), strict=True)) | {"median_error_m": 1.0}
 
     def remember(model, *args):
@@ -283,8 +284,9 @@ def test_the_commands_end_to_end(tmp_path, datasets, capsys):
     assert head.split()[:3] == ["area", "places", "R@1"] and row.split()[:2] == ["tiny/test", "11"]
     folder = run / "evaluation/tiny/test"
     assert sorted(p.name for p in folder.iterdir()) == ["embeddings.npz", "embeddings.pkl", "metrics.json"]
-    expected = json.loads((folder / "metrics.json").read_text())
-    assert expected.pop("made_by") == "eval.evaluate"
+    measured = json.loads((folder / "metrics.json").read_text())
+    expected = {key: value for key, value in measured.items() if key not in ("checkpoint", "code", "data", "made_by")}
+    assert measured["checkpoint"].keys() == {"name", "epoch", "sha256"} and measured["checkpoint"]["name"] == "best"
 
     command(evaluate.main, "--run", run, "--device", "cpu", "--json", tmp_path / "run.json")
     assert json.loads((tmp_path / "run.json").read_text()) == {"tiny/test": expected}

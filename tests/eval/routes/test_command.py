@@ -53,7 +53,8 @@ def test_generated_routes_and_what_is_written(call, files, tmp_path):
     for routes in (out["r.npz"], out["r.csv"]):
         call(*options(files, routes=routes, turns="headings", keep=50, json=tmp_path / "b.json"))
         assert json.loads((tmp_path / "b.json").read_text())["top1_accuracy"] == found["top1_accuracy"]
-    call(*options(files, **wanted, metric="cosine", json=tmp_path / "b.json"))
+    assert found["metric"] == "cosine"
+    call(*options(files, **wanted, metric="euclidean", json=tmp_path / "b.json"))
     assert json.loads((tmp_path / "b.json").read_text())["top1_accuracy"] != found["top1_accuracy"]
 
 

@@ -1,0 +1,77 @@
+"""What nothing would read is refused in recipes; what is read, or left at its default, is not."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import zoo
+from config.schema import read_config
+from config.unread import POOLS, refuse_unread
+from models.registry import FUSIONS
+from training import train as module
+from utils.errors import InputError, run_command
+
+RECIPES = sorted((Path(__file__).resolve().parents[2] / "config").glob("*.yaml"))
+DATA = "name: a\ndata: {train: [c/train], validation: [c/validation], test: [c/test]}\n"
+BOTH = DATA + "model: {panorama: {}, tile: {}, cloud: {}, fusion: concat}\n"
+
+
+@pytest.fixture
+def read(tmp_path):
+    (tmp_path / "recipe.yaml").write_text(BOTH)
+    return lambda *overrides: read_config(tmp_path / "recipe.yaml", overrides)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_our_recipes_set_nothing_in_vain(path):
+    refuse_unread(read_config(path))
+
+
+def test_variants_of_the_comparison_set_nothing_in_vain():
+    for named in zoo.variants().values():
+        for overrides in named.values():
+            refuse_unread(read_config(Path("config/zoo.yaml"), overrides))
+
+
+def test_every_fusion_of_features_says_what_it_pools():
+    assert set(POOLS) == {name for name, entry in FUSIONS.items() if entry.reads == "features"}
+
+
+NO_CLOUD = ("model.cloud=null", "model.fusion=null")
+BUILDINGS = ("model.cloud.encoder=buildings",)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "unread", "harmless"),
+    [
+        ((), "loss.margin=0.3", "loss.temperature=0.2"),
+        (("loss.name=triplet",), "loss.temperature=0.3", "loss.margin=0.2"),
+        (NO_CLOUD, "augmentation.point_drop=0.3", "augmentation.erase=0"),
+        (NO_CLOUD, "augmentation.point_jitter_m=1", "augmentation.point_jitter_m=null"),
+        (BUILDINGS, "augmentation.point_drop=0", "augmentation.shift_m=1"),
+        (("model.fusion=pixel_to_point",), "model.tile.pooling=gem", "model.cloud.pooling=gem"),
+        (("model.fusion=pixel_to_point", "model.tile.polar=true"), "model.tile.sectors=8", "model.cloud.sectors=8"),
+        (("model.fusion=point_to_pixel",), "model.cloud.pooling=gem", "model.tile.pooling=gem"),
+        (("model.fusion=2to3",), "model.cloud.pooling=gem", "model.cloud.features=64"),
+        (("model.fusion=3to2",), "model.tile.pooling=safa", "model.tile.height=64"),
+        (("model.fusion=3to2",), "model.tile.head=linear", "model.head=linear"),
+        (("model.fusion=cross_attention",), "model.cloud.head=mlp", "model.cloud.pooling=mean"),
+    ],
+)
+def test_what_nothing_reads_is_named(read, overrides, unread, harmless):
+    refuse_unread(read(*overrides, harmless))
+    key = unread.partition("=")[0]
+    with pytest.raises(InputError) as caught:
+        refuse_unread(read(*overrides, unread))
+    message = str(caught.value)
+    assert message.startswith(f"{key} is ") and message.endswith(f"nothing reads it; leave it out ({key}=null)") and "\n" not in message
+    refuse_unread(read(*overrides, unread, f"{key}=null"))
+
+
+def test_the_training_refuses_it_before_it_looks_at_data(monkeypatch, tmp_path, capsys):
+    (tmp_path / "recipe.yaml").write_text(BOTH)
+    monkeypatch.setattr(sys, "argv", ["train", str(tmp_path / "recipe.yaml"), "loss.margin=1"])
+    with pytest.raises(SystemExit):
+        run_command(module.main)
+    assert capsys.readouterr().err.startswith("error: loss.margin is 1.0, but loss.name is infonce")

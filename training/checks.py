@@ -1,0 +1,74 @@
+"""Whether there is anything to learn from: pictures and maps that show something, and places to tell apart."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from config.schema import Config
+from data.batches import PlaceBatches
+from training.losses import same_places
+from training.sampler import ClumpSampler
+from utils.errors import InputError
+
+LOOKED_AT = 64  # places of an area, spread over all of it
+ONE_COLOUR = 4 / 255  # values nearer than this are one colour: a black picture that was compressed is not quite black
+SAME = 1e-6  # components of normalised embeddings nearer than this are the same
+
+
+def refuse_nothing_to_learn(config: Config, training: PlaceBatches, others: list[PlaceBatches], sampler: ClumpSampler) -> None:
+    """Looks at what the model would see of each area, and at the batches of the first epoch; says what is odd.
+
+    Args:
+        training: the training places without augmentation.
+        others: validation and test places, of which nothing is refused.
+
+    Raises:
+        InputError: nothing can be learned from a training area (its panoramas, or its maps, show one colour), or no batch has a pair of
+            places that differ.
+    """
+    for places in (training, *others):
+        for number, area in enumerate(places.areas):
+            rows = np.flatnonzero(places.area_of == number)
+            shown = rows[np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(int)]
+            batch = places.batch(shown)
+            blank = {"panoramas": _one_colour(batch.panorama)} | ({} if batch.tile is None else {"map tiles": _one_colour(batch.tile)})
+            for what, count in blank.items():
+                if not count:
+                    continue
+                found = f"{area.path}: {count:,} of {len(shown):,} {what} looked at show one colour each"
+                alone = what == "panoramas" or config.model.cloud is None
+                if places is training and count == len(shown) and alone:
+                    raise InputError(f"{found}; there is nothing to learn from: look at them "
+                                     "(python -m data.prepare preview) and build the area again")  # fmt: skip
+                print(f"note: {found}")
+    _refuse_no_negatives(config, training, sampler)
+
+
+def _one_colour(images: Tensor) -> int:
+    """How many of some images (B, 3, H, W) show one colour alone."""
+    pixels = images.flatten(2)
+    return int(((pixels.amax(2) - pixels.amin(2)).amax(1) <= ONE_COLOUR).sum())
+
+
+def _refuse_no_negatives(config: Config, places: PlaceBatches, sampler: ClumpSampler) -> None:
+    xy, city, radius_m = torch.from_numpy(places.xy), torch.from_numpy(places.city_of), config.loss.same_place_m
+    batches = sampler.epoch(0)
+    without = sum(bool(same_places(xy[indices], city[indices], radius_m).all()) for indices in map(torch.from_numpy, batches))
+    if without == len(batches):
+        raise InputError(f"loss.same_place_m is {radius_m:g}, and in no batch two places lie farther apart: none is another's negative, "
+                         "and there is nothing to learn; lower it, or train on places farther apart")  # fmt: skip
+    if without:
+        print(f"note: in {without:,} of {len(batches):,} batches no two places lie loss.same_place_m ({radius_m:g} m) apart; "
+              "nothing is learned from them")  # fmt: skip
+
+
+def note_collapse(query: Tensor, reference: Tensor) -> bool:
+    """Says so where all queries, or all references, (N, D) have one and the same embedding; whether they have."""
+    for what, embeddings in (("panoramas", query), ("maps", reference)):
+        embeddings = functional.normalize(embeddings)
+        if len(embeddings) > 1 and (embeddings - embeddings[0]).abs().max() < SAME:
+            print(f"note: all {what} of the validation have the same embedding: the model tells nothing apart; "
+                  "lower training.learning_rate, or look at the data")  # fmt: skip
+            return True
+    return False

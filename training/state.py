@@ -1,0 +1,152 @@
+"""What a run leaves on disk to go on from: how an epoch is written, and from which checkpoint training goes on."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from models.checkpoint import epoch_of, load_weights, read_checkpoint, save_checkpoint, weights_of_model
+from models.model import GroundToMap
+from utils.atomic import atomic_file
+from utils.errors import InputError
+
+ADAM = {"step", "exp_avg", "exp_avg_sq"}
+
+
+@dataclass
+class State:
+    """A checkpoint to go on from."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    epoch: int  # finished epochs
+    best_recall: float
+    validation: dict[str, float]
+
+
+def checkpoint_path(run: Path, name: str) -> Path:
+    """Of a run's checkpoint: best, last, or previous (the last but one)."""
+    return run / "checkpoints" / f"{name}.safetensors"
+
+
+def read_state(run: Path, epochs: int) -> State | None:
+    """The last checkpoint of a run of so many epochs, or the one before where the last is damaged; None where the run was stopped in its
+    first epoch.
+
+    Raises:
+        InputError: both are damaged; or gone, though there is a best one of more than the first epoch, or a converted one.
+    """
+    damage = []
+    for name in ("last", "previous"):
+        path = checkpoint_path(run, name)
+        if path.is_file():
+            try:
+                tensors, info = read_checkpoint(path)
+                state = _state(path, tensors, info, epochs)
+            except InputError as error:
+                damage.append(str(error))
+                continue
+            if damage:
+                print(f"{damage[0]}; going on from {path.name}, epoch {state.epoch}")
+            return state
+    best, remedy = checkpoint_path(run, "best"), "start the training again under another name"
+    if damage:
+        if best.is_file():
+            remedy += f", or evaluate {best.name} (python -m eval.evaluate --run {run})"
+        raise InputError(f"{damage[0]}; no other checkpoint to go on from: {remedy}")
+    if best.is_file() and epoch_of(read_checkpoint(best)[1], best) != 1:
+        raise InputError(f"{checkpoint_path(run, 'last')}: no such checkpoint, though {best.name} is there; put it back, or {remedy}")
+    return None
+
+
+def restore(state: State, model: GroundToMap, optimizer: torch.optim.Optimizer) -> None:
+    """Loads a checkpoint into model and optimizer.
+
+    Raises:
+        InputError: it is of another model, or was edited.
+    """
+    load_weights(model, weights_of_model(state.tensors), state.path)
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    entries: dict[int, dict[str, Tensor]] = {}
+    for key, value in state.tensors.items():
+        if key.startswith("optimizer."):
+            index, _, name = key.removeprefix("optimizer.").partition(".")
+            known = index.isdecimal() and int(index) < len(parameters) and name in ADAM
+            if not known or value.dtype != torch.float32 or value.shape != (() if name == "step" else parameters[int(index)].shape):
+                raise InputError(f"{state.path}: {key} is {value.dtype}{tuple(value.shape)}, not what the optimizer keeps of this model; "
+                                 "the file was edited, take the original")  # fmt: skip
+            if not value.isfinite().all() or (name != "exp_avg" and (value < 0).any()):
+                raise InputError(f"{state.path}: {key} holds numbers that no optimizer keeps; the file was edited, take the original")
+            entries.setdefault(int(index), {})[name] = value
+    if any(entry.keys() != ADAM for entry in entries.values()) or not entries:
+        raise InputError(f"{state.path}: lacks what the optimizer keeps; the file was edited, take the original")
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": entries})
+
+
+def keep_best(run: Path, state: State) -> float:
+    """Best score so far. Where the best checkpoint is gone or damaged, the one that the run goes on from takes its place."""
+    best = checkpoint_path(run, "best")
+    try:
+        read_checkpoint(best)
+    except InputError as error:
+        print(f"{error}; the best checkpoint is now that of epoch {state.epoch} or better")
+        recall = score(state.validation)
+        info = {"epoch": state.epoch, "best_recall": recall, "validation": state.validation}
+        save_checkpoint(best, {k: v for k, v in state.tensors.items() if k.startswith("model.")}, info)
+        return recall
+    return state.best_recall
+
+
+def score(recall: dict[str, float]) -> float:
+    """What the best checkpoint has most of: recall@1 of the validation; small areas tie there, and recall@10 decides."""
+    return recall["recall@1"] + 1e-3 * recall["recall@10"]
+
+
+def save_epoch(run: Path, model: GroundToMap, optimizer: torch.optim.Optimizer, info: dict, is_best: bool, keep: bool) -> None:
+    """Writes the checkpoints of an epoch.
+
+    Args:
+        info: epoch, best_recall, validation.
+        is_best: also as the best one.
+        keep: the last one becomes the previous one; false where it is damaged.
+
+    Raises:
+        InputError: the model has diverged.
+        OSError: the disk is full; the checkpoint before is whole.
+    """
+    weights = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    tensors = weights | {
+        f"optimizer.{i}.{name}": torch.as_tensor(value)
+        for i, entry in optimizer.state_dict()["state"].items() for name, value in entry.items()
+    }  # fmt: skip
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise InputError(f"{name} is not finite after epoch {info['epoch']}; lower training.learning_rate or set "
+                             "training.precision=float32")  # fmt: skip
+    if is_best:
+        save_checkpoint(checkpoint_path(run, "best"), weights, info)
+    save_checkpoint(checkpoint_path(run, "last"), tensors, info, checkpoint_path(run, "previous") if keep else None)
+
+
+def keep_lines(path: Path, epochs: int) -> None:
+    """Drops the lines (one an epoch) of epochs that will be trained again, and what was cut off or damaged."""
+    if path.is_file():
+        lines = {}
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                lines.setdefault(json.loads(line)["epoch"], line)
+            except (ValueError, TypeError, KeyError, RecursionError):
+                continue
+        with atomic_file(path) as temporary:
+            temporary.write_text("".join(f"{lines[epoch]}\n" for epoch in range(1, epochs + 1) if epoch in lines))
+
+
+def _state(path: Path, tensors: dict[str, Tensor], info: dict, epochs: int) -> State:
+    epoch, best, validation = epoch_of(info, path), info.get("best_recall"), info.get("validation")
+    numbers = [best, *(validation.get(k) for k in ("recall@1", "recall@10"))] if isinstance(validation, dict) else [None]
+    if not 1 <= epoch <= epochs or not all(type(v) in (int, float) and -1e6 < v < 1e6 for v in numbers):
+        raise InputError(f"{path}: does not say its epoch (1 to {epochs}), best_recall and validation in numbers; "
+                         "the file was edited, take the original")
+    return State(path, tensors, epoch, best, validation)
