@@ -14,6 +14,7 @@ from torch import Tensor
 
 from config.schema import Config, read_config
 from models.model import GroundToMap, build_model
+from models.weights import check_header
 from utils.atomic import atomic_file
 from utils.errors import InputError
 
@@ -53,6 +54,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict, str]:
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint; train the run first, or name another run")
     try:
+        check_header(path)
         with safe_open(path, "pt") as file:
             header, tensors = file.metadata() or {}, {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
         info = json.loads(header["info"])

@@ -11,6 +11,7 @@ from data.area import TILE_PIXELS
 from data.osm.classes import CLASSES
 from data.photographs import open_image, to_rgb
 from data.sources.layout import INDEX_HALF_M, Layout
+from utils.arrays import map_array
 from utils.errors import InputError
 from utils.progress import progress
 from utils.tables import shortened
@@ -140,8 +141,6 @@ def _load(path: Path, what: str) -> np.ndarray:
     if not path.is_file():
         raise InputError(f"{path}: no such file; it holds {what}")
     try:
-        return np.lib.format.open_memmap(path, mode="r")
-    except MemoryError:
-        raise
-    except Exception as error:  # a damaged header raises almost anything; what is mapped is never unpickled
+        return map_array(path)
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: not an array ({' '.join(str(error).split())})") from None

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -20,6 +19,7 @@ from config.schema import read_config
 from data import prepare
 from data.area import AREA, Area, write_area
 from data.city import MAP, CityMap
+from data.locations import Locations
 from data.osm.build import build_map
 from data.osm.tile import TileMaker
 from data.sources.streetlearn import IMPORTED_MAP
@@ -380,7 +380,7 @@ def test_the_second_of_two_commands_is_told(refusal, call, city, photographs):
 
 def test_a_reader_in_between_never_mixes_two(city, monkeypatch):
     """The area is replaced after its locations are read and before its arrays are opened; the map after its points."""
-    read, calls = pd.read_csv, []
+    read, calls = Locations.from_csv, []
 
     def late(*args, **options):
         table = read(*args, **options)
@@ -389,7 +389,7 @@ def test_a_reader_in_between_never_mixes_two(city, monkeypatch):
             write_places(CityMap(city), "test", 5, 3)
         return table
 
-    monkeypatch.setattr(pd, "read_csv", late)
+    monkeypatch.setattr(Locations, "from_csv", late)
     with pytest.raises(InputError, match="test: was replaced while it was read"):
         Area(city.parent, "tiny/test")
     assert len(Area(city.parent, "tiny/test")) == 5

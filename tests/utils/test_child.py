@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from utils.child import in_child
+from utils.child import at_most, in_child
 from utils.errors import InputError
 
 
@@ -79,3 +80,17 @@ def test_the_child_ends_with_its_parent(tmp_path):
             return
         time.sleep(0.01)
     pytest.fail("the child lives on")
+
+
+def test_memory_of_a_block_is_bounded_and_free_again_after_it():
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with pytest.raises(MemoryError), at_most(1 << 27):
+        bytearray(1 << 28)
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+    with at_most(1 << 29):
+        assert len(bytearray(1 << 28)) == 1 << 28
+
+
+def test_a_result_that_does_not_fit_into_the_memory_is_no_crash():
+    with pytest.raises(MemoryError):
+        in_child(lambda: bytes(1 << 27), "a file", (1 << 27) + (1 << 25))
