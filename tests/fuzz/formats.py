@@ -81,8 +81,12 @@ def yaml_oddity(data: bytes, rng: random.Random, others: list[bytes]) -> bytes:
     return data + extra if rng.random() < 0.7 else extra + data
 
 
+def _gzip(data: bytes) -> bytes:
+    return gzip.compress(data, 1, mtime=0)  # of no date: the same every time
+
+
 def in_gzip(inner: Mutation) -> Mutation:
-    return lambda data, rng, others: gzip.compress(inner(gzip.decompress(data), rng, [gzip.decompress(o) for o in others]), 1)
+    return lambda data, rng, others: _gzip(inner(gzip.decompress(data), rng, [gzip.decompress(o) for o in others]))
 
 
 def in_bzip2(inner: Mutation) -> Mutation:
@@ -177,7 +181,7 @@ def _zip(entries: list[tuple[str, bytes]], method: int) -> bytes:
     with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w", method) as archive:
         warnings.simplefilter("ignore")  # of names twice
         for name, content in entries:
-            archive.writestr(name, content)
+            archive.writestr(zipfile.ZipInfo(name), content, method)  # of no date: the same every time
     return buffer.getvalue()
 
 
@@ -257,5 +261,5 @@ MAT: list[Mutation] = [*[in_mat(one_of([mat_words, mat_words, *BYTES]))] * 6, OU
 SAFETENSORS: list[Mutation] = [*[in_safetensors(one_of(JSON))] * 6, OUTSIDE]
 PTH: list[Mutation] = [*[in_zip(one_of(BYTES))] * 6, OUTSIDE]
 PNG: list[Mutation] = [*[in_png] * 6, OUTSIDE]
-GZ: list[Mutation] = [*[in_gzip(one_of(XML))] * 6, streams(gzip.compress, gzip.decompress), OUTSIDE]
+GZ: list[Mutation] = [*[in_gzip(one_of(XML))] * 6, streams(_gzip, gzip.decompress), OUTSIDE]
 BZ2: list[Mutation] = [*[in_bzip2(one_of(XML))] * 6, streams(bz2.compress, bz2.decompress), OUTSIDE]
