@@ -81,8 +81,12 @@ def yaml_oddity(data: bytes, rng: random.Random, others: list[bytes]) -> bytes:
     return data + extra if rng.random() < 0.7 else extra + data
 
 
+def _gzip(data: bytes) -> bytes:
+    return gzip.compress(data, 1, mtime=0)  # of no date: the same every time
+
+
 def in_gzip(inner: Mutation) -> Mutation:
-    return lambda data, rng, others: gzip.compress(inner(gzip.decompress(data), rng, [gzip.decompress(o) for o in others]), 1)
+    return lambda data, rng, others: _gzip(inner(gzip.decompress(data), rng, [gzip.decompress(o) for o in others]))
 
 
 def in_bzip2(inner: Mutation) -> Mutation:
@@ -177,7 +181,7 @@ def _zip(entries: list[tuple[str, bytes]], method: int) -> bytes:
     with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w", method) as archive:
         warnings.simplefilter("ignore")  # of names twice
         for name, content in entries:
-            archive.writestr(name, content)
+            archive.writestr(zipfile.ZipInfo(name), content, method)  # of no date: the same every time
     return buffer.getvalue()
 
 
@@ -248,12 +252,14 @@ def _inflated(body: bytes) -> bytes:
         return body
 
 
-JSON: list[Mutation] = [json_tree, json_tree, json_tree, json_tree, json_oddity, *TEXT]
-YAML: list[Mutation] = [yaml_tree, yaml_tree, yaml_tree, yaml_oddity, yaml_oddity, *TEXT]
-NPZ: list[Mutation] = [*[in_zip(one_of(ARRAY))] * 4, *BYTES]
-MAT: list[Mutation] = [*[in_mat(one_of([mat_words, mat_words, *BYTES]))] * 3, *BYTES]
-SAFETENSORS: list[Mutation] = [*[in_safetensors(one_of(JSON))] * 3, *BYTES]
-PTH: list[Mutation] = [*[in_zip(one_of(BYTES))] * 3, *BYTES]
-PNG: list[Mutation] = [in_png, in_png, in_png, *BYTES]
-GZ: list[Mutation] = [*[in_gzip(one_of(XML))] * 4, streams(gzip.compress, gzip.decompress), *BYTES]
-BZ2: list[Mutation] = [*[in_bzip2(one_of(XML))] * 4, streams(bz2.compress, bz2.decompress), *BYTES]
+# Damage to the packing itself is mostly found by its checksum: little of it, much of what lies behind.
+OUTSIDE = one_of(BYTES)
+JSON: list[Mutation] = [*[json_tree] * 8, json_oddity, *TEXT]
+YAML: list[Mutation] = [*[yaml_tree] * 8, yaml_oddity, yaml_oddity, *TEXT]
+NPZ: list[Mutation] = [*[in_zip(one_of(ARRAY))] * 6, OUTSIDE]
+MAT: list[Mutation] = [*[in_mat(one_of([mat_words, mat_words, *BYTES]))] * 6, OUTSIDE]
+SAFETENSORS: list[Mutation] = [*[in_safetensors(one_of(JSON))] * 6, OUTSIDE]
+PTH: list[Mutation] = [*[in_zip(one_of(BYTES))] * 6, OUTSIDE]
+PNG: list[Mutation] = [*[in_png] * 6, OUTSIDE]
+GZ: list[Mutation] = [*[in_gzip(one_of(XML))] * 6, streams(_gzip, gzip.decompress), OUTSIDE]
+BZ2: list[Mutation] = [*[in_bzip2(one_of(XML))] * 6, streams(bz2.compress, bz2.decompress), OUTSIDE]

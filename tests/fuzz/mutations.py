@@ -206,5 +206,5 @@ def _replace_one(pattern: re.Pattern, data: bytes, rng: random.Random) -> bytes:
 
 BYTES: list[Mutation] = [flip_bits, write_bytes, insert, delete, duplicate, move, truncate, splice]
 TEXT: list[Mutation] = [*BYTES, number, number, near_number, token, swap_tokens, lines]
-XML: list[Mutation] = [*TEXT, *[attribute] * 8, lines, lines, markup, markup]
+XML: list[Mutation] = [*TEXT, *[attribute] * 16, *[lines] * 4, markup, markup]
 TABLE: list[Mutation] = [*TEXT, cell, cell, cell, column, dialect]

@@ -155,4 +155,4 @@ def _packed(header: bytes, body: bytes, rng: random.Random) -> bytes:
     return struct.pack(">I", len(header)) + header + blob
 
 
-PBF: list[Mutation] = [*[in_pbf] * 6, *BYTES]
+PBF: list[Mutation] = [*[in_pbf] * 24, *BYTES]

@@ -56,7 +56,8 @@ class Watch:
     def __init__(self, folder: Path, log: Path, kill: Kill | None = None):
         self.folder, self.kill, self.count, self.busy = os.path.realpath(folder), kill, 0, False
         self.log = open(log, "w", buffering=1)
-        self.synced: dict[tuple[int, int], int] = {}  # bytes of a file that are on disk
+        there = (path.stat() for path in folder.rglob("*") if path.is_file())
+        self.synced = {(status.st_dev, status.st_ino): status.st_size for status in there}  # bytes of each file that are on disk
         self.unsynced_names: list[tuple[str, str | None, str | None]] = []  # new name, old name, what had the new name before
         self.aside = tempfile.mkdtemp(dir=log.parent)
         fsync, step = os.fsync, torch.optim.AdamW.step
