@@ -23,8 +23,8 @@ def trainings(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("moment", "cut"),
-    [("in the first epoch", None), ("between the first best and last", "names"), ("while the second checkpoint is half-written", None),
-     ("between metrics and checkpoint of the second epoch", "data"), ("during the evaluation", None)],
+    [("in the first epoch", None), ("between the first best and last", "data"), ("while the second checkpoint is half-written", None),
+     ("between metrics and checkpoint of the second epoch", "names"), ("during the evaluation", None)],
 )  # fmt: skip
 def test_a_killed_training_resumes_to_the_same_bits(trainings, moment, cut):
     kill = moments(trainings)[moment]()._replace(cut=cut)
