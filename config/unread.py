@@ -1,39 +1,49 @@
 """Settings that a recipe sets and nothing would read: a typing error in the name of a component, or a wrong idea of it."""
 
+from collections.abc import Iterable
 
 from config.schema import AugmentationConfig, CloudConfig, Config, LossConfig, TileConfig
 from models.registry import CLOUDS, FUSIONS
 from utils.errors import InputError
 
 POOLING = ("pooling", "hidden", "sectors")
-# What fusions that read features pool: tile's map, cloud's points, or as published, whatever the recipe says.
-POOLS = {"pixel_to_point": ("cloud",), "point_to_pixel": ("tile",), "cross_attention": ("tile", "cloud"), "2to3": (), "3to2": ()}
+# What fusions that read features leave unread of the sections of tile and cloud, beside their heads: those of what they do not pool, and
+# the choice of a pooling where it is as published.
+UNREAD = {
+    "pixel_to_point": {"tile": POOLING},
+    "point_to_pixel": {"cloud": POOLING},
+    "cross_attention": {},
+    "2to3": {"tile": POOLING, "cloud": ("pooling",)},
+    "3to2": {"tile": POOLING, "cloud": POOLING},
+}
 
 
-def refuse_unread(config: Config) -> None:
+def refuse_unread(config: Config, overrides: Iterable[str] = ()) -> None:
     """Refuses a recipe that sets what its model, loss and augmentation do not read, to another value than its default.
 
     Only recipes of new runs are looked at: what a run has stored was good enough when it was made.
 
+    Args:
+        overrides: `key.path=value`, as given with the recipe. What is left of a component that one of them exchanges is only noted.
+
     Raises:
         InputError: names the setting and why nothing reads it.
     """
+    given = {text.partition("=")[0] for text in overrides}
     model, loss = config.model, config.loss
-    unread = [("loss", loss, LossConfig(), "margin", "loss.name is infonce")] if loss.name == "infonce" else [
-        ("loss", loss, LossConfig(), "temperature", "loss.name is triplet")
-    ]
+    unread = [("loss", loss, LossConfig(), "temperature" if loss.name == "triplet" else "margin", "loss.name", loss.name)]
     if not (model.cloud and CLOUDS[model.cloud.encoder].reads == "points"):
-        why = f"model.cloud.encoder {model.cloud.encoder} reads no points" if model.cloud else "there is no model.cloud"
-        unread += [("augmentation", config.augmentation, AugmentationConfig(), key, why) for key in ("point_jitter_m", "point_drop")]
+        cause = ("model.cloud.encoder", model.cloud.encoder) if model.cloud else ("model.cloud", "missing")
+        unread += [("augmentation", config.augmentation, AugmentationConfig(), key, *cause) for key in ("point_jitter_m", "point_drop")]
     if model.fusion and FUSIONS[model.fusion].reads == "features":
-        why = f"model.fusion {model.fusion} reads features of tile and cloud before "
-        for name, section in (("tile", model.tile), ("cloud", model.cloud)):
-            default = (TileConfig if name == "tile" else CloudConfig)()
-            unread.append((f"model.{name}", section, default, "head", f"{why}their heads"))
-            if name not in POOLS[model.fusion]:
-                keys = [key for key in POOLING if hasattr(section, key)]
-                unread += [(f"model.{name}", section, default, key, f"{why}the {name} is pooled") for key in keys]
-    for prefix, section, default, key, why in unread:
+        for name, section, default in (("tile", model.tile, TileConfig()), ("cloud", model.cloud, CloudConfig())):
+            keys = ("head", *(key for key in UNREAD[model.fusion].get(name, ()) if hasattr(section, key)))
+            unread += [(f"model.{name}", section, default, key, "model.fusion", model.fusion) for key in keys]
+    for prefix, section, default, key, cause, component in unread:
         value = getattr(section, key)
-        if value != getattr(default, key):
-            raise InputError(f"{prefix}.{key} is {value!r}, but {why}, and nothing reads it; leave it out ({prefix}.{key}=null)")
+        if value == getattr(default, key):
+            continue
+        found = f"{prefix}.{key} is {value!r}, but {cause} is {component}, and nothing reads it"
+        if cause not in given or f"{prefix}.{key}" in given:
+            raise InputError(f"{found}; leave it out ({prefix}.{key}=null)")
+        print(f"note: {found}")

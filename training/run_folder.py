@@ -54,12 +54,8 @@ def _made(base: Path, names: list[str]) -> Path:
 
 
 def _resumed(base: Path, names: list[str], config: Config) -> Path:
-    taken = []
-    for run in (base / name for name in names):
-        if not run.exists():
-            break
-        if (run / "config.yaml").is_file():
-            taken.append(run)
+    there = {path.parent.name for path in base.glob("*/config.yaml")}
+    taken = [base / name for name in names if name in there]
     if not taken:
         raise InputError(f"{base / config.name}: no run to resume; start it without training.resume")
     others, unreadable = [], []

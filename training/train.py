@@ -6,6 +6,7 @@ example: python -m training.train config/demo.yaml training.epochs=5 name=short
 import argparse
 import json
 import math
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,7 +47,7 @@ def main() -> None:
     args = parser.parse_args()
     config = read_config(args.recipe, args.overrides)
     if not config.training.resume:
-        refuse_unread(config)
+        refuse_unread(config, args.overrides)
     device = choose_device(config.device)
     run = train(config, device)
     loaded = open_run(run, "best", device)
@@ -117,13 +118,22 @@ def _train_epochs(run: Path, state: State | None, config: Config, model: GroundT
 
 @contextmanager
 def _one_line_if_the_disk_is_full(run: Path) -> Iterator[None]:
+    of_threads = threading.excepthook
+    # TensorBoard writes from a thread, and raises again here what ended it.
+    threading.excepthook = lambda thread: None if _is_full(thread.exc_value) else of_threads(thread)
     try:
         yield
     except OSError as error:
-        if error.errno not in NO_SPACE:
+        if not _is_full(error):
             raise
         raise InputError(f"{run}: no space left while writing {error.filename or 'there'}; what was written before is whole: free some "
                          "space and go on with training.resume=true") from None  # fmt: skip
+    finally:
+        threading.excepthook = of_threads
+
+
+def _is_full(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno in NO_SPACE
 
 
 def _note_overlap(places: PlaceBatches, root: Path, others: list[str]) -> None:

@@ -9,6 +9,8 @@ EVERY_S = 30  # between two lines
 
 def progress(iterable=None, **options) -> tqdm:
     """A tqdm bar with the project's settings; takes tqdm's own arguments. Work of less than two seconds shows none."""
+    if sys.stderr is None:  # closed
+        return tqdm(iterable, **{**options, "disable": True})
     if sys.stderr.isatty():
         return tqdm(iterable, **{"delay": 2, "leave": False, "mininterval": 0.5, "dynamic_ncols": True, **options})
     return _Lines(iterable, **{**options, "delay": EVERY_S, "leave": False, "mininterval": EVERY_S, "maxinterval": EVERY_S, "ncols": 100,

@@ -1,71 +1,87 @@
-"""Runs that were killed, or whose disk was full, go on: the case of a kill in the first epoch, and others by hand."""
+"""Trainings that are killed, lose their power, or fill the disk go on, in forks of this process. More: `python -m tests.training.kills`."""
 
-import json
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
+import resource
+import threading
 
 import pytest
 import torch
 
-from config.schema import read_config
 from models.checkpoint import load_run
-from tests.cases.conftest import ROOT
-from tests.training.tiny import write_datasets, write_recipe
-from training.run_folder import run_folder
-from training.train import train
+from tests.training.kills import Trainings, moments
+from training.train import _one_line_if_the_disk_is_full
+from utils.errors import NO_SPACE, InputError
 
 CPU = torch.device("cpu")
-FILES = ("best.safetensors", "last.safetensors", "previous.safetensors")
-SMALL = ("model.panorama.height=16", "training.epochs=3")
 
 
-@pytest.fixture
-def recipe(tmp_path) -> Path:
-    return write_recipe(tmp_path, write_datasets(tmp_path / "data"), tile={"height": 16, "stages": 2})
+@pytest.fixture(scope="module")
+def trainings(tmp_path_factory):
+    """Whole trainings and killed ones of the tiny city, of two epochs each."""
+    return Trainings(tmp_path_factory.mktemp("kills"), epochs=2)
 
 
-def start(recipe: Path, limit: str = "") -> subprocess.Popen:
-    command = f"{limit} exec {sys.executable} -m training.train {recipe} {' '.join(SMALL)}"
-    return subprocess.Popen(["bash", "-c", command], cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, text=True,
-                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
+@pytest.mark.parametrize(
+    ("moment", "cut"),
+    [("in the first epoch", None), ("between the first best and last", "data"), ("while the second checkpoint is half-written", None),
+     ("between metrics and checkpoint of the second epoch", "names"), ("during the evaluation", None)],
+)  # fmt: skip
+def test_a_killed_training_resumes_to_the_same_bits(trainings, moment, cut):
+    kill = moments(trainings)[moment]()._replace(cut=cut)
+    assert trainings.trial(f"{moment}, {cut}", kill) is None
 
 
-def test_resume_after_first_epoch_kill(cases):
-    """Either run of the name goes on, told by its configuration: the killed one from its start, the finished one from its end."""
-    environment = os.environ | {"PROJ": str(ROOT), "PY": sys.executable}
-    script = cases / "commands/resume_after_first_epoch_kill.sh"
-    result = subprocess.run(["bash", script], env=environment, capture_output=True, text=True, timeout=600)
-    *_, second, first = result.stdout.splitlines()
-    assert re.match(r"run: .*/runs/r-2 \(", second) and re.match(r"run: .*/runs/r \(", first), result.stdout + result.stderr
+def test_resume_after_first_epoch_kill(trainings):
+    """commands/resume_after_first_epoch_kill.sh: either run of the name goes on, told by its configuration: the killed one from its start,
+    the finished one from its end."""
+    other = "training.learning_rate=1e-9"
+    assert trainings.start("case").status == 0
+    assert trainings.start("case", other, kill=trainings.find("step", 1)).status < 0
+    assert {path.name for path in (trainings.folder / "case").iterdir()} == {"tiny", "tiny-2"}
+    for settings, name in (([other], "tiny-2"), ([], "tiny")):
+        resumed = trainings.start("case", *settings, "training.resume=true")
+        assert resumed.status == 0 and re.match(rf"run: .*/case/{name} \(", resumed.out.splitlines()[-1]), resumed
+    assert trainings.outcome("case") == trainings.whole
 
 
-def test_a_newer_run_killed_in_its_first_epoch_does_not_stand_in_the_way(recipe, tmp_path):
+def test_a_newer_run_killed_in_its_first_epoch_does_not_stand_in_the_way(trainings):
     """Both of one configuration: the older one, killed about the checkpoint of its second epoch, goes on to the bit."""
-    whole, runs = train(read_config(recipe, [*SMALL, "name=whole"]), CPU), tmp_path / "runs"
-    lines, process = runs / "tiny/metrics.jsonl", start(recipe)
-    while not (lines.is_file() and lines.read_text().count("\n") >= 2):
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    with run_folder(read_config(recipe, SMALL)) as newer:
-        assert newer.name == "tiny-2"
-    run = train(read_config(recipe, [*SMALL, "training.resume=true"]), CPU)
-    assert run == runs / "tiny"
-    assert all((run / "checkpoints" / name).read_bytes() == (whole / "checkpoints" / name).read_bytes() for name in FILES)
-    assert [json.loads(line)["epoch"] for line in lines.read_text().splitlines()] == [1, 2, 3]
+    for kill in (trainings.find(r"os\.rename .*last", 1), trainings.find("step", 1)):
+        assert trainings.start("newer", kill=kill).status < 0
+    assert trainings.start("newer", "training.resume=true").status == 0
+    assert trainings.outcome("newer") == trainings.whole
+    assert not (trainings.folder / "newer/tiny-2/checkpoints").exists()
 
 
-def test_a_disk_that_fills_while_a_checkpoint_is_written(recipe, tmp_path):
+@pytest.mark.parametrize(("most_kib", "what"), [(10_000, "last.safetensors"), (3_000, "best.safetensors")])
+def test_a_disk_that_fills_while_a_checkpoint_is_written(trainings, most_kib, what):
     """One line; nothing half-written stays, and the advice in the line works."""
-    process = start(recipe, "ulimit -f 10000;")  # KiB: less than a checkpoint with the optimizer, more than one without
-    errors = [line for line in process.communicate(timeout=600)[1].splitlines() if line.strip()]
-    assert process.returncode == 2 and len(errors) == 1, errors
-    assert "no space left" in errors[0] and "last.safetensors" in errors[0] and "training.resume=true" in errors[0]
-    assert not list(tmp_path.rglob("*.partial*"))
-    assert load_run(train(read_config(recipe, [*SMALL, "training.resume=true"]), CPU), "last", CPU)[2] == 3
+    limit, name = resource.getrlimit(resource.RLIMIT_FSIZE), f"full, {what}"
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_kib << 10, limit[1]))
+    try:
+        stopped = trainings.start(name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    errors, run = stopped.err.splitlines(), trainings.folder / name / "tiny"
+    assert stopped.status == 2 and len(errors) == 1, errors
+    assert "no space left" in errors[0] and what in errors[0] and "training.resume=true" in errors[0]
+    assert not list(run.rglob("*.partial*"))
+    assert trainings.start(name, "training.resume=true").status == 0
+    assert trainings.outcome(name) == trainings.whole and load_run(run, "last", CPU)[2] == 2
+
+
+@pytest.mark.parametrize(("number", "shown"), [(NO_SPACE[0], 0), (5, 1)])
+def test_a_disk_that_fills_while_events_are_written(tmp_path, monkeypatch, number, shown):
+    """TensorBoard's thread ends with the same error as the training, which says it in one line; other errors are shown."""
+    seen = []
+    monkeypatch.setattr(threading, "excepthook", seen.append)
+
+    def write():
+        raise OSError(number, "what the operating system says")
+
+    with pytest.raises(OSError if shown else InputError), _one_line_if_the_disk_is_full(tmp_path):
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join()
+        write()
+    assert len(seen) == shown and threading.excepthook == seen.append

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import zoo
 from config.schema import read_config
-from config.unread import POOLS, refuse_unread
+from config.unread import UNREAD, refuse_unread
 from models.registry import FUSIONS
 from training import train as module
 from utils.errors import InputError, run_command
@@ -34,8 +34,8 @@ def test_variants_of_the_comparison_set_nothing_in_vain():
             refuse_unread(read_config(Path("config/zoo.yaml"), overrides))
 
 
-def test_every_fusion_of_features_says_what_it_pools():
-    assert set(POOLS) == {name for name, entry in FUSIONS.items() if entry.reads == "features"}
+def test_every_fusion_of_features_says_what_it_leaves_unread():
+    assert set(UNREAD) == {name for name, entry in FUSIONS.items() if entry.reads == "features"}
 
 
 NO_CLOUD = ("model.cloud=null", "model.fusion=null")
@@ -53,7 +53,7 @@ BUILDINGS = ("model.cloud.encoder=buildings",)
         (("model.fusion=pixel_to_point",), "model.tile.pooling=gem", "model.cloud.pooling=gem"),
         (("model.fusion=pixel_to_point", "model.tile.polar=true"), "model.tile.sectors=8", "model.cloud.sectors=8"),
         (("model.fusion=point_to_pixel",), "model.cloud.pooling=gem", "model.tile.pooling=gem"),
-        (("model.fusion=2to3",), "model.cloud.pooling=gem", "model.cloud.features=64"),
+        (("model.fusion=2to3",), "model.cloud.pooling=gem", "model.cloud.sectors=8"),
         (("model.fusion=3to2",), "model.tile.pooling=safa", "model.tile.height=64"),
         (("model.fusion=3to2",), "model.tile.head=linear", "model.head=linear"),
         (("model.fusion=cross_attention",), "model.cloud.head=mlp", "model.cloud.pooling=mean"),
@@ -69,9 +69,32 @@ def test_what_nothing_reads_is_named(read, overrides, unread, harmless):
     refuse_unread(read(*overrides, unread, f"{key}=null"))
 
 
+@pytest.mark.parametrize(
+    ("recipe", "overrides", "left"),
+    [
+        ("manhattan", ("training.epochs=10", "model.fusion=pixel_to_point"), ["model.tile.sectors is 8"]),
+        ("demo", ("model.fusion=point_to_pixel",), ["model.cloud.sectors is 8"]),
+        ("paper", ("model.cloud=null", "model.fusion=null"), ["augmentation.point_jitter_m is 1.0"]),
+        ("manhattan", ("model.tile=null", "model.fusion=null"), []),
+        ("manhattan", ("model.cloud.encoder=dgcnn", "model.cloud.widths=null"), []),
+    ],
+)
+def test_what_an_override_leaves_behind_is_noted(recipe, overrides, left, capsys):
+    """Examples of README.md among them."""
+    refuse_unread(read_config(Path("config") / f"{recipe}.yaml", overrides), overrides)
+    notes = capsys.readouterr().out.splitlines()
+    assert [note.partition(", but")[0] for note in notes] == [f"note: {text}" for text in left]
+
+
+def test_what_an_override_sets_itself_is_refused(read):
+    for overrides in (["model.fusion=pixel_to_point", "model.tile.pooling=gem"], ["loss.name=triplet", "loss.temperature=0.2"]):
+        with pytest.raises(InputError, match=overrides[1].partition("=")[0]):
+            refuse_unread(read(*overrides), overrides)
+
+
 def test_the_training_refuses_it_before_it_looks_at_data(monkeypatch, tmp_path, capsys):
     (tmp_path / "recipe.yaml").write_text(BOTH)
     monkeypatch.setattr(sys, "argv", ["train", str(tmp_path / "recipe.yaml"), "loss.margin=1"])
     with pytest.raises(SystemExit):
         run_command(module.main)
-    assert capsys.readouterr().err.startswith("error: loss.margin is 1.0, but loss.name is infonce")
+    assert capsys.readouterr().err.startswith("error: loss.margin is 1.0, but loss.name is infonce, and nothing")

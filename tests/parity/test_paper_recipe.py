@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,6 +10,7 @@ from config.reader import from_mapping
 from config.schema import ModelConfig, read_config
 from models.model import GroundToMap
 from models.published.assemble import recognise
+from training.train import learning_rate
 
 RECIPE = Path(__file__).resolve().parents[2] / "config/paper.yaml"
 READ = {"panorama": ("encoder", "height", "circular", "pooling", "head", "sectors"), "tile": ("encoder", "height", "polar", "circular"),
@@ -29,3 +31,13 @@ def test_the_recipe_builds_what_published_weights_fit(published):
     with torch.device("meta"):
         expected = GroundToMap(ours).state_dict()
     assert {k: v.shape for k, v in expected.items()} == {k: v.shape for k, v in tensors.items()}
+
+
+@pytest.mark.parity("e_lr_schedule")
+def test_its_learning_rate_falls_as_published(published):
+    """By the step; the published one falls by the epoch and is up to two epochs ahead."""
+    settings, steps = read_config(RECIPE).training, 10
+    epochs = range(settings.epochs)
+    ours = np.array([learning_rate(settings, epoch * steps, settings.epochs * steps) for epoch in epochs])
+    theirs = published.outputs["lr_f64"]
+    assert ours.shape == theirs.shape and np.abs(ours - theirs).max() < 0.06 * theirs.max()

@@ -186,7 +186,7 @@ class Trainings:
         if resumed.status != 0:
             return f"cannot be resumed: {resumed.err[-300:]}"
         again = len(self._steps(name)) - (len(self._steps("whole")) - len(done))
-        if again > 2 * self.steps_an_epoch:
+        if again > self.steps_an_epoch:
             return f"{again} steps were made again"
         outcome = self.outcome(name, run)
         return ", ".join(key for key in self.whole if outcome[key] != self.whole[key]) or None

@@ -1,6 +1,7 @@
 """The folder of a run: chosen in one step, used by one process at a time, resumed where the configuration is the same."""
 
 import os
+import shutil
 import signal
 
 import pytest
@@ -83,6 +84,14 @@ def test_a_newer_run_without_checkpoint_does_not_block_the_good_one(configure):
     assert resumed(configure) == "tiny-2"
     made(configure(), checkpoint=True)
     assert resumed(configure) == "tiny-4"
+
+
+def test_a_run_is_found_though_an_older_one_was_deleted(configure, tmp_path):
+    for _ in range(3):
+        made(configure(), checkpoint=True)
+    for name in ("tiny", "tiny-2"):
+        shutil.rmtree(tmp_path / "runs" / name)
+    assert resumed(configure) == "tiny-3"
 
 
 def test_the_run_of_the_same_configuration_is_resumed(configure):

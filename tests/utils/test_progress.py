@@ -60,3 +60,8 @@ def test_messages_stay_alone_in_a_log(monkeypatch, clock):
         tqdm.write("error: one line", file=screen)
         bar.set_postfix_str("loss 1", refresh=False)
     assert screen.getvalue().splitlines()[1:] == ["error: one line"]
+
+
+def test_nothing_is_shown_where_messages_cannot_be(monkeypatch):
+    monkeypatch.setattr("sys.stderr", None)
+    assert list(progress(range(3), desc="work", delay=0)) == [0, 1, 2]
