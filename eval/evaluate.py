@@ -79,7 +79,8 @@ def _used(run: Path, loaded: LoadedRun, areas: list[str]) -> list[Path]:
     """Files that evaluating a run reads or writes."""
     written = [evaluation_folder(run, loaded.checkpoint) / area / name for area in areas for name in (EVALUATION.marker, *EVALUATION.files)]
     data = [Path(loaded.config.data.root) / area for area in areas]
-    return [*written, *(file for folder in (run, run / "checkpoints", *data, *(d.parent / "map" for d in data)) for file in folder.glob("*"))]
+    folders = (run, run / "checkpoints", *data, *(area.parent / "map" for area in data))
+    return [*written, *(file for folder in folders for file in folder.glob("*"))]
 
 
 def evaluation_folder(run: Path, checkpoint: str) -> Path:

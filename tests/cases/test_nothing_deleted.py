@@ -267,8 +267,8 @@ def test_results_over_what_is_read(refusal, own_run, tmp_path):
     text = (own_run / "config.yaml").read_text()
     (own_run / "config.yaml").write_text(text.replace(read_config(own_run / "config.yaml").data.root, str(data)))
     results = own_run / "evaluation/tiny/test/metrics.json"
-    for output in (own_run / "config.yaml", own_run / "checkpoints/best.safetensors", data / "tiny/test/area.json", data / "tiny/map/map.json",
-                   results):  # fmt: skip
+    taken = (own_run / "config.yaml", own_run / "checkpoints/best.safetensors", data / "tiny/test/area.json", data / "tiny/map/map.json")
+    for output in (*taken, results):
         assert "--json" in refusal(evaluate.main, "--run", own_run, "--json", output)
 
 
