@@ -14,10 +14,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from config.reader import to_yaml
 from config.schema import read_config
 from models.registry import CLOUDS, FUSIONS, MAP_POOLINGS, POINT_POOLINGS
-from utils.arguments import count, seed
+from utils.arguments import Parser, count, seed
 from utils.errors import InputError, run_command
 from utils.progress import progress
 
@@ -82,18 +81,11 @@ def _cloud(encoder: str) -> tuple[str, ...]:
 
 
 def train(recipe: Path, name: str, overrides: tuple[str, ...], number: int, runs: Path) -> dict[str, float] | None:
-    """Metrics of a run on its first test area, None where it failed; trains it first unless it is done.
-
-    Raises:
-        InputError: a run of that name is there with another configuration.
-    """
+    """Metrics of a run on its first test area, None where it failed; trains it first unless it is done."""
     run, log = runs / f"{name}-{number}", runs / f"{name}-{number}.log"
-    settings = [f"name={run.name}", f"runs={runs}", f"seed={number}", *overrides]
-    config = read_config(recipe, settings)
-    metrics = run / "evaluation" / config.data.test[0] / "metrics.json"
+    settings = _settings(name, overrides, number, runs)
+    metrics = run / "evaluation" / read_config(recipe, settings).data.test[0] / "metrics.json"
     if run.exists():
-        if not (run / "config.yaml").is_file() or (run / "config.yaml").read_text(encoding="utf-8") != to_yaml(config):
-            raise InputError(f"{run}: is there already with another configuration; move it away, or give another --runs")
         settings.append("training.resume=true")
     if not metrics.is_file():
         runs.mkdir(parents=True, exist_ok=True)
@@ -103,8 +95,19 @@ def train(recipe: Path, name: str, overrides: tuple[str, ...], number: int, runs
     return json.loads(metrics.read_text()) if metrics.is_file() else None
 
 
+def refuse_others(recipe: Path, name: str, overrides: tuple[str, ...], number: int, runs: Path) -> None:
+    """Refuses a run of that name that is there with another configuration (InputError)."""
+    run, config = runs / f"{name}-{number}", read_config(recipe, _settings(name, overrides, number, runs))
+    if run.exists() and not ((run / "config.yaml").is_file() and read_config(run / "config.yaml") == config):
+        raise InputError(f"{run}: is there already with another configuration; move it away, or give another --runs")
+
+
+def _settings(name: str, overrides: tuple[str, ...], number: int, runs: Path) -> list[str]:
+    return [f"name={name}-{number}", f"runs={runs}", f"seed={number}", *overrides]
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m benchmarks.zoo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("recipe", type=Path)
@@ -118,6 +121,8 @@ def main() -> None:
              for group, named in reversed(variants().items()) for name, overrides in named.items()}  # fmt: skip
     used = dict.fromkeys(overrides for named in groups.values() for overrides in named.values())
     jobs = {(overrides, number): names[overrides] for number in args.seeds for overrides in used}
+    for job, name in jobs.items():  # before the first of them is trained
+        refuse_others(args.recipe, name, *job, args.runs)
     with ThreadPoolExecutor(args.jobs) as pool:
         futures = {job: pool.submit(train, args.recipe, name, *job, args.runs) for job, name in jobs.items()}
         results = {job: f.result() for job, f in progress(futures.items(), desc="runs", unit=" runs")}

@@ -21,6 +21,8 @@ from utils.arguments import HEIGHT, POINTS, Parser, area_name, area_or_csv, betw
 from utils.errors import InputError, run_command
 from utils.outputs import FolderKind, check_files, check_folder
 
+APART_M, SCATTER_M = 215.0, 4.0  # defaults: tiles do not overlap; a car stands somewhere on the street
+
 # The demo town: places along its streets in three strips from west to east, no tile of one touching a tile of another.
 DEMO_SCATTER_M = 2.0
 DEMO_STRIPS = {"train": (0.0, 0.62), "validation": (0.62, 0.76), "test": (0.76, 1.0)}
@@ -44,16 +46,17 @@ def make_area(args) -> None:
     check_folder(path, AREA)
     city = CityMap(args.city)
     rng = np.random.default_rng(args.seed)
+    apart, scatter = args.apart or APART_M, SCATTER_M if args.scatter is None else args.scatter
     if args.locations:
         locations = read_locations(args.locations, city)
     else:
-        locations = sample_streets(city, args.every, args.bbox, args.name, rng, args.scatter)
+        locations = sample_streets(city, args.every, args.bbox, args.name, rng, scatter)
     before = len(locations)
     for other in args.apart_from or ():
         reference = read_locations(Path(other), city) if other.endswith(".csv") else Area(args.city, other).locations
-        locations = apart_from(locations, reference, args.apart)
+        locations = apart_from(locations, reference, apart)
     if args.apart_from:
-        near = f"{args.apart:.0f} m of {', '.join(args.apart_from)}"
+        near = f"{apart:.0f} m of {', '.join(args.apart_from)}"
         print(f"{before - len(locations):,} of {before:,} places left out: they lie within {near}")
         if not len(locations):
             raise InputError(f"{args.city / args.name}: no place left; use a smaller --apart, smaller other areas, or a larger extract")
@@ -152,14 +155,16 @@ def _parse() -> argparse.Namespace:
     def command(name: str, run, text: str, example: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text, epilog=f"example: python -m data.prepare {example}")
         sub.set_defaults(run=run)
-        sub.add_argument("--seed", type=seed, default=0, help="of everything drawn at random (default 0)")
+        if run in (make_demo, make_map, make_area):  # the others draw nothing at random
+            sub.add_argument("--seed", type=seed, default=0, help="of everything drawn at random (default 0)")
         return sub
 
     sub = command("demo", make_demo, "Generate a town as an OpenStreetMap file and build its map and three areas.", "demo")
     sub.add_argument("--out", type=Path, default=Path("datasets/demo"), help="the city's folder (default datasets/demo)")
     sub.add_argument("--every", type=between(0.5, 1_000), default=12.0, metavar="METRES", help="step between places along the streets")
     sub.add_argument("--height", type=HEIGHT, default=64, help="rows of a panorama (default 64)")
-    sub.add_argument("--apart", type=between(1, 100_000), default=215.0, metavar="METRES", help="distance between the areas (default 215)")
+    sub.add_argument("--apart", type=between(1, 100_000), default=APART_M, metavar="METRES",
+                     help="distance between the areas (default 215)")  # fmt: skip
 
     sub = command("map", make_map, "Build a city's 2.5D map from an OpenStreetMap extract.",
                   "map --osm manhattan.osm.pbf --out datasets/manhattan")  # fmt: skip
@@ -181,11 +186,12 @@ def _parse() -> argparse.Namespace:
     where.add_argument("--locations", type=Path, metavar="CSV", help="id, latitude, longitude, heading[, city]; with or without header")
     where.add_argument("--every", type=between(0.5, 1_000), metavar="METRES", help="sample places along the streets at this step")
     sub.add_argument("--bbox", type=numbers(4, "SOUTH,WEST,NORTH,EAST"), metavar="S,W,N,E", help="with --every: only in this box, degrees")
-    sub.add_argument("--scatter", type=between(0, 100), default=4.0, metavar="METRES",
+    sub.add_argument("--scatter", type=between(0, 100), metavar="METRES",
                      help="with --every: move places sideways by up to this (default 4)")  # fmt: skip
     sub.add_argument("--apart-from", type=area_or_csv, action="append", metavar="AREA|CSV",
                      help="drop places near those of another area of the city")  # fmt: skip
-    sub.add_argument("--apart", type=between(1, 100_000), default=215.0, metavar="METRES", help="how near (default 215: no tiles overlap)")
+    sub.add_argument("--apart", type=between(1, 100_000), metavar="METRES",
+                     help="with --apart-from: how near (default 215: no tiles overlap)")  # fmt: skip
     sub.add_argument("--sample", type=count, metavar="N", help="keep a random subset of N places")
     what = sub.add_mutually_exclusive_group(required=True)
     what.add_argument("--panoramas", type=Path, metavar="DIR", help="equirectangular photographs named by id")
@@ -213,8 +219,12 @@ def _parse() -> argparse.Namespace:
     sub.add_argument("--out", type=Path, required=True, metavar="PNG")
     published_layout.register(commands)
     args = parser.parse_args(join_negative(sys.argv[1:], {"--bbox", "--origin", "--at", "--heading"}))
-    if args.run is make_area and args.skip and not args.panoramas:
-        parser.error("--skip goes with --panoramas")
+    if args.run is make_area:
+        for name, given, other, read in (("skip", args.skip, "panoramas", args.panoramas),
+                                         ("apart", args.apart, "apart-from", args.apart_from),
+                                         ("scatter", args.scatter is not None, "every", args.every)):  # fmt: skip
+            if given and not read:
+                parser.error(f"--{name} goes with --{other}")
     if getattr(args, "bbox", None):
         if not getattr(args, "every", True):
             parser.error("--bbox goes with --every")

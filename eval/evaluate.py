@@ -41,14 +41,15 @@ def main() -> None:
     for name in ("locations", "metric") if args.run else ("areas", "checkpoint", "device"):
         if getattr(args, name) is not None:
             raise InputError(f"--{name} is for --{'embeddings' if args.run else 'run'}, nothing reads it here; leave it out")
-    read = [args.embeddings, args.locations] if args.embeddings else [*args.run.glob("*"), *args.run.glob("checkpoints/*")]
-    check_files({"--json": args.json}, read)
     if args.run:
         device = choose_device(args.device or "auto")
         loaded = open_run(args.run, args.checkpoint or "best", device)
-        metrics = evaluate_run(args.run, loaded, args.areas or loaded.config.data.test, device)
+        areas = args.areas or loaded.config.data.test
+        check_files({"--json": args.json}, _used(args.run, loaded, areas))
+        metrics = evaluate_run(args.run, loaded, areas, device)
         print(f"{args.run}, checkpoint {loaded.checkpoint} of epoch {loaded.epoch}; R and ≤ in %")
     else:
+        check_files({"--json": args.json}, [args.embeddings, args.locations])
         places = read_places(args.embeddings, args.locations)
         metric = args.metric or places.metric
         metrics = {args.embeddings.stem: retrieval_metrics(places.query, places.reference, places.xy, metric)}
@@ -72,6 +73,14 @@ def evaluate_run(run: Path, loaded: LoadedRun, areas: list[str], device: torch.d
     for area in areas:
         check_folder(folder / area, EVALUATION)
     return {area: evaluate_area(loaded.model, loaded.config, area, device, folder / area, checkpoint) for area in areas}
+
+
+def _used(run: Path, loaded: LoadedRun, areas: list[str]) -> list[Path]:
+    """Files that evaluating a run reads or writes."""
+    written = [evaluation_folder(run, loaded.checkpoint) / area / name for area in areas for name in (EVALUATION.marker, *EVALUATION.files)]
+    data = [Path(loaded.config.data.root) / area for area in areas]
+    folders = (run, run / "checkpoints", *data, *(area.parent / "map" for area in data))
+    return [*written, *(file for folder in folders for file in folder.glob("*"))]
 
 
 def evaluation_folder(run: Path, checkpoint: str) -> Path:

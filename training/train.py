@@ -35,6 +35,7 @@ from utils.arguments import Parser
 from utils.atomic import append_line
 from utils.device import autocast, choose_device, choose_precision
 from utils.errors import NO_SPACE, InputError, run_command
+from utils.outputs import check_place
 from utils.progress import progress
 
 
@@ -60,6 +61,7 @@ def main() -> None:
 def train(config: Config, device: torch.device) -> Path:
     """Trains; returns the run's folder."""
     settings, root = config.training, Path(config.data.root)
+    check_place(Path(config.runs) / config.name, f"runs {config.runs}")
     cities = {}  # loaded once
     places = PlaceBatches(root, config.data.train, config.model, device, config.augmentation, cities)
     validation = PlaceBatches(root, config.data.validation, config.model, device, cities=cities)

@@ -76,11 +76,14 @@ def atomic_folder(path: Path, kind: FolderKind | None = None) -> Iterator[Path]:
                 strange = kind.strange(temporary) if kind else []
                 if strange:
                     raise ValueError(f"{shown}: {strange[0]} is not among the files of {kind.command}")
-                check_folder(shown, kind)
+                in_it = path.exists() and os.path.samefile(path, os.curdir)
                 if path.exists():
                     shutil.copymode(path, temporary)
-                sync_all(temporary)
+                sync_all(temporary)  # may take a minute, so the last look comes after it
+                check_folder(shown, kind)
                 put_in_place(temporary, path, aside)
+                if in_it:
+                    os.chdir(path)  # relative paths mean what they meant
                 sync(path.parent)
     finally:
         for folder in above:

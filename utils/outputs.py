@@ -83,6 +83,8 @@ def check_folder(path: Path, kind: FolderKind | None) -> None:
         raise InputError(f"{path}: is a file where a folder is to be written; give another name")
     if os.path.ismount(real):
         raise InputError(f"{path}: a file system is mounted there, which cannot be replaced as a whole; name a folder in it")
+    if not os.access(real, os.R_OK | os.W_OK | os.X_OK):
+        raise InputError(f"{path}: is protected against reading or writing, and was left as it is; give another name")
     objection = ("is there already" if any(real.iterdir()) else None) if kind is None else kind.objection(real)
     if objection:
         raise InputError(f"{path}: {objection}; it was left as it is: move it away, or give another name")
@@ -93,12 +95,12 @@ def check_files(outputs: Mapping[str, Path | None], inputs: Iterable[Path | str 
 
     Args:
         outputs: by the option that names them; None where it was not given.
-        inputs: files that the command reads.
+        inputs: files that the command reads, or writes itself.
 
     Raises:
         InputError: names the option, the file and the reason.
     """
-    taken = {os.path.realpath(path): "is read by this command" for path in inputs if path is not None}
+    taken = {os.path.realpath(path): "is read or written by this command, too" for path in inputs if path is not None}
     for option, path in outputs.items():
         if path is None:
             continue

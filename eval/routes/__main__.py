@@ -43,7 +43,10 @@ def main() -> None:
         raise InputError("--unlabelled FILE is for --localizer hubness; the others use no panoramas but those of the drive")
     outputs = {"--json": args.json, "--csv": args.csv, "--save-routes": args.save_routes, "--figure": args.figure, "--out": args.out}
     turns_file = None if args.turns == "headings" else args.turns
-    check_files(outputs, [args.embeddings, args.graph, args.locations, args.routes, turns_file, args.unlabelled, args.published])
+    read = [args.embeddings, args.graph, args.locations, args.routes, turns_file, args.unlabelled, args.published]
+    if args.graph and args.graph.is_dir():  # an area, and its city's map
+        read += [*args.graph.iterdir(), *(args.graph.resolve().parent / "map").glob("*")]
+    check_files(outputs, read)
     curves = check_figure(args.figure, args.published, args.embeddings, args.keep) if args.figure else {}
     inputs = read_inputs(args.embeddings, args.graph, args.locations, args.metric, args.unlabelled)
     graph, heading_deg = inputs.map.graph, inputs.map.heading_deg

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import zoo
+from config.reader import to_yaml
 from config.schema import read_config
 from models.registry import CLOUDS, FUSIONS, MAP_POOLINGS, POINT_POOLINGS
 from utils.errors import InputError
@@ -57,13 +58,18 @@ def test_table(table):
 def test_runs_of_another_configuration_are_kept(tmp_path, monkeypatch):
     commands = []
     monkeypatch.setattr(zoo.subprocess, "run", lambda command, **_: commands.append(command))
-    config = read_config(RECIPE, ["name=a-1", f"runs={tmp_path}", "seed=1"])
-    (tmp_path / "a-1").mkdir()
-    (tmp_path / "a-1/config.yaml").write_text(zoo.to_yaml(config))
-    assert zoo.train(RECIPE, "a", (), 1, tmp_path) is None and commands[0][-1] == "training.resume=true"
-    with pytest.raises(InputError, match="a-1: is there already with another configuration"):
-        zoo.train(RECIPE, "a", ("training.epochs=99",), 1, tmp_path)
-    assert (tmp_path / "a-1/config.yaml").read_text() == zoo.to_yaml(config)
+    stored = "# as an earlier version wrote it\n" + to_yaml(read_config(RECIPE, ["name=modality-tile-1", f"runs={tmp_path}", "seed=1"]))
+    run = tmp_path / "modality-tile-1"
+    run.mkdir()
+    (run / "config.yaml").write_text(stored)
+    zoo.refuse_others(RECIPE, "modality-tile", (), 1, tmp_path)
+    assert zoo.train(RECIPE, "modality-tile", (), 1, tmp_path) is None and commands.pop()[-1] == "training.resume=true"
+    names = {overrides: name for name, overrides in zoo.variants()["modality"].items()}
+    monkeypatch.setattr(sys, "argv", ["zoo", str(RECIPE), "--seeds", "1", "--runs", str(tmp_path), "--groups", "modality"])
+    monkeypatch.setattr(zoo, "variants", lambda: {"modality": {name: overrides for overrides, name in reversed(names.items())}})
+    with pytest.raises(InputError, match="modality-tile-1: is there already with another configuration"):
+        zoo.main()
+    assert not commands and (run / "config.yaml").read_text() == stored
 
 
 def test_a_run_is_shared_by_groups_and_keeps_its_name(table):

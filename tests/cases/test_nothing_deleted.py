@@ -263,12 +263,17 @@ def test_results_over_what_is_read(refusal, own_run, tmp_path):
     np.savez(tmp_path / "e.npz", query=pair, reference=pair)
     for output in (tmp_path / "e.npz", tmp_path, tmp_path / "e.npz/a.json", tmp_path / ("a" * 300), "/dev/null"):
         assert "--json" in refusal(evaluate.main, "--embeddings", tmp_path / "e.npz", "--json", output)
-    for output in (own_run / "config.yaml", own_run / "checkpoints/best.safetensors"):
+    data = shutil.copytree(read_config(own_run / "config.yaml").data.root, tmp_path / "data")
+    text = (own_run / "config.yaml").read_text()
+    (own_run / "config.yaml").write_text(text.replace(read_config(own_run / "config.yaml").data.root, str(data)))
+    results = own_run / "evaluation/tiny/test/metrics.json"
+    taken = (own_run / "config.yaml", own_run / "checkpoints/best.safetensors", data / "tiny/test/area.json", data / "tiny/map/map.json")
+    for output in (*taken, results):
         assert "--json" in refusal(evaluate.main, "--run", own_run, "--json", output)
 
 
 @pytest.mark.parametrize("option", ["--json", "--csv", "--save-routes", "--figure", "--out"])
-def test_results_of_routes_are_checked_first(refusal, tmp_path, option):
+def test_results_of_routes_are_checked_first(refusal, city, tmp_path, option):
     pair = np.eye(4, dtype=np.float32)
     np.savez(tmp_path / "e.npz", query=pair, reference=pair)
     (tmp_path / "a.png").mkdir()
@@ -276,6 +281,18 @@ def test_results_of_routes_are_checked_first(refusal, tmp_path, option):
     known = ("--embeddings", tmp_path / "e.npz", "--routes", tmp_path / "none.csv", *(("--animate", 1) if option == "--out" else ()))
     for output in (tmp_path / ("a.gif" if option == "--out" else "a.png"), tmp_path / "e.npz", tmp_path / "e.npz/deeper"):
         assert f"{option} {output}" in refusal(routes.main, *known, option, output)
+    for output in (city / "test/area.json", city / "map/map.json"):
+        assert f"{option} {output}" in refusal(routes.main, *known, "--graph", city / "test", option, output)
+
+
+def test_called_from_within_what_is_replaced(call, own_run, monkeypatch):
+    again = ("--areas", "tiny/test", "tiny/more", "--json", "../result.json")
+    monkeypatch.chdir(own_run / "checkpoints")
+    for run in (own_run, "../../.."):
+        status, _, err = call(evaluate.main, "--run", run, *again)
+        assert status == 0, err
+        monkeypatch.chdir(own_run / "evaluation/tiny/test")
+    assert Path.cwd() == own_run / "evaluation/tiny/test" and (own_run / "evaluation/tiny/result.json").is_file()
 
 
 # --- Kills, and two at a time ----------------------------------------------------------------------------------------------------------

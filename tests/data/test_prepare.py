@@ -198,6 +198,15 @@ def test_boxes_that_are_none(prepare_here, city, box):
     assert [p.name for p in city.iterdir()] == ["map"]
 
 
+@pytest.mark.parametrize("options", [("--apart", "50"), ("--skip",), ("--locations", "a.csv", "--scatter", "0")])
+def test_options_that_nothing_reads(prepare_here, tmp_path, options):
+    place = () if "--locations" in options else ("--every", "50")
+    with pytest.raises(InputError, match="goes with"):
+        prepare_here("area", "--city", tmp_path, "--name", "a", "--render", *place, *options)
+    with pytest.raises(InputError, match="--seed"):
+        prepare_here("picture", "--city", tmp_path, "--out", "a.png", "--seed", "1")
+
+
 def test_southern_boxes_need_no_equals_sign(prepare_here, city, capsys):
     common = ("--city", city, "--render", "--height", 8, "--points", 32, "--processes", 1, "--every", 50)
     prepare_here("area", *common, "--name", "a", "--bbox", "-34,151,-33,152")

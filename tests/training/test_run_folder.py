@@ -141,3 +141,10 @@ def test_paths_with_nul(configure, key):
 def test_names_of_areas(configure, split, area):
     with pytest.raises(InputError, match=split):
         configure(f"data.{split}=[{area}]")
+
+
+def test_a_place_for_runs_is_looked_at_before_the_data(tmp_path):
+    (tmp_path / "file").touch()
+    config = read_config(write_recipe(tmp_path, tmp_path / "no data"), [f"runs={tmp_path}/file"])
+    with pytest.raises(InputError, match="runs .*is not a folder"):
+        train(config, torch.device("cpu"))

@@ -110,6 +110,16 @@ def fail(number):
     return call
 
 
+def test_what_is_laid_into_the_old_folder_while_the_new_one_is_synced(tmp_path, monkeypatch):
+    path = tmp_path / "folder"
+    path.mkdir()
+    write(path, old="old")
+    monkeypatch.setattr(atomic, "sync_all", lambda _: (path / "mine").write_text("mine"))
+    with pytest.raises(InputError, match="mine"), atomic_folder(path, KIND) as temporary:
+        write(temporary)
+    assert names(path) == ["made.json", "mine", "old"] and list(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.parametrize("error", [ValueError, OSError, Stop])
 def test_folder_of_a_failed_block(tmp_path, error):
     path = tmp_path / "folder"

@@ -73,3 +73,12 @@ def test_folders_that_are_read_only(tmp_path):
     for check in (check_folder, lambda path, _: check_files({"--json": path})):
         with pytest.raises(InputError, match="nothing can be written to"):
             check(tmp_path / "locked/new", KIND)
+
+
+def test_a_folder_that_somebody_protected(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: bool(os.stat(path).st_mode & 0o200))  # also where root runs this
+    (tmp_path / "area").mkdir()
+    check_folder(tmp_path / "area", KIND)
+    (tmp_path / "area").chmod(0o555)
+    with pytest.raises(InputError, match="is protected"):
+        check_folder(tmp_path / "area", KIND)
