@@ -211,7 +211,7 @@ def _delimiter(open_text) -> str:
 def _append(path: Path, what: str, columns: list[list[str]], batch: list[list[str]]) -> None:
     width = len(batch[0]) if batch else 0
     if width > MOST_COLUMNS:
-        raise InputError(f"{path}: {width:,} columns; a table of {what} may have {MOST_COLUMNS:,}")
+        raise InputError(f"{path}: {width:,} columns; a table of {what} may have {MOST_COLUMNS:,}; leave out what is not needed")
     columns.extend([] for _ in range(width - len(columns)))
     for column, cells in zip(columns, zip(*batch, strict=True), strict=False):  # there may be no batch
         column.extend(map(str.rstrip, cells))

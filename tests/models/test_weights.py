@@ -169,7 +169,9 @@ def test_another_pooling_than_the_file_s_leaves_its_head(tmp_path, capsys):
         assert taken == [k for k in saved if not said or not k.startswith("head.")] and capsys.readouterr().out == said
 
 
-@pytest.mark.parametrize("info", ["[1]", "3", "{", '{"settings": [1], "embedding_dim": 4}', '{"settings": {}}', '{"epoch": 3}'])
+@pytest.mark.parametrize("info", [
+    "[1]", "3", "{", '{"settings": [1], "embedding_dim": 4}', '{"settings": {}}', '{"epoch": 3}', "[" * 100_000,
+])  # fmt: skip
 def test_foreign_headers_say_nothing(tmp_path, resnet18, info):
     save_file(resnet18, tmp_path / "a.safetensors", {"info": info})
     assert torch.equal(build(tmp_path / "a.safetensors").trunk.conv1.weight, resnet18["conv1.weight"])
