@@ -49,12 +49,13 @@ def read_settings(cls: type, path: Path, overrides: typing.Sequence[str] = ()):
 class _UniqueKeys(yaml.SafeLoader):
     """Plain YAML silently takes the last of two equal keys."""
 
-    def construct_mapping(self, node, deep=False):
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)] if isinstance(node, yaml.MappingNode) else []
+    def compose_mapping_node(self, anchor):
+        node = super().compose_mapping_node(anchor)  # merge keys (<<) are taken apart later, in place
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         repeated = [key for key, count in Counter(keys).items() if count > 1]
         if repeated:
             raise yaml.YAMLError(f"key {repeated[0]!r} appears twice in one mapping, line {node.start_mark.line + 1}")
-        return super().construct_mapping(node, deep)
+        return node
 
 
 def _parse(text: bytes | str) -> Any:

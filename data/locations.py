@@ -94,8 +94,8 @@ def read_table(path: Path) -> pd.DataFrame:
         InputError: as `read_locations`, but for the map.
     """
     cells = _read_columns(path)
-    table = pd.DataFrame({name: cells.text(name) for name in ("id", "city") if name in cells.names}, dtype=object)
     _check_ids(cells)
+    table = pd.DataFrame({name: cells.text(name) for name in ("id", "city") if name in cells.names}, dtype=object)
     for column, low, high in (("lat", -90, 90), ("lon", -180, 180), ("heading_deg", -360, 720)):
         table[column] = cells.numbers(column, low, high, "in decimal degrees")
     return table

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 from PIL import Image
@@ -80,10 +81,10 @@ def find_photographs(folder: Path, ids: list[str]) -> tuple[dict[str, Path], dic
     present: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in SUFFIXES:
-            present.setdefault(path.stem, []).append(path)
+            present.setdefault(normalize("NFC", path.stem), []).append(path)
     files, reasons = {}, {}
     for name in ids:
-        found = [path for path in present.get(name, ()) if path.is_file()]
+        found = [path for path in present.get(normalize("NFC", name), ()) if path.is_file()]  # some systems write ä as a and ¨
         if len(found) == 1:
             files[name] = found[0]
         elif found:

@@ -79,7 +79,7 @@ def _stated(xmp: bytes | str) -> dict[str, str]:
         raise InputError(f"its XMP metadata cannot be read ({error}); remove them, e.g. with `exiftool -XMP:all= FILE`") from None
     stated = {}
     for element in root.iter():
-        stated |= {name.removeprefix(NAMESPACE): text for name, text in element.attrib.items() if name.startswith(NAMESPACE)}
+        stated |= {name.removeprefix(NAMESPACE): text.strip() for name, text in element.attrib.items() if name.startswith(NAMESPACE)}
         if element.tag.startswith(NAMESPACE) and element.text:
             stated[element.tag.removeprefix(NAMESPACE)] = element.text.strip()
     return stated

@@ -56,6 +56,8 @@ def _variable(path: Path, name: str) -> np.ndarray:
         variables = loadmat(path)
     except MemoryError:
         raise
+    except NotImplementedError:  # HDF5
+        raise InputError(f"{path}: a MATLAB 7.3 file; save it again in MATLAB with save(…, '-v7')") from None
     except Exception as error:  # a damaged file makes it raise almost anything
         raise InputError(f"{path}: not a MATLAB 5 file, or damaged ({' '.join(str(error).split())[:200]})") from None
     if name not in variables:

@@ -184,7 +184,8 @@ def _header_settings(path: str) -> dict:
     """The settings of the encoder in a file of `python -m models.published`; of another file none. Of a trunk alone no pooling."""
     if Path(path).suffix != ".safetensors":
         return {}
-    with contextlib.suppress(SafetensorError, KeyError, ValueError, TypeError, AttributeError), safe_open(path, "pt") as file:
+    kinds = (SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError)
+    with contextlib.suppress(*kinds), safe_open(path, "pt") as file:
         info = json.loads((file.metadata() or {})["info"])
         vector = info["embedding_dim"] is not None
         return {key: value for key, value in info["settings"].items() if vector or key != "pooling"}

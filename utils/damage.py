@@ -20,15 +20,11 @@ def readable(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: missing or damaged ({' '.join(str(error).split())}); build it again") from None
 
 
-def read_info(path: Path, version: int, what: str) -> dict:
-    """The JSON that describes a folder of ours.
-
-    Args:
-        version: the `format` that this code reads.
-        what: the folder holds, e.g. `map`.
+def read_json(path: Path) -> dict:
+    """A mapping from a JSON file of ours.
 
     Raises:
-        InputError: it is missing, damaged, holds numbers that are not finite or text that is none, or was written by another version.
+        InputError: the file is missing, damaged, no mapping, or holds numbers that are not finite or text that is none.
     """
     with readable(path):
         if path.stat().st_size > MOST_JSON:
@@ -40,6 +36,20 @@ def read_info(path: Path, version: int, what: str) -> dict:
             raise ValueError("nested too deeply") from None
         if not isinstance(info, dict):
             raise ValueError(f"a mapping was expected, found {type(info).__name__}")
+    return info
+
+
+def read_info(path: Path, version: int, what: str) -> dict:
+    """The JSON that describes a folder of ours.
+
+    Args:
+        version: the `format` that this code reads.
+        what: the folder holds, e.g. `map`.
+
+    Raises:
+        InputError: as `read_json`, or it was written by another version.
+    """
+    info = read_json(path)
     found = info.get("format")
     if found != version or type(found) is not int:
         newer = type(found) is int and found > version

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from tqdm import tqdm
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EBUSY)
+NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EBUSY)
 NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP)
 TORCH_OUT_OF_MEMORY = re.compile(r"DefaultCPUAllocator: |CUDA.* out of memory|ALLOC_FAILED|bad_alloc")
 NUMPY_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")  # a full disk, of which numpy.save does not pass on the error's number
@@ -36,8 +36,8 @@ def run_command(main: Callable[[], None]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at its end
         sys.exit(141)
     except OSError as error:
-        if error.errno in NOT_WRITABLE:
-            sys.exit(_fail(f"{error.filename}: {error.strerror}; give a folder that can be written"))
+        if error.errno in NO_ACCESS:
+            sys.exit(_fail(f"{error.filename}: {error.strerror}; give another path, or allow access to it"))
         if error.errno in NO_PATH:
             sys.exit(_fail(f"{error.filename}: {error.strerror}; give another name"))
         if error.errno == errno.ENOMEM:

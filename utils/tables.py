@@ -19,8 +19,8 @@ from utils.errors import InputError
 MOST_BYTES = 128 << 20  # of a file
 MOST_CELLS = 10_000_000  # about 1 GB of memory
 MOST_COLUMNS = 10_000
-MOST_LETTERS = 250  # of a cell; a longer id names no file
 MOST_TEXT_BYTES = 1 << 30  # of a column as an array, in which every cell takes as much as the longest
+DECIMAL_COMMAS = "decimal commas need semicolons between the cells"
 BATCH = 128  # rows taken apart at a time; more would keep Python's garbage collector busy
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _NO_NUMBER = re.compile(r"[^0-9eE+\-. \n]")
@@ -53,12 +53,14 @@ class Table:
         """Takes the first row as the names of the columns.
 
         Args:
-            aliases: other names of columns.
+            aliases: other names of columns, for those that the header does not name itself.
 
         Raises:
             InputError: a name is given twice.
         """
-        self.names = [(aliases or {}).get(cell, cell) for cell in self.first()]
+        header = self.first()
+        others = {alias: name for alias, name in (aliases or {}).items() if name not in header}
+        self.names = [others.get(cell, cell) for cell in header]
         self.columns, self.lines = [column[1:] for column in self.columns], self.lines[1:]
         twice = next((name for name, n in Counter(self.names).items() if name and n > 1), None)
         if twice is not None:
@@ -121,7 +123,8 @@ class Table:
         bad = np.flatnonzero(~((values >= low) & (values <= high)))
         if len(bad):
             others = f" ({len(bad):,} such rows)" if len(bad) > 1 else ""
-            self.refuse(bad[0], name, f"it must be {what}{others}")
+            hint = f"; {DECIMAL_COMMAS}" if self._decimal == "." and "," in cells[bad[0]] else ""
+            self.refuse(bad[0], name, f"it must be {what}{others}{hint}")
         return values
 
 
@@ -179,17 +182,20 @@ def _parse_rows(path: Path, what: str, open_text) -> Table:
                 lines.append(reader.line_num)
                 width = width or len(row)
                 if len(row) != width:
-                    hint = "decimal commas need semicolons between the cells" if delimiter == "," else "all rows must have equally many"
-                    raise InputError(f"{path}: line {lines[-1]} has {len(row):,} cells, line {lines[0]} has {width:,}; {hint}")
+                    hint = f" ({DECIMAL_COMMAS})" if delimiter == "," else ""
+                    raise InputError(f"{path}: line {lines[-1]} has {len(row):,} cells, line {lines[0]} has {width:,}; "
+                                     f"all rows must have as many as the first{hint}")  # fmt: skip
                 batch.append(row)
                 if len(batch) == BATCH:
-                    _append(path, what, columns, batch, lines)
+                    _append(path, what, columns, batch)
         except csv.Error:
             raise InputError(f"{path}: line {reader.line_num}: not a table of {what}: a quote is not closed, text follows a quote, "
-                             f"or a cell has more than {MOST_LETTERS} letters") from None  # fmt: skip
+                             f"or a cell has more than {csv.field_size_limit():,} letters") from None  # fmt: skip
     if not lines:
         raise InputError(f"{path}: empty; expected a table of {what}")
-    _append(path, what, columns, batch, lines)
+    _append(path, what, columns, batch)
+    while len(columns) > 1 and not any(columns[-1]):  # each line ends with a delimiter
+        columns.pop()
     return Table(path, columns, lines, "." if delimiter == "," else ",")
 
 
@@ -202,18 +208,13 @@ def _delimiter(open_text) -> str:
     return max(cells, key=cells.get) if max(cells.values(), default=0) > 1 else ","
 
 
-def _append(path: Path, what: str, columns: list[list[str]], batch: list[list[str]], lines: list[int]) -> None:
+def _append(path: Path, what: str, columns: list[list[str]], batch: list[list[str]]) -> None:
     width = len(batch[0]) if batch else 0
     if width > MOST_COLUMNS:
-        raise InputError(f"{path}: {width:,} columns; a table of {what} may have {MOST_COLUMNS:,}")
+        raise InputError(f"{path}: {width:,} columns; a table of {what} may have {MOST_COLUMNS:,}; leave out what is not needed")
     columns.extend([] for _ in range(width - len(columns)))
-    for number, cells in enumerate(zip(*batch, strict=True)):
-        longest = max(cells, key=len)
-        if len(longest) > MOST_LETTERS:
-            line = lines[cells.index(longest) - len(batch)]
-            raise InputError(f"{path}: line {line}, column {number + 1}: a cell of {len(longest):,} letters ({shortened(longest)}); "
-                             f"it may have {MOST_LETTERS}")  # fmt: skip
-        columns[number].extend(map(str.rstrip, cells))
+    for column, cells in zip(columns, zip(*batch, strict=True), strict=False):  # there may be no batch
+        column.extend(map(str.rstrip, cells))
     batch.clear()
 
 

@@ -17,7 +17,7 @@ from data.sources.files import Cloud, read_index, read_tile
 from data.sources.layout import Layout
 from data.sources.tables import MOST_RESIDUAL_M, read_tables
 from utils.atomic import atomic_folder, save_array
-from utils.damage import readable
+from utils.damage import read_json
 from utils.errors import InputError
 from utils.outputs import check_folder
 
@@ -162,13 +162,7 @@ def _refuse_built_map(folder: Path, source: Path) -> None:
 
 def _stored_info(folder: Path) -> dict:
     path = folder / "map" / "map.json"
-    if not path.is_file():
-        return {}
-    with readable(path):
-        info = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(info, dict):
-            raise ValueError(f"a mapping was expected, found {type(info).__name__}")
-        return info
+    return read_json(path) if path.is_file() else {}
 
 
 def _hash(*files: Path) -> str:

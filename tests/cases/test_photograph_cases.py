@@ -128,7 +128,7 @@ def test_a_band_without_poles_stands_where_it_belongs(tmp_path, panorama, suffix
 
 @pytest.mark.parametrize("stated", [
     {}, {"ProjectionType": "equirectangular", "PoseHeadingDegrees": "350.5", "PosePitchDegrees": "3"},
-    sizes((8192, 4096), (8192, 4096), 0, 0), {"FullPanoWidthPixels": 9}, sizes(("128.0", 64), (128, 64), "0.0", 0),
+    sizes((8192, 4096), (8192, 4096), 0, 0), {"FullPanoWidthPixels": 9}, sizes(("128.0", " 64 "), (128, 64), "0.0", 0),
 ])  # fmt: skip
 def test_metadata_of_whole_spheres(stated):
     assert sphere_of(packet(**stated), 128, 64) == Sphere()

@@ -152,6 +152,18 @@ def test_aliases_of_a_few_values_are_read(read, tmp_path):
     assert read_settings(Outer, path).other == Inner(1, ["a"], "exact")
 
 
+def test_what_is_merged_may_be_merged_and_changed_before(tmp_path):
+    @dataclass
+    class Recipe:
+        first: Outer
+        second: Inner
+
+    path = tmp_path / "a.yaml"
+    path.write_text("first:\n  rate: 1\n  inner: &i\n    <<: {width: 1, mode: exact}\n    width: 2\nsecond:\n  <<: *i\n  names: [a]\n")
+    recipe = read_settings(Recipe, path)
+    assert (recipe.first.inner, recipe.second) == (Inner(2, [], "exact"), Inner(2, ["a"], "exact"))
+
+
 @pytest.mark.parametrize("text", ["rate: 1\nrate: 2\n", "inner: {width: 1, width: 2}\nrate: 1\n"])
 def test_a_key_counts_once(refusal, text):
     assert "appears twice" in refusal(text)

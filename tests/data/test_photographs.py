@@ -1,5 +1,7 @@
 """Photographs: real ones are read, unusable ones are named."""
 
+from unicodedata import normalize
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -96,6 +98,14 @@ def test_photographs_are_found_by_id(tmp_path):
     assert list(reasons) == ["e", "../a"] and all(reason.startswith("missing") for reason in reasons.values())
     with pytest.raises(InputError, match="no such folder"):
         find_photographs(tmp_path / "no", ["a"])
+
+
+def test_photographs_are_found_however_their_accents_are_written(tmp_path):
+    """Files copied from a Mac, whose names are taken apart: u and ¨ for ü."""
+    path = tmp_path / f"{normalize('NFD', 'Süd 1')}.jpg"
+    path.touch()
+    for name in (normalize("NFC", "Süd 1"), path.stem):
+        assert find_photographs(tmp_path, [name]) == ({name: path}, {})
 
 
 def test_two_files_of_one_id(tmp_path):

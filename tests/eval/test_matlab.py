@@ -26,6 +26,13 @@ def test_read(path):
     assert np.array_equal(places["query"], np.eye(3)) and places["heading_deg"].tolist() == [0, 90, 180]
 
 
+def test_files_of_version_7_3_say_how_to_save_them(tmp_path):
+    path = tmp_path / "h.mat"
+    path.write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM" + b"\x89HDF\r\n\x1a\n")
+    with pytest.raises(InputError, match="a MATLAB 7.3 file; save it again in MATLAB with save"):
+        read_mat(path, "routes")
+
+
 def test_a_flipped_bit_is_read_or_refused_in_one_line(path):
     content, told = path.read_bytes(), ""
     for at, bit in FLIPS:

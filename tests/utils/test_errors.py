@@ -61,6 +61,12 @@ def message(capsys, error):
     return err
 
 
+def test_a_file_that_may_not_be_read(capsys):
+    """No advice to give a folder: nothing was to be written."""
+    said = message(capsys, PermissionError(errno.EACCES, "Permission denied", "places.csv"))
+    assert said == "error: places.csv: Permission denied; give another path, or allow access to it\n"
+
+
 class OutOfMemoryError(RuntimeError):
     """As torch names its own."""
 

@@ -187,6 +187,15 @@ def test_a_map_built_here_is_not_overwritten(small_city, root, tmp_path):
     assert CityMap(tmp_path / "data/beta").info == small_city.info
 
 
+def test_a_damaged_map_of_the_city_is_left_as_it_is(root, tmp_path):
+    path = tmp_path / "data/beta/map/map.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("[" * 100_000)
+    with pytest.raises(InputError, match="map.json: missing or damaged .nested too deeply"):
+        import_area(Layout(root), "eastU_farU", tmp_path / "data", processes=1)
+    assert path.stat().st_size == 100_000
+
+
 def test_tables_of_another_origin_than_the_map(root, tmp_path):
     import_area(Layout(root), "eastU", tmp_path / "data", 16, 32, processes=1)
     path = root / "csv/eastU_xy.csv"
