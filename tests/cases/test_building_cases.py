@@ -98,6 +98,35 @@ def test_storeys_over_a_lower_and_a_neighbouring_building(build):
     assert set(table[table.id == 1].bottom_m) == {0, 5}
 
 
+def test_what_parts_leave_of_an_outline_stands_however_little_it_is(build):
+    """A tower that is no part, a twentieth of its building, and a podium beside storeys; not the strip that hands leave when they draw."""
+
+    def fill(extract):
+        extract.box(-95, 0, -15, 20, {"building": "yes", "height": "20"})
+        extract.box(-95, 0, -20, 20, {"building:part": "yes", "height": "15"})
+        extract.box(0, 0, 80, 20, {"building": "yes", "height": "20"})
+        extract.box(0, 0, 75, 20, {"building:part": "yes", "min_height": "5", "height": "20"})
+        extract.box(-95, 40, -15, 60, {"building": "yes", "height": "20"})
+        extract.box(-95, 40.9, -15, 60, {"building:part": "yes", "height": "15"})
+
+    table, city = build(fill)
+    assert heights_along(city, -50, 9) == [15] and heights_along(city, -17, 9) == [20]
+    assert heights_along(city, 30, 9) == [5, 20] and heights_along(city, 78, 9) == [5]
+    assert heights_along(city, -50, 52) == [15, 20] and heights_along(city, -50, 40.4) == []
+    assert len(table) == 7
+
+
+def test_slabs_at_several_heights_stay_open_below(build):
+    def fill(extract):
+        extract.box(0, 0, 30, 10, {"building": "roof", "height": "8"})
+        extract.box(0, 0, 10, 10, {"building:part": "roof", "height": "8"})
+        extract.box(10, 0, 30, 10, {"building:part": "roof", "height": "12"})
+        extract.way([(15, -60), (15, 60)], {"highway": "residential"})
+
+    table, city = build(fill)
+    assert heights_along(city, 5, 6) == [7.7, 8] and heights_along(city, 20, 6) == [11.7, 12] and len(table) == 2
+
+
 def test_a_street_through_a_building_stays_open(build):
     """Below the storeys above it the outline is filled on both sides of the street, footways or not."""
 
