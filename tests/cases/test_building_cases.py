@@ -219,6 +219,21 @@ def test_other_roofs_without_a_height(build):
     assert city.info["roofs_drawn_flat"] == {"onion": 1} and city.info["refused_values"] == {}
 
 
+def test_roofs_that_their_outline_cannot_bear_are_counted_as_flat(build):
+    """A pyramid over an L and a dome with a courtyard; a gable of no height is meant flat."""
+
+    def fill(extract):
+        shape = [(0, 0), (40, 0), (40, 10), (10, 10), (10, 40), (0, 40), (0, 0)]
+        extract.way(shape, {"building": "yes", "building:levels": "3", "roof:shape": "pyramidal"})
+        rings = extract.box(-60, 0, -20, 40), extract.box(-50, 10, -30, 30)
+        extract.multipolygon(*rings, {"building": "yes", "height": "9", "roof:shape": "dome"})
+        extract.way([(x, -y - 5) for x, y in shape], {"building": "yes", "height": "9", "roof:shape": "gabled", "roof:height": "0"})
+        extract.way([(x - 60, -y - 5) for x, y in shape], {"building": "yes", "height": "9", "roof:shape": "gabled"})
+
+    table, city = build(fill)
+    assert table.roof.tolist().count("flat") == 3 and city.info["roofs_drawn_flat"] == {"dome": 1, "pyramidal": 1}
+
+
 def test_roof_of_a_wide_hall(run_case, tmp_path):
     table, _ = mapped(run_case("roof_of_a_wide_hall"), tmp_path)
     assert table[["eaves_m", "top_m"]].to_numpy().tolist() == [[3, 6]]
