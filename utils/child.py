@@ -8,6 +8,7 @@ import faulthandler
 import os
 import pickle
 import resource
+import select
 import signal
 import struct
 import sys
@@ -18,6 +19,8 @@ from typing import TypeVar
 from utils.errors import InputError
 
 T = TypeVar("T")
+POLL_S = 10.0
+IDLE_POLLS = 12  # without any work of the child, after which it waits for what never comes: threads of native readers may lock each other
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
@@ -43,25 +46,25 @@ def in_child(work: Callable[[], T], what: str, memory_bytes: int | None = None) 
         memory_bytes: address space that the child may take beyond what it inherits; default: no limit.
 
     Raises:
-        InputError: the child died, e.g. of a segmentation fault in a native library.
+        InputError: the child died, e.g. of a segmentation fault in a native library, or did nothing for two minutes.
         Exception: what `work` raises; a MemoryError where the limit was reached.
     """
     reader, writer = os.pipe()
     parent = os.getpid()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # either may be closed
+        stream.flush()
     child = os.fork()
     if child == 0:
         os.close(reader)
         _run(work, writer, parent, memory_bytes)  # never returns
     os.close(writer)
     try:
-        with os.fdopen(reader, "rb") as pipe:
-            message = pipe.read()
+        message = _received(reader, child, what)
     except BaseException:
         os.kill(child, signal.SIGKILL)
         raise
     finally:
+        os.close(reader)
         _, status = os.waitpid(child, 0)
     length = struct.calcsize("Q")
     if len(message) < length or len(message) != length + struct.unpack("Q", message[:length])[0]:
@@ -72,6 +75,29 @@ def in_child(work: Callable[[], T], what: str, memory_bytes: int | None = None) 
     if not succeeded:
         raise result
     return result
+
+
+def _received(reader: int, child: int, what: str) -> bytes:
+    """All that the child writes before it ends."""
+    message, poll, worked, idle = bytearray(), select.poll(), (), 0
+    poll.register(reader, select.POLLIN)
+    while idle < IDLE_POLLS:
+        if poll.poll(1000 * POLL_S):
+            piece = os.read(reader, 1 << 20)
+            if not piece:
+                return bytes(message)
+            message += piece
+        else:
+            before, worked = worked, _cpu_time(child)
+            idle = idle + 1 if worked and worked == before else 0
+    raise InputError(f"{what}: the process that reads it hangs, it has done nothing for {IDLE_POLLS * POLL_S:g} s; call the command again")
+
+
+def _cpu_time(process: int) -> tuple[str, ...]:
+    """Clock ticks that a process has spent, as a user and in the kernel (proc_pid_stat(5)); empty while it waits for a disk."""
+    with open(f"/proc/{process}/stat") as file:
+        state, *fields = file.read().rpartition(")")[2].split()
+    return () if state == "D" else (fields[10], fields[11])
 
 
 @contextmanager
@@ -104,9 +130,10 @@ def _run(work: Callable, writer: int, parent: int, memory_bytes: int | None) -> 
             body = pickle.dumps((False, error.with_traceback(None)))
         with os.fdopen(writer, "wb") as pipe:
             pipe.write(struct.pack("Q", len(body)) + body)
+        if sys.stdout:
+            sys.stdout.flush()
         status = 0
     finally:
-        sys.stdout.flush()
         os._exit(status)  # no exit handlers: they are the parent's
 
 

@@ -1,10 +1,15 @@
 """Progress of work that lasts: a bar on a terminal, gone when the work is done; elsewhere, e.g. in a log, a line now and then."""
 
 import sys
+from threading import RLock
 
 from tqdm import tqdm
 
 EVERY_S = 30  # between two lines
+
+# A process may fork at any time: no thread may hold the lock then, and no process may take a lock of several along when it is killed.
+tqdm.monitor_interval = 0
+tqdm.set_lock(RLock())
 
 
 def progress(iterable=None, **options) -> tqdm:
@@ -12,8 +17,8 @@ def progress(iterable=None, **options) -> tqdm:
     if sys.stderr is None:  # closed
         return tqdm(iterable, **{**options, "disable": True})
     if sys.stderr.isatty():
-        return tqdm(iterable, **{"delay": 2, "leave": False, "mininterval": 0.5, "dynamic_ncols": True, **options})
-    return _Lines(iterable, **{**options, "delay": EVERY_S, "leave": False, "mininterval": EVERY_S, "maxinterval": EVERY_S, "ncols": 100,
+        return tqdm(iterable, **{"delay": 2, "leave": False, "mininterval": 0.5, "miniters": 1, "dynamic_ncols": True, **options})
+    return _Lines(iterable, **{**options, "delay": EVERY_S, "leave": False, "mininterval": EVERY_S, "miniters": 1, "ncols": 100,
                                 "ascii": True})  # fmt: skip
 
 

@@ -15,7 +15,8 @@ from data.city import ATTRIBUTION, FORMAT, MAP
 from data.georeference import Georeference
 from data.osm.buildings import GROUND_M, Volumes
 from data.osm.classes import CLASSES, DRIVABLE, INDEX
-from data.osm.extract import Summary, read_extract
+from data.osm.extract import read_extract
+from data.osm.features import Summary
 from data.osm.graph import build_graph
 from data.osm.heights import BY_HEIGHT, BY_LEVELS, NO_HEIGHT
 from data.osm.merge import write_mesh, write_points, write_rasters

@@ -9,8 +9,8 @@ import shapely
 from data.osm.overlay import overlay, union_of
 
 BELONGS = 0.4  # a part of which at least this share lies in an outline belongs to it; borders are drawn by hand
-FULLY_COVERED = 0.9  # an outline whose parts cover this share of it is described by its parts alone
 SLIVER_M = 0.3  # strips thinner than twice this between parts and outline are drawing noise
+MOSTLY_COVERED, STRIP_M = 0.9, 2.0  # where parts cover this share of an outline, so are strips thinner than twice that
 STEP_M = 0.5  # heights that differ by less are the same: where a part begins, and what it stands on
 
 
@@ -64,19 +64,19 @@ def outlines_of(polygons: np.ndarray, records: np.ndarray) -> np.ndarray:
     return rows
 
 
-def bodies(outline: shapely.Geometry, bottom_m: float, top_m: float, stated: bool, parts: Parts) -> list[Body]:
+def bodies(outline: shapely.Geometry, bottom_m: float, top_m: float, stated: bool, slab: bool, parts: Parts) -> list[Body]:
     """What an outline adds to its parts.
 
-    - Beside its parts it stands as it would without them, if they leave a tenth of it or more. Where it states no height, or that of
+    - Beside its parts it stands as it would without them, if they leave more of it than noise. Where it states no height, or that of
       its highest part (slabs apart), it is there as high as the lowest part that stands on its floor, else as the lowest underside.
     - Below a part it fills what no other part fills, from its own bottom on: nothing hovers. Below slabs it is open, unless nothing
-      else of the building would stand.
+      else of the building would stand and it is no slab itself.
     - Above its parts it adds nothing. But where they cover all of it and none reaches the height that it states, it goes on above the
       highest of those with a flat roof.
 
     Args:
         outline: polygon or multipolygon.
-        bottom_m, top_m: of the outline; stated: whether its tags tell the top.
+        bottom_m, top_m: of the outline; stated: whether its tags tell the top; slab: whether it is a roof on posts.
         parts: of this building.
     """
     highest, raised = float(parts.top_m.max()), parts.bottom_m >= bottom_m + STEP_M
@@ -91,7 +91,7 @@ def bodies(outline: shapely.Geometry, bottom_m: float, top_m: float, stated: boo
         peak = (parts.top_m >= highest - STEP_M) & (parts.eaves_m == parts.top_m)
         if peak.any():
             found.append(Body(overlay(shapely.intersection, union_of(parts.polygons[peak]), outline), highest, top_m, False))
-    open_below = parts.slab & (not rest.is_empty or not parts.slab.all())
+    open_below = parts.slab & (slab or not rest.is_empty or not parts.slab.all())
     for i in np.flatnonzero(raised & ~open_below):
         found += [Body(piece, z, parts.bottom_m[i], True) for piece, z in _gaps(outline, bottom_m, parts, i)]
     return found
@@ -117,12 +117,11 @@ def _gaps(outline: shapely.Geometry, floor_m: float, parts: Parts, i: int) -> li
 def _rest(outline: shapely.Geometry, cover: shapely.Geometry) -> shapely.Geometry:
     """What parts leave of an outline."""
     rest = overlay(shapely.difference, outline, cover)
-    if rest.area < (1 - FULLY_COVERED) * outline.area:
-        return shapely.Polygon()
-    return _opened(rest) if rest.area < outline.area else rest
+    mostly = rest.area < (1 - MOSTLY_COVERED) * outline.area
+    return _opened(rest, STRIP_M if mostly else SLIVER_M) if rest.area < outline.area else rest
 
 
-def _opened(polygon: shapely.Geometry) -> shapely.Geometry:
+def _opened(polygon: shapely.Geometry, sliver_m: float = SLIVER_M) -> shapely.Geometry:
     """A polygon without its slivers."""
-    opened = polygon.buffer(-SLIVER_M, join_style="mitre").buffer(SLIVER_M, join_style="mitre")
+    opened = polygon.buffer(-sliver_m, join_style="mitre").buffer(sliver_m, join_style="mitre")
     return overlay(shapely.intersection, opened, polygon)

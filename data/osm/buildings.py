@@ -80,7 +80,7 @@ def build_volumes(polygons: np.ndarray, records: np.ndarray, bounds, seed: int) 
     for rows in np.split(owned, np.flatnonzero(np.diff(outline[owned])) + 1) if len(owned) else ():
         i = outline[rows[0]]
         parts = Parts(polygons[rows], bottom[rows], eaves[rows], top[rows], records["slab"][rows])
-        found += [(i, body) for body in bodies(polygons[i], bottom[i], records["top_m"][i], stated[i], parts)]
+        found += [(i, body) for body in bodies(polygons[i], bottom[i], records["top_m"][i], stated[i], records["slab"][i], parts)]
     own = np.setdiff1d(np.arange(len(records)), np.setdiff1d(outline, owned[outline[owned] == owned]))
     row = np.concatenate([own, np.array([i for i, _ in found], int)])
     columns = zip(*(body for _, body in found), strict=True) if found else ((),) * len(Body._fields)

@@ -72,7 +72,8 @@ def _kind(start: bytes) -> str | None:
     if start[4:15] == b"\x0a\x09OSMHeader":
         return _PBF
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return _XML if text.startswith(b"<") else "JSON" if text.startswith((b"{", b"[")) else None
+    utf16 = text.startswith((b"\xff\xfe<\0", b"\xfe\xff\0<", b"\0<"))  # told of, and refused, with the XML
+    return _XML if text.startswith(b"<") or utf16 else "JSON" if text.startswith((b"{", b"[")) else None
 
 
 def unpacked(path: Path, kind: str) -> Iterator[bytes]:

@@ -5,12 +5,18 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from data.osm.container import CHANGES, CHUNK
 from utils.errors import InputError
 
 Box = tuple[float, float, float, float]  # west, south, east, north in degrees; east > 180 over the antimeridian
 
 _ROOT = re.compile(rb"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^>\[]*>\s*)*<([A-Za-z][\w.:-]*)", re.DOTALL)
+_ENCODING = re.compile(rb"""\s*<\?xml[^>]*\sencoding\s*=\s*["']([\w.-]+)["']""")
+_READ_ENCODINGS = ("utf-8", "iso-8859-1", "us-ascii")  # by libexpat; UTF-16, too, but not here
+_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
+_NODE = re.compile(rb"""<node\b[^>]*?\sid\s*=\s*["'](-?\d{1,18})["']""")
 _BOUNDS = re.compile(rb"<bounds\b[^>]*>")
 _ATTRIBUTE = re.compile(rb"""([\w:]+)\s*=\s*("[^"]*"|'[^']*')""")
 _OF_ELEMENT = re.compile(rb"<(?:way|relation)\b[^>]*[^/>]>\s*\Z|<(?:way|relation)\s*\Z")  # what Overpass writes a box of its own for
@@ -32,6 +38,13 @@ class Marks:
     invisible: bool = False  # something was deleted in the database
     below_zero: bool = False  # ids
     located: bool = False  # nodes lie on the ways
+    nodes: list[np.ndarray] = field(default_factory=list)  # their ids
+
+    @property
+    def repeated(self) -> bool:
+        """Whether a node is in it twice."""
+        ids = np.concatenate([np.zeros(0, np.int64), *self.nodes])
+        return len(np.unique(ids)) < len(ids)
 
 
 def read_marks(path, chunks: Iterable[bytes]) -> Marks:
@@ -61,12 +74,18 @@ def read_marks(path, chunks: Iterable[bytes]) -> Marks:
         _check_root(path, rest)
     _look(path, before, rest, marks)
     end = (before + rest).rstrip()
+    if re.search(rb"</osm\s*>\s*[^<\s]", end):
+        raise InputError(f"{path}: is damaged, something follows its </osm>; take that out, or take a sound copy of it")
     if not re.search(rb"</osm\s*>(?:\s*<!--.*-->)*\Z|\A[^<]*(?:<\?.*\?>\s*)?<osm\b[^>]*/>\Z", end, re.DOTALL):
         raise InputError(f"{path}: is truncated, it does not end with </osm>; download it again")
     return marks
 
 
 def _check_root(path, text: bytes) -> bool:
+    declared = _ENCODING.match(text.removeprefix(b"\xef\xbb\xbf"))
+    encoding = "UTF-16" if b"<\0" in text[:4] or b"\0<" in text[:4] else declared[1].decode() if declared else "UTF-8"
+    if encoding.lower() not in _READ_ENCODINGS:
+        raise InputError(f"{path}: is text in {encoding}, which is not read; save it in UTF-8, with encoding=\"UTF-8\" in its first line")
     match = _ROOT.match(text.removeprefix(b"\xef\xbb\xbf"))
     root = match[1].decode() if match else ""
     if not match and b"<!DOCTYPE" in text:
@@ -78,11 +97,20 @@ def _check_root(path, text: bytes) -> bool:
         said = f" ({' '.join(title[1].decode(errors='replace').split())})" if title else ""
         raise InputError(f"{path}: is a web page{said}, no extract: the server answered with it; ask it again later or for less")
     if root != "osm":
-        raise InputError(f"{path}: is no OpenStreetMap XML, its root is <{root}> and not <osm>; export it as .osm")
+        what = f"its root is <{root}> and not <osm>" if root else "it does not begin as XML does"
+        raise InputError(f"{path}: is no OpenStreetMap XML, {what}; export it as .osm")
     return False
 
 
 def _look(path, before: bytes, text: bytes, marks: Marks) -> None:
+    if b"<!--" in text:
+        text = _COMMENT.sub(b"", text)
+    marks.nodes.append(np.array(_NODE.findall(text), dtype=bytes).astype(np.int64))
+    if (at := text.find(b"</osm")) >= 0 and re.search(rb"<[?\w]", text[at + 1 :]):
+        raise InputError(f"{path}: holds several files, one after the other; join them with `osmium merge` instead")
+    if b"<center" in text:
+        raise InputError(f"{path}: holds the centres of ways and relations (Overpass `out center`), which are no map; "
+                         "ask for the elements themselves with `(._;>;); out;`")
     if (at := text.find(b"<remark")) >= 0 and (match := _REMARK.search(text, at)) and b"error" in match[1].lower():
         remark = " ".join(match[1].decode(errors="replace").split())
         raise InputError(f"{path}: the query service stopped before the end: {remark!r}; ask for a smaller box, or allow it more with "

@@ -129,7 +129,7 @@ def _prepare(path: Path, kind: str, folder: Path) -> Extract:
             with open(file, "wb") as target:
                 marks = read_marks(path, _copied(progress(chunks, desc=f"unpacking {path.name}", unit=" MB"), target))
         deleted, boxes = marks.deleted, marks.boxes
-        untidy = bool(deleted) or marks.invisible or marks.below_zero or marks.located
+        untidy = bool(deleted) or marks.invisible or marks.below_zero or marks.located or marks.repeated
     gone = 0
     if not untidy and not _in_order(file):
         untidy = not _in_order(file := _sorted(file, folder / "sorted.osm.pbf"))  # what is still not in order is there twice
@@ -146,14 +146,15 @@ def _copied(chunks: Iterator[bytes], target) -> Iterator[bytes]:
 
 
 def _in_order(file: Path) -> bool:
-    """Whether ways come by id, each once, as libosmium needs them; headers claim it of files that are not."""
+    """Whether ways come by id, as libosmium needs them, and ways and relations once each; headers claim it of files that are not."""
     try:
         Extract(file, file).apply(osmium.osm.WAY, osmium.area.AreaManager().second_pass_handler())
     except RuntimeError as error:
         if "Way ID" in str(error):
             return False
         raise
-    return True
+    relations = [relation.id for relation in Extract(file, file).relations()]
+    return len(set(relations)) == len(relations)
 
 
 def _sorted(file: Path, target: Path) -> Path:

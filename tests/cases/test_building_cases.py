@@ -98,6 +98,35 @@ def test_storeys_over_a_lower_and_a_neighbouring_building(build):
     assert set(table[table.id == 1].bottom_m) == {0, 5}
 
 
+def test_what_parts_leave_of_an_outline_stands_however_little_it_is(build):
+    """A tower that is no part, a twentieth of its building, and a podium beside storeys; not the strip that hands leave when they draw."""
+
+    def fill(extract):
+        extract.box(-95, 0, -15, 20, {"building": "yes", "height": "20"})
+        extract.box(-95, 0, -20, 20, {"building:part": "yes", "height": "15"})
+        extract.box(0, 0, 80, 20, {"building": "yes", "height": "20"})
+        extract.box(0, 0, 75, 20, {"building:part": "yes", "min_height": "5", "height": "20"})
+        extract.box(-95, 40, -15, 60, {"building": "yes", "height": "20"})
+        extract.box(-95, 40.9, -15, 60, {"building:part": "yes", "height": "15"})
+
+    table, city = build(fill)
+    assert heights_along(city, -50, 9) == [15] and heights_along(city, -17, 9) == [20]
+    assert heights_along(city, 30, 9) == [5, 20] and heights_along(city, 78, 9) == [5]
+    assert heights_along(city, -50, 52) == [15, 20] and heights_along(city, -50, 40.4) == []
+    assert len(table) == 7
+
+
+def test_slabs_at_several_heights_stay_open_below(build):
+    def fill(extract):
+        extract.box(0, 0, 30, 10, {"building": "roof", "height": "8"})
+        extract.box(0, 0, 10, 10, {"building:part": "roof", "height": "8"})
+        extract.box(10, 0, 30, 10, {"building:part": "roof", "height": "12"})
+        extract.way([(15, -60), (15, 60)], {"highway": "residential"})
+
+    table, city = build(fill)
+    assert heights_along(city, 5, 6) == [7.7, 8] and heights_along(city, 20, 6) == [11.7, 12] and len(table) == 2
+
+
 def test_a_street_through_a_building_stays_open(build):
     """Below the storeys above it the outline is filled on both sides of the street, footways or not."""
 
@@ -188,6 +217,21 @@ def test_other_roofs_without_a_height(build):
     assert table.top_m.tolist() == pytest.approx([14, 19, 9 + 5 * np.tan(np.radians(35)), 9, 9], abs=0.05)
     assert heights_along(city, -40, 9.5)[0] > 18 and heights_along(city, -40, 0.5)[0] < 10  # falls to the south
     assert city.info["roofs_drawn_flat"] == {"onion": 1} and city.info["refused_values"] == {}
+
+
+def test_roofs_that_their_outline_cannot_bear_are_counted_as_flat(build):
+    """A pyramid over an L and a dome with a courtyard; a gable of no height is meant flat."""
+
+    def fill(extract):
+        shape = [(0, 0), (40, 0), (40, 10), (10, 10), (10, 40), (0, 40), (0, 0)]
+        extract.way(shape, {"building": "yes", "building:levels": "3", "roof:shape": "pyramidal"})
+        rings = extract.box(-60, 0, -20, 40), extract.box(-50, 10, -30, 30)
+        extract.multipolygon(*rings, {"building": "yes", "height": "9", "roof:shape": "dome"})
+        extract.way([(x, -y - 5) for x, y in shape], {"building": "yes", "height": "9", "roof:shape": "gabled", "roof:height": "0"})
+        extract.way([(x - 60, -y - 5) for x, y in shape], {"building": "yes", "height": "9", "roof:shape": "gabled"})
+
+    table, city = build(fill)
+    assert table.roof.tolist().count("flat") == 3 and city.info["roofs_drawn_flat"] == {"dome": 1, "pyramidal": 1}
 
 
 def test_roof_of_a_wide_hall(run_case, tmp_path):

@@ -195,6 +195,27 @@ def test_an_element_twice(build, refusal, two_houses, tmp_path):
     assert "way 1 is in it more than once, and different" in refusal(tmp_path / "other.osm")
 
 
+@pytest.mark.parametrize("kind", ["node", "relation"])
+def test_a_node_or_relation_twice(build, refusal, two_houses, tmp_path, kind):
+    two_houses.multipolygon(two_houses.box(-30, 20, 10, 60), two_houses.box(-20, 30, 0, 50), HOUSE)
+    two_houses.node((70, 70), {"natural": "tree", "height": "10"})
+    text = two_houses.write(tmp_path / "plain.osm").read_text()
+    element = re.search(f"<{kind} [^>]*>(?:<member[^>]*>)*<tag.*?</{kind}>", text)[0]
+    copies = {"same": element, "bare": re.sub("<tag.*?/>", "", element.replace(' version="1"', "")),
+              "later": element.replace('version="1"', 'version="2"'), "other": element.replace('v="10"', 'v="11"')}  # fmt: skip
+    if kind == "node":
+        copies["moved"] = '<node id="1" lat="-33.8999" lon="151.2001"/>'
+    for name, copy in copies.items():
+        path = tmp_path / f"{name}.osm"
+        path.write_text(text.replace("<node", copy + "<node", 1))
+        if name in ("same", "bare"):
+            info, buildings = build(path)
+            assert areas(buildings) == [100, 400, 1200] and info["elements"]["trees"] == 1 and info["elements"]["buildings"] == 3
+            (tmp_path / "city").rename(tmp_path / name)
+        else:
+            assert f"{kind} " in (message := refusal(path)) and "is in it more than once, and different" in message
+
+
 # Answers of query services
 
 
@@ -223,6 +244,12 @@ def test_relations_with_the_lines_of_ways_that_are_not_there(refusal, tmp_path):
         '<member type="way" ref="1" role="outer"><nd lat="50" lon="8"/><nd lat="50.1" lon="8"/></member>'
         '<tag k="type" v="multipolygon"/><tag k="building" v="yes"/></relation></osm>')  # fmt: skip
     assert "(._;>;); out;" in refusal(tmp_path / "geom.osm")
+
+
+def test_an_answer_of_centres(refusal, two_houses, tmp_path):
+    path = edited(two_houses, tmp_path / "answer.osm", ('<way id="1" version="1">', '<way id="1"><center lat="-33.9" lon="151.2"/>'))
+    message = refusal(path)
+    assert "`out center`" in message and "`(._;>;); out;`" in message
 
 
 @pytest.mark.parametrize("bounds", [True, False])
@@ -393,6 +420,36 @@ def test_other_files_with_an_extracts_name(refusal, tmp_path, name):
     (tmp_path / f"{name}.osm").write_bytes(content)
     message = refusal(tmp_path / f"{name}.osm")
     assert words in message and ("download it again" in message) == (name == "empty")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "windows-1252", "iso-8859-1", "utf-8-sig"])
+@pytest.mark.parametrize("suffix", ["osm", "osm.gz"])
+def test_text_of_other_encodings(build, refusal, two_houses, tmp_path, encoding, suffix):
+    text = two_houses.write(tmp_path / "plain.osm").read_text().replace('encoding="UTF-8"', f"encoding='{encoding.removesuffix('-sig')}'")
+    text = text.replace('v="10"', 'v="10"/><tag k="name" v="Café"')
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes((gzip.compress if suffix.endswith("gz") else bytes)(text.encode(encoding)))
+    if encoding in ("iso-8859-1", "utf-8-sig"):
+        assert len(build(path)[1]) == 2
+    else:
+        assert f"is text in {encoding[:6]}".lower() in (message := refusal(path)).lower() and "save it in UTF-8" in message
+
+
+def test_what_follows_the_end(build, refusal, two_houses, tmp_path):
+    text = two_houses.write(tmp_path / "plain.osm").read_text()
+    for name, end, words in (("junk", "junk", "something follows its </osm>"), ("joined", text, "`osmium merge`")):
+        (tmp_path / f"{name}.osm").write_text(text + end)
+        message = refusal(tmp_path / f"{name}.osm")
+        assert words in message and "download" not in message
+    (tmp_path / "notes.osm").write_text(text + "<!-- a > b -->\n<!-- more -->\n\n")
+    assert len(build(tmp_path / "notes.osm")[1]) == 2
+
+
+def test_bounds_in_a_comment_are_none(build, two_houses, tmp_path):
+    """Nor is what is deleted in one."""
+    path = edited(two_houses, tmp_path / "notes.osm", ('<way id="1"', '<!-- <bounds minlat="0" minlon="0" maxlat="1" maxlon="1"/>\n'
+                  '<way id="1" action="delete"/> --><way id="1"'))  # fmt: skip
+    assert len(build(path)[1]) == 2
 
 
 def test_pipes_and_folders(refusal, tmp_path):

@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -43,6 +44,30 @@ def test_a_death_is_one_line(death, capfd):
     with pytest.raises(InputError, match="^input.pbf: .*crashed"):
         in_child(death, "input.pbf")
     assert capfd.readouterr().err == ""
+
+
+def test_a_child_that_hangs_is_ended(monkeypatch):
+    """Not one that works, however long it takes, nor what it wrote before."""
+    monkeypatch.setattr("utils.child.POLL_S", 0.3)
+    monkeypatch.setattr("utils.child.IDLE_POLLS", 3)
+    lock = threading.Lock()
+    with lock, pytest.raises(InputError, match="^input.pbf: .*hangs.*; call the command again"):
+        in_child(lock.acquire, "input.pbf")
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+    def work():
+        started = time.process_time()
+        while time.process_time() < started + 1:
+            pass
+        return bytes(1 << 22)
+
+    assert in_child(work, "file") == bytes(1 << 22)
+
+
+def test_standard_output_may_be_closed():
+    code = "from utils.child import in_child\nassert in_child(lambda: 3, 'file') == 3"
+    subprocess.run(["sh", "-c", '"$0" -c "$1" >&-', sys.executable, code], check=True)
 
 
 def test_memory_is_limited():

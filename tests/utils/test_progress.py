@@ -2,6 +2,7 @@
 
 import io
 import sys
+import threading
 
 import pytest
 from tqdm import tqdm
@@ -65,3 +66,12 @@ def test_messages_stay_alone_in_a_log(monkeypatch, clock):
 def test_nothing_is_shown_where_messages_cannot_be(monkeypatch):
     monkeypatch.setattr("sys.stderr", None)
     assert list(progress(range(3), desc="work", delay=0)) == [0, 1, 2]
+
+
+def test_a_fork_finds_no_lock_taken(monkeypatch):
+    """No thread draws bars, and the lock is of one process."""
+    monkeypatch.setattr(sys, "stderr", Screen(True))
+    before = threading.active_count()
+    with progress(total=9, desc="b"):
+        assert threading.active_count() == before and tqdm.monitor is None
+    assert "multiprocessing" not in type(tqdm.get_lock()).__module__ and not hasattr(tqdm.get_lock(), "mp_lock")

@@ -10,7 +10,8 @@ import pytest
 import shapely
 
 from data.osm.classes import CLASSES, INDEX
-from data.osm.extract import HIGHEST_TREE_M, LANE_WIDTH_M, TREE_SPACING_M, WIDEST_M
+from data.osm.extract import HIGHEST_TREE_M, LANE_WIDTH_M, TREE_SPACING_M
+from data.osm.features import WIDEST_M
 from data.osm.heights import BY_HEIGHT, BY_LEVELS, NO_HEIGHT
 from data.osm.roofs import FLAT, GABLED
 from utils.errors import InputError
@@ -355,9 +356,9 @@ def test_a_failure_in_the_store_is_not_taken_for_a_broken_way(read, tmp_path, ne
     extract = new_extract(200, 200)
     extract.box(0, 100, 10, 110, {"building": "yes"})
     path = extract.write(tmp_path / "one.osm")
-    monkeypatch.setattr("data.osm.extract.FLUSH", 1)
-    monkeypatch.setattr("data.osm.extract.shapely.make_valid", fail)
-    monkeypatch.setattr("data.osm.extract.shapely.is_valid", lambda geometries: np.zeros(len(geometries), bool))
+    monkeypatch.setattr("data.osm.features.FLUSH", 1)
+    monkeypatch.setattr("data.osm.features.shapely.make_valid", fail)
+    monkeypatch.setattr("data.osm.features.shapely.is_valid", lambda geometries: np.zeros(len(geometries), bool))
     with pytest.raises(shapely.errors.GEOSException):
         read(path)
 
