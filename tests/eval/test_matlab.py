@@ -48,8 +48,9 @@ def test_a_flipped_bit_is_read_or_refused_in_one_line(path):
 
 
 def test_variables_that_take_too_much(path, monkeypatch):
-    savemat(path, {"routes": np.zeros(4_000_000)}, do_compression=True)
-    assert path.stat().st_size < 100_000 and len(read_mat(path, "routes")[0]) == 4_000_000
+    zeros = 12_000_000  # more than a process may have left over from what it freed
+    savemat(path, {"routes": np.zeros(zeros)}, do_compression=True)
+    assert path.stat().st_size < 100_000 and len(read_mat(path, "routes")[0]) == zeros
     monkeypatch.setattr(matlab, "MOST_UNPACKED", 1 << 24)
     with pytest.raises(InputError, match="take more than 0.015625 GiB; save those alone that are needed"):
         read_mat(path, "routes")

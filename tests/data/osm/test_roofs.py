@@ -86,7 +86,8 @@ def assert_sound(roof, polygon, eaves=EAVES, top=TOP):
     plan = cross(roof.triangles)[:, 2] / 2
     assert (plan > 0).all()
     assert plan.sum() == pytest.approx(polygon.area, rel=1e-6, abs=1e-5)
-    uncovered = polygon.difference(shapely.union_all(shapely.polygons(roof.triangles[:, :, :2])).buffer(1e-4))
+    # On a grid: without one GEOS now and then loses a piece of a union.
+    uncovered = polygon.difference(shapely.union_all(shapely.polygons(roof.triangles[:, :, :2]), grid_size=1e-6).buffer(1e-4))
     assert uncovered.area < 1e-4
     z = roof.triangles[:, :, 2]
     assert z.min() == pytest.approx(eaves, abs=1e-5) and z.max() == pytest.approx(top, abs=1e-9)
