@@ -47,7 +47,13 @@ def read_settings(cls: type, path: Path, overrides: typing.Sequence[str] = ()):
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """Plain YAML silently takes the last of two equal keys."""
+    """Plain YAML silently takes the last of two equal keys, and whole numbers of any length, which Python cannot write in decimal."""
+
+    def construct_yaml_int(self, node):
+        number = super().construct_yaml_int(node)
+        if abs(number) >= 2**63:
+            raise yaml.YAMLError(f"a whole number of more than 64 bits, line {node.start_mark.line + 1}")
+        return number
 
     def compose_mapping_node(self, anchor):
         node = super().compose_mapping_node(anchor)  # merge keys (<<) are taken apart later, in place
@@ -56,6 +62,9 @@ class _UniqueKeys(yaml.SafeLoader):
         if repeated:
             raise yaml.YAMLError(f"key {repeated[0]!r} appears twice in one mapping, line {node.start_mark.line + 1}")
         return node
+
+
+_UniqueKeys.add_constructor("tag:yaml.org,2002:int", _UniqueKeys.construct_yaml_int)
 
 
 def _parse(text: bytes | str) -> Any:
@@ -126,7 +135,7 @@ def to_yaml(settings) -> str:
 def _override(settings: dict, text: str) -> None:
     path, equals, value = text.partition("=")
     if not equals or not path:
-        raise InputError(f"{text!r}: an override is key.path=value, e.g. training.epochs=5")
+        raise InputError(f"{_shown(text)}: an override is key.path=value, e.g. training.epochs=5")
     *parents, last = path.split(".")
     for key in parents:
         if not isinstance(settings.get(key), dict):
@@ -135,7 +144,7 @@ def _override(settings: dict, text: str) -> None:
     try:
         settings[last] = _parse(value)
     except ValueError:
-        raise InputError(f"{text!r}: the value is not valid YAML") from None
+        raise InputError(f"{_shown(text)}: the value is not valid YAML") from None
 
 
 def _value(hint: Any, value: Any, source: str, key: str):

@@ -130,7 +130,9 @@ MERGES = "a0: &a0 {k: 1}\n" + "".join(f"a{i + 1}: &a{i + 1} {{<<: [{', '.join([f
     ("{a: " * 5_000, "nested too deeply"), ("- " * 9_000 + "x", "nested too deeply"),
     ("rate: 1\n" + "#" * 2**18, "more than 262,144 bytes"),
     ("rate: !!bool x", "not valid YAML"), ("rate: !!timestamp x", "not valid YAML"), ("rate: !!int x", "not valid YAML"),
-    ("rate: " + "9" * 5000, "not valid YAML"), ("? [a, b]\n: 1", "not valid YAML"), ("rate: 2020-99-99", "not valid YAML"),
+    ("rate: " + "9" * 5000, "not valid YAML"),
+    ("rate: 0x" + "9" * 5000, "a whole number of more than 64 bits, line 1"),
+    ("? [a, b]\n: 1", "not valid YAML"), ("rate: 2020-99-99", "not valid YAML"),
 ])  # fmt: skip
 def test_yaml_that_takes_memory_or_makes_its_reader_stumble(refusal, text, message):
     assert len(text) < 10**6
@@ -219,7 +221,7 @@ def test_what_is_no_override(read, override):
     with pytest.raises(InputError) as caught:
         read(GOOD, override)
     message = str(caught.value)
-    assert message.startswith(f"{override!r}: ") and "\n" not in message
+    assert message.startswith(repr(override)[:200]) and "\n" not in message and len(message) < 400
     assert ("key.path=value" in message) == ("=" not in override[1:])
 
 
