@@ -10,6 +10,9 @@ from pathlib import Path
 
 from utils.errors import InputError
 
+# How files begin that a command writes under such a name; of a table (.csv) any text.
+BEGINNINGS = {".json": (b"{", b"["), ".png": (b"\x89PNG",), ".gif": (b"GIF8",), ".pdf": (b"%PDF",), ".svg": (b"<",), ".html": (b"<",),
+              ".npz": (b"PK",), ".osm": (b"<",), ".csv": (b"",)}  # fmt: skip
 NAME_BYTES, PATH_BYTES = 255, 4000  # of a file's name; of a path, which may have 4,095, with what is written into it
 
 
@@ -91,7 +94,7 @@ def check_folder(path: Path, kind: FolderKind | None) -> None:
 
 
 def check_files(outputs: Mapping[str, Path | None], inputs: Iterable[Path | str | None] = ()) -> None:
-    """Refuses, before the work, files that cannot be written, or that are read too.
+    """Refuses, before the work, files that cannot be written, that are read too, or that are there and hold something else.
 
     Args:
         outputs: by the option that names them; None where it was not given.
@@ -110,9 +113,18 @@ def check_files(outputs: Mapping[str, Path | None], inputs: Iterable[Path | str 
             reason = "is a folder"
         elif real.exists() and not real.is_file():
             reason = "is no regular file"
+        elif real.exists() and not reason and not _begins_as_named(real, ".json" if option == "--json" else real.suffix.lower()):
+            reason = "is there and holds something else than this command writes; it was left as it is"
         if reason:
             raise InputError(f"{option} {path}: {reason}; give the name of another file")
         taken[str(real)] = f"is written by {option}, too"
+
+
+def _begins_as_named(path: Path, suffix: str) -> bool:
+    """Whether a file is empty or begins as those of a suffix do."""
+    with open(path, "rb") as file:
+        start = file.read(64).lstrip()
+    return not start or start.startswith(BEGINNINGS.get(suffix, ()))
 
 
 def check_place(path: Path, shown: str) -> Path:

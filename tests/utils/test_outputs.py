@@ -67,6 +67,24 @@ def test_files(tmp_path):
         check_files({"--json": tmp_path / "a", "--csv": tmp_path / "a"})
 
 
+@pytest.mark.parametrize(("option", "name", "content"), [
+    ("--json", "evals.sh", "#!/bin/sh"), ("--out", "README.md", "# Title"), ("--out", "LICENSE", "MIT"), ("--out", "map.png", "GIF89a"),
+    ("--json", "result.json", "name: x"), ("--json", "picture.png", "\x89PNG"),
+])  # fmt: skip
+def test_files_that_hold_something_else(tmp_path, option, name, content):
+    (tmp_path / name).write_text(content, encoding="latin-1")
+    with pytest.raises(InputError, match=f"{option} .*{name}: is there and holds something else .* left as it is"):
+        check_files({option: tmp_path / name})
+
+
+@pytest.mark.parametrize(("option", "name", "content"), [
+    ("--json", "result", '{"a": 1}'), ("--out", "map.PNG", "\x89PNG"), ("--csv", "a.csv", "length,percent"), ("--out", "a.gif", ""),
+])  # fmt: skip
+def test_files_of_the_same_kind(tmp_path, option, name, content):
+    (tmp_path / name).write_text(content, encoding="latin-1")
+    check_files({option: tmp_path / name})
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
 def test_folders_that_are_read_only(tmp_path):
     (tmp_path / "locked").mkdir(mode=0o555)
