@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data.city import FORMAT as MAP_FORMAT
 from data.city import CityMap
 from data.locations import Locations
 from utils.arrays import check_array, map_array
@@ -156,6 +157,8 @@ def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Cal
             bar = progress(in_order(tile_of, n, processes), total=n, desc=f"tiles of {path.name}", unit=" tiles")
             with closing(bar):
                 save_array(folder / "tiles.npy", (tile[None] for tile in bar), (n, TILE_PIXELS, TILE_PIXELS, 3), np.uint8)
+        if read_info(city.path / "map.json", MAP_FORMAT, "map")["points_sha256"] != city.info["points_sha256"]:
+            raise InputError(f"{city.path}: the map was replaced meanwhile; make the area {path.name} again")
         locations.to_csv(folder / "locations.csv")
         info = {"format": FORMAT, "places": n, "height": height, "points": points, "attribution": city.info["attribution"],
                 "map": city.info["source"], "map_points_sha256": city.info["points_sha256"]} | info  # fmt: skip

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from data.render.panorama import Conditions, Renderer
 from data.sources import commands as published_layout
 from data.town import is_town, write_town
 from utils.arguments import HEIGHT, POINTS, Parser, area_name, area_or_csv, between, count, join_negative, numbers, processes, seed
+from utils.damage import read_json
 from utils.errors import InputError, run_command
 from utils.outputs import FolderKind, check_files, check_folder
 
@@ -39,6 +41,19 @@ def make_map(args) -> None:
     info = build_map(args.osm, args.out, args.density, args.resolution, args.seed, args.origin, args.bbox, args.tile, args.processes)
     print(f"{args.out / 'map'}: {summary_of(info)}")
     print(info["attribution"])
+    stale = _areas_of_another_map(args.out, info)
+    if stale:
+        print(f"note: {', '.join(stale)} in {args.out} were built on the map that this one replaces; build them again")
+
+
+def _areas_of_another_map(city: Path, info: dict) -> list[str]:
+    """Names of a city's areas whose clouds are points of another map than it now has."""
+    names = []
+    for path in sorted(city.glob("*/area.json")):
+        with suppress(InputError):
+            if read_json(path).get("map_points_sha256") != info["points_sha256"]:
+                names.append(path.parent.name)
+    return names
 
 
 def make_area(args) -> None:

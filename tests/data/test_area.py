@@ -1,5 +1,6 @@
 """Areas: written whole or not at all, the same with any number of processes, and read back."""
 
+import copy
 import hashlib
 import json
 import shutil
@@ -37,6 +38,15 @@ def write(small_city, places, tmp_path):
         return Area(tmp_path, "city/area")
 
     return call
+
+
+def test_a_map_that_is_replaced_meanwhile(small_city, places, tmp_path):
+    city = copy.copy(small_city)
+    city.info = small_city.info | {"points_sha256": "of another map"}
+    with pytest.raises(InputError, match="the map was replaced meanwhile; make the area a again"):
+        write_area(tmp_path / "a", city, places, lambda i: np.zeros((HEIGHT, 2 * HEIGHT, 3), np.uint8),
+                   lambda i: np.arange(POINTS, dtype=np.int32), HEIGHT, POINTS, {}, 1)  # fmt: skip
+    assert not list(tmp_path.iterdir())
 
 
 def test_written_and_read_again(write, places, small_city):

@@ -1,6 +1,7 @@
 """`python -m data.prepare` as it is called: bad input and a full disk end it with one line, and nothing half-written stays."""
 
 import inspect
+import json
 import os
 import resource
 import shutil
@@ -72,6 +73,14 @@ def test_map_and_area(prepare_here, small_extract, tmp_path, capsys):
     one, two = (Area(tmp_path, f"city/{name}").locations for name in ("one", "two"))
     assert len(one) == 20 and len(two) > 0
     assert min(((a - one.xy) ** 2).sum(1).min() for a in two.xy) >= 60**2
+
+
+def test_areas_of_the_map_before_are_named(prepare_here, small_extract, tmp_path, capsys):
+    for name, sha256 in (("old", "of another map"), ("none", None)):
+        (tmp_path / "city" / name).mkdir(parents=True)
+        (tmp_path / "city" / name / "area.json").write_text(json.dumps({"map_points_sha256": sha256}) if sha256 else "no JSON")
+    prepare_here("map", "--osm", small_extract, "--out", tmp_path / "city", "--density", "0.01", "--resolution", "5", "--processes", "1")
+    assert f"note: old in {tmp_path / 'city'} were built on the map that this one replaces" in capsys.readouterr().out
 
 
 def test_a_map_in_tiles_and_processes(prepare_here, small_extract, small_city, tmp_path, capsys):
