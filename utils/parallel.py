@@ -37,6 +37,7 @@ def in_order(work: Callable[[int], T], n: int, processes: int | None = None, chu
         yield from map(work, range(1, n))
         return
     _work = work
+    others = set(active_children())
     with ProcessPoolExecutor(processes, get_context("fork"), _begin, (os.getpid(),)) as pool:
         try:
             for start in range(1, n, WINDOW):  # not all at once: a slow disk must not fill the memory with results
@@ -47,12 +48,8 @@ def in_order(work: Callable[[int], T], n: int, processes: int | None = None, chu
         except BrokenProcessPool:
             raise InputError("a worker process was ended from outside, probably for want of memory; use fewer --processes") from None
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            workers = active_children()
-            for worker in workers:  # not when they are done: a tile of a map takes a minute
-                worker.terminate()
-            for worker in workers:
-                worker.join()
+            for worker in set(active_children()) - others:  # at once: a tile of a map takes a minute
+                worker.kill()  # the pool sees that they are gone, and only its thread waits for them: two would race for their exit status
             raise
 
 

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from multiprocessing import active_children
+from multiprocessing import active_children, get_context
 
 import pytest
 
@@ -77,3 +77,21 @@ def test_a_failure_does_not_wait_for_the_other_workers():
     with pytest.raises(InputError, match="place 1"):
         list(in_order(work, 3, 2, chunk=1))
     assert not active_children()
+
+
+def test_a_failure_ends_no_other_child():
+    other = get_context("fork").Process(target=signal.pause)
+    other.start()
+    try:
+        with pytest.raises(InputError, match="place 1"):
+            list(in_order(_fails_at_1, 50, 2))
+        assert other.is_alive()
+    finally:
+        other.kill()
+        other.join()
+
+
+def _fails_at_1(i):
+    if i == 1:
+        raise InputError("place 1 is no good")
+    return i
