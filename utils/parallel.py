@@ -2,11 +2,11 @@
 
 import os
 import signal
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import active_children, get_context
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
 from typing import TypeVar
 
 from utils.child import die_with_parent
@@ -15,13 +15,15 @@ from utils.errors import InputError
 WINDOW = 1024  # calls in work at a time
 T = TypeVar("T")
 
-_work = None  # what forked workers call: a closure over a city's arrays cannot be pickled, but is inherited
-
 
 def in_order(work: Callable[[int], T], n: int, processes: int | None = None, chunk: int = 8) -> Iterator[T]:
     """work(0), work(1), … work(n - 1), computed by forked processes; n is at least 1.
 
+    The executor of the standard library waits for ever when a process is killed while it sends a result: all its workers share one
+    pipe, which the parent holds open too. Here each has a pipe of its own, which ends with it.
+
     Args:
+        work: inherited by the workers, so a closure over a city's arrays costs nothing; its results must be picklable.
         processes: default: one for each core.
         chunk: calls handed to a process at a time.
 
@@ -29,35 +31,70 @@ def in_order(work: Callable[[int], T], n: int, processes: int | None = None, chu
         InputError: a process was ended from outside.
         Exception: what `work` raises; all other work is dropped.
     """
-    global _work
     processes = min(n, processes or len(os.sched_getaffinity(0)))
     first = work(0)  # compiles and builds what the workers then inherit
     yield first
     if processes == 1:
         yield from map(work, range(1, n))
         return
-    _work = work
-    others = set(active_children())
-    with ProcessPoolExecutor(processes, get_context("fork"), _begin, (os.getpid(),)) as pool:
-        try:
-            for start in range(1, n, WINDOW):  # not all at once: a slow disk must not fill the memory with results
-                stop = min(start + WINDOW, n)
-                chunks = deque(pool.submit(_call, i, min(i + chunk, stop)) for i in range(start, stop, chunk))
-                while chunks:  # pool.map would cancel them on failure, which a lost process answers with a traceback
-                    yield from chunks.popleft().result()
-        except BrokenProcessPool:
-            raise InputError("a worker process was ended from outside, probably for want of memory; use fewer --processes") from None
-        except BaseException:
-            for worker in set(active_children()) - others:  # at once: a tile of a map takes a minute
-                worker.kill()  # the pool sees that they are gone, and only its thread waits for them: two would race for their exit status
-            raise
+    workers = []
+    try:
+        for _ in range(processes):
+            workers.append(_start(work))
+        yield from _spread([connection for _, connection in workers], n, chunk)
+    finally:
+        for worker, _ in workers:  # at once: on a failure elsewhere, a tile of a map would take a minute more
+            worker.kill()
+        for worker, connection in workers:
+            worker.join()
+            connection.close()
 
 
-def _begin(parent: int) -> None:
+def _spread(connections: list[Connection], n: int, chunk: int) -> Iterator:
+    """Results in order; each worker answers its chunks in the order in which it was given them."""
+    given = {connection: deque() for connection in connections}
+    waiting, done = deque(range(1, n, chunk)), {}
+    at_hand = 1 if chunk == 1 else 2  # short calls shall not wait for the parent, long ones not for the call before
+    for start in range(1, n, chunk):
+        looked = False
+        while start not in done or not looked:
+            looked = True
+            try:
+                for connection in connections * at_hand:
+                    if waiting and len(given[connection]) < at_hand and waiting[0] < start + WINDOW:  # a slow disk must not fill the memory
+                        given[connection].append(waiting[0])
+                        connection.send((waiting[0], min(waiting.popleft() + chunk, n)))
+                ready = wait([c for c in connections if given[c]], 0 if start in done else None)
+                answers = [(connection, connection.recv()) for connection in ready]
+            except (EOFError, OSError):  # the second in the middle of an answer
+                raise InputError("a worker process was ended from outside, probably for want of memory; use fewer --processes") from None
+            for connection, (results, error, where) in answers:
+                if error is not None:
+                    raise error from RuntimeError(f"in a worker process:\n{where}")
+                done[given[connection].popleft()] = results
+        yield from done.pop(start)
+
+
+def _start(work: Callable):
+    """A worker, and the parent's end of its pipe."""
+    here, there = get_context("fork").Pipe()
+    worker = get_context("fork").Process(target=_answer, args=(work, there, os.getpid()), daemon=True)
+    worker.start()
+    there.close()  # the worker alone holds it now, so that the pipe ends with the worker
+    return worker, here
+
+
+def _answer(work: Callable, connection: Connection, parent: int) -> None:
     die_with_parent(parent)
     for ending in (signal.SIGTERM, signal.SIGINT):  # without the command's handlers, whose exceptions would pass for results
         signal.signal(ending, signal.SIG_DFL)
-
-
-def _call(start: int, stop: int) -> list:
-    return [_work(i) for i in range(start, stop)]
+    while True:
+        start, stop = connection.recv()
+        try:
+            connection.send(([work(i) for i in range(start, stop)], None, ""))
+        except BaseException as error:  # the parent raises it
+            where = traceback.format_exc()
+            try:
+                connection.send((None, error, where))
+            except Exception:  # it cannot be pickled
+                connection.send((None, RuntimeError(repr(error)), where))

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from multiprocessing import active_children, get_context
 
 import pytest
@@ -95,3 +96,33 @@ def _fails_at_1(i):
     if i == 1:
         raise InputError("place 1 is no good")
     return i
+
+
+def test_a_process_lost_in_the_middle_of_a_result_is_one_line():
+    results = in_order(lambda i: bytes(1 << 24 if i > 1 else 1), 50, 2, chunk=1)  # large ones do not fit into the pipe
+    assert [len(next(results)), len(next(results))] == [1, 1]
+    time.sleep(0.2)  # both send, and the parent does not look
+    for worker in active_children():
+        worker.kill()
+        worker.join()
+    with pytest.raises(InputError, match="fewer --processes"):
+        list(results)
+
+
+@pytest.mark.parametrize("error", [EOFError("torn"), ConnectionResetError("reset"), SystemExit(3)])
+def test_no_failure_of_the_work_passes_for_a_lost_process(error):
+    def work(i):
+        if i == 20:
+            raise error
+
+    with pytest.raises(type(error)):
+        list(in_order(work, 50, 2))
+
+
+def test_a_failure_that_cannot_be_pickled_is_passed_on():
+    def work(i):
+        if i == 20:
+            raise ValueError(lambda: None)
+
+    with pytest.raises(RuntimeError, match="ValueError"):
+        list(in_order(work, 50, 2))
