@@ -4,6 +4,9 @@ import bz2
 import gzip
 import os
 import random
+import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
@@ -15,6 +18,7 @@ import torch
 from data.city import CityMap
 from data.osm.build import build_map
 from data.projection import Projection
+from utils.errors import run_command
 
 hypothesis.settings.register_profile("seeded", derandomize=True)  # a change is not judged by luck
 hypothesis.settings.load_profile("seeded")
@@ -39,6 +43,23 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def call_main(monkeypatch, capsys):
+    """Runs a command's `main` in this process: call_main(main, *arguments) → its exit status, what it printed, and its errors."""
+
+    def call(main: Callable[[], None], *arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
+        monkeypatch.setattr(signal, "signal", lambda *_: None)  # this process goes on
+        try:
+            run_command(main)
+            status = 0
+        except SystemExit as stop:
+            status = stop.code
+        return status, *capsys.readouterr()
+
+    return call
 
 
 class Extract:

@@ -30,7 +30,7 @@ from models.checkpoint import save_checkpoint
 from models.model import build_model
 from tests.training.tiny import HEIGHT, POINTS, write_city, write_datasets, write_places, write_recipe
 from utils.atomic import atomic_folder
-from utils.errors import InputError, run_command
+from utils.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,29 +41,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
-    """Runs a command's `main` in this process: its exit status, what it printed, and its errors."""
-
-    def call(main, *arguments):
-        monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
-        monkeypatch.setattr(signal, "signal", lambda *_: None)
-        try:
-            run_command(main)
-            status = 0
-        except SystemExit as stop:
-            status = stop.code
-        return status, *capsys.readouterr()
-
-    return call
-
-
-@pytest.fixture
-def refusal(call, tmp_path):
+def refusal(call_main, tmp_path):
     """Runs a command that must be refused with one line and leave everything under tmp_path as it is; returns the line."""
 
     def refusal(main, *arguments):
         before = contents(tmp_path)
-        status, _, err = call(main, *arguments)
+        status, _, err = call_main(main, *arguments)
         assert status == 2 and err.startswith("error: ") and err.count("\n") == 1, (status, err)
         assert contents(tmp_path) == before
         return err
@@ -149,10 +132,10 @@ def test_folders_that_are_no_areas_of_this_command(refusal, city, photographs, n
     assert "it was left as it is" in refusal(prepare.main, "area", *photographs, "--name", "mine")
 
 
-def test_areas_of_this_command_are_replaced(call, city, photographs):
+def test_areas_of_this_command_are_replaced(call_main, city, photographs):
     for expected in (5, 2):
         assert len(Area(city.parent, "tiny/test")) == expected
-        assert call(prepare.main, "area", *photographs, "--name", "test")[0] == 0
+        assert call_main(prepare.main, "area", *photographs, "--name", "test")[0] == 0
 
 
 def test_an_area_with_something_of_the_users_in_it(refusal, city, photographs):
@@ -160,11 +143,11 @@ def test_an_area_with_something_of_the_users_in_it(refusal, city, photographs):
     assert "notes.txt" in refusal(prepare.main, "area", *photographs, "--name", "test")
 
 
-def test_areas_of_earlier_versions_are_replaced(call, city, photographs):
+def test_areas_of_earlier_versions_are_replaced(call_main, city, photographs):
     info = json.loads((city / "test/area.json").read_text())
     assert info.pop("made_by") == "data.prepare area"
     (city / "test/area.json").write_text(json.dumps(info))
-    assert call(prepare.main, "area", *photographs, "--name", "test")[0] == 0
+    assert call_main(prepare.main, "area", *photographs, "--name", "test")[0] == 0
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "/absolute", "a\nb", "-a", ".a", "map", "", "ä" * 121, "a "])
@@ -173,7 +156,7 @@ def test_names_that_lead_elsewhere(refusal, city, photographs, name):
 
 
 @pytest.mark.parametrize("where", ["a file", "below a file", "a link to photographs", "a file's name too long"])
-def test_places_where_no_area_can_be_written(refusal, call, city, photographs, tmp_path, where):
+def test_places_where_no_area_can_be_written(refusal, call_main, city, photographs, tmp_path, where):
     options = list(photographs)
     if where == "below a file":
         (tmp_path / "file").write_text("mine")
@@ -187,11 +170,11 @@ def test_places_where_no_area_can_be_written(refusal, call, city, photographs, t
     assert "new: " in refusal(prepare.main, "area", *options, "--name", "new")
 
 
-def test_a_link_stays_a_link(call, city, photographs, tmp_path):
+def test_a_link_stays_a_link(call_main, city, photographs, tmp_path):
     (tmp_path / "disk").mkdir()
     (city / "new").symlink_to(tmp_path / "disk/far")
     for _ in range(2):
-        assert call(prepare.main, "area", *photographs, "--name", "new")[0] == 0
+        assert call_main(prepare.main, "area", *photographs, "--name", "new")[0] == 0
         assert (city / "new").is_symlink() and len(Area(city.parent, "tiny/new")) == 2
         assert [p.name for p in (tmp_path / "disk").iterdir()] == ["far"]
 
@@ -248,10 +231,10 @@ def test_an_area_to_evaluate_by_its_path(refusal, own_run, tmp_path):
     assert "--areas" in refusal(evaluate.main, "--run", own_run, "--device", "cpu", "--areas", tmp_path / "data/tiny/test")
 
 
-def test_evaluating_again(call, refusal, own_run):
+def test_evaluating_again(call_main, refusal, own_run):
     folder, again = own_run / "evaluation/tiny/test", ("--run", own_run, "--device", "cpu")
     for _ in range(2):
-        assert call(evaluate.main, *again)[0] == 0
+        assert call_main(evaluate.main, *again)[0] == 0
     assert sorted(p.name for p in folder.iterdir()) == ["embeddings.npz", "embeddings.pkl", "metrics.json"]
     assert [p.name for p in folder.parent.iterdir()] == ["test"]
     (folder / "notes.txt").write_text("mine")
@@ -285,11 +268,11 @@ def test_results_of_routes_are_checked_first(refusal, city, tmp_path, option):
         assert f"{option} {output}" in refusal(routes.main, *known, "--graph", city / "test", option, output)
 
 
-def test_called_from_within_what_is_replaced(call, own_run, monkeypatch):
+def test_called_from_within_what_is_replaced(call_main, own_run, monkeypatch):
     again = ("--areas", "tiny/test", "tiny/more", "--json", "../result.json")
     monkeypatch.chdir(own_run / "checkpoints")
     for run in (own_run, "../../.."):
-        status, _, err = call(evaluate.main, "--run", run, *again)
+        status, _, err = call_main(evaluate.main, "--run", run, *again)
         assert status == 0, err
         monkeypatch.chdir(own_run / "evaluation/tiny/test")
     assert Path.cwd() == own_run / "evaluation/tiny/test" and (own_run / "evaluation/tiny/result.json").is_file()
@@ -386,13 +369,13 @@ def test_partial_folders_that_may_be_someones(city):
     assert sorted(p.name for p in city.iterdir()) == sorted([*(path.parent.name for path in kept), "map", "test"])
 
 
-def test_the_second_of_two_commands_is_told(refusal, call, city, photographs):
+def test_the_second_of_two_commands_is_told(refusal, call_main, city, photographs):
     with atomic_folder(city / "test", AREA) as folder:
         assert "another process is writing it" in refusal(prepare.main, "area", *photographs, "--name", "test")
         (folder / "area.json").write_text("{}")
     assert json.loads((city / "test/area.json").read_text()) == {}
     shutil.rmtree(city / "test")
-    assert call(prepare.main, "area", *photographs, "--name", "test")[0] == 0
+    assert call_main(prepare.main, "area", *photographs, "--name", "test")[0] == 0
 
 
 def test_a_reader_in_between_never_mixes_two(city, monkeypatch):

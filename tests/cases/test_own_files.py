@@ -1,7 +1,6 @@
 """Damaged files of maps and of embeddings: the reduced cases, and hand-made ones of the same kinds."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -13,21 +12,15 @@ import training.train
 from tests.training.tiny import write_datasets
 from utils import arrays
 from utils.child import at_most
-from utils.errors import run_command
 
 
 @pytest.fixture
-def command(monkeypatch, capsys):
+def command(call_main):
     """Calls a command's `main`: command(module, *arguments) → (exit status, stderr)."""
 
     def call(module, *arguments) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
-        status = 0
-        try:
-            run_command(module.main)
-        except SystemExit as stop:
-            status = stop.code
-        return status, capsys.readouterr().err
+        status, _, err = call_main(module.main, *arguments)
+        return status, err
 
     return call
 

@@ -1,6 +1,6 @@
 """A run of a tiny model, as the training leaves it, and calls of commands."""
 
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,6 @@ from models.checkpoint import save_checkpoint
 from models.model import build_model
 from tests.training.conftest import datasets  # noqa: F401
 from tests.training.tiny import write_recipe
-from utils.errors import run_command
 
 
 @pytest.fixture
@@ -30,19 +29,9 @@ def run(tmp_path, datasets) -> Path:  # noqa: F811
 
 
 @pytest.fixture
-def call(main, capsys, monkeypatch):
+def call(main, call_main):
     """Runs the command whose `main` the tests name in a fixture; returns its exit status and what it printed to stdout and stderr."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
-        try:
-            run_command(main)
-            status = 0
-        except SystemExit as stop:
-            status = stop.code
-        return status, *capsys.readouterr()
-
-    return call
+    return partial(call_main, main)
 
 
 @pytest.fixture
