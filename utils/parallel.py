@@ -1,6 +1,7 @@
 """Work spread over processes, with results in order."""
 
 import os
+import pickle
 import signal
 import traceback
 from collections import deque
@@ -95,6 +96,6 @@ def _answer(work: Callable, connection: Connection, parent: int) -> None:
         except BaseException as error:  # the parent raises it
             where = traceback.format_exc()
             try:
-                connection.send((None, error, where))
-            except Exception:  # it cannot be pickled
+                connection.send((None, pickle.loads(pickle.dumps(error)), where))
+            except Exception:  # it cannot travel
                 connection.send((None, RuntimeError(repr(error)), where))

@@ -119,10 +119,18 @@ def test_no_failure_of_the_work_passes_for_a_lost_process(error):
         list(in_order(work, 50, 2))
 
 
-def test_a_failure_that_cannot_be_pickled_is_passed_on():
+class Unreadable(Exception):
+    """Pickled without a word, and not to be read again."""
+
+    def __init__(self, what, where):
+        super().__init__(what)
+
+
+@pytest.mark.parametrize("error", [ValueError(lambda: None), Unreadable("a", "b")])
+def test_a_failure_that_cannot_travel_is_passed_on(error):
     def work(i):
         if i == 20:
-            raise ValueError(lambda: None)
+            raise error
 
-    with pytest.raises(RuntimeError, match="ValueError"):
+    with pytest.raises(RuntimeError, match=type(error).__name__):
         list(in_order(work, 50, 2))
