@@ -68,7 +68,8 @@ def bodies(outline: shapely.Geometry, bottom_m: float, top_m: float, stated: boo
     """What an outline adds to its parts.
 
     - Beside its parts it stands as it would without them, if they leave more of it than noise. Where it states no height, or that of
-      its highest part (slabs apart), it is there as high as the lowest part that stands on its floor, else as the lowest underside.
+      its highest part (slabs apart), it is there as high as the lowest part that stands on its floor, else as the lowest underside;
+      without a height of its own no higher than by default, where parts leave more than half of it: a tower lifts no block.
     - Below a part it fills what no other part fills, from its own bottom on: nothing hovers. Below slabs it is open, unless nothing
       else of the building would stand and it is no slab itself.
     - Above its parts it adds nothing. But where they cover all of it and none reaches the height that it states, it goes on above the
@@ -85,7 +86,8 @@ def bodies(outline: shapely.Geometry, bottom_m: float, top_m: float, stated: boo
     if not rest.is_empty:
         if solid.any() and (not stated or abs(top_m - parts.top_m[solid].max()) < STEP_M):
             standing = solid & ~raised
-            top_m = float(parts.top_m[standing].min() if standing.any() else parts.bottom_m[solid].min())
+            lowest = float(parts.top_m[standing].min() if standing.any() else parts.bottom_m[solid].min())
+            top_m = min(top_m, lowest) if not stated and rest.area > outline.area / 2 else lowest
         found.append(Body(rest, bottom_m, top_m, False))
     elif stated and top_m >= highest + STEP_M:
         peak = (parts.top_m >= highest - STEP_M) & (parts.eaves_m == parts.top_m)

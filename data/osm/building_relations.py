@@ -9,8 +9,8 @@ from data.osm.store import FeatureStore
 
 def name_outlines(extract: Extract, store: FeatureStore) -> None:
     """Writes into the records of the buildings the outline that a relation names for them: parts get that of their relation, outlines
-    get themselves. Relations whose outline is no building of the store say nothing; of several that hold a part the one of the lowest
-    id counts.
+    get themselves. Relations whose outline is no building of the store say nothing; nor do those with several outlines say which of them
+    a part belongs to, its place does; of several relations that hold a part the one of the lowest id counts.
     """
     records = [chunk[0] for chunk in store.chunks["building"]]
     known = set(np.concatenate([r["id"] for r in records]).tolist()) if records else set()
@@ -20,6 +20,8 @@ def name_outlines(extract: Extract, store: FeatureStore) -> None:
     for _, members in sorted(found):  # whatever the order in the file
         outlines = [member for member, role in members if role == "outline" and member in known]
         if outlines:
-            outline_of |= {o: o for o in outlines} | {m: outlines[0] for m, role in members if role == "part" and m not in outline_of}
+            outline_of |= {o: o for o in outlines}
+            if len(outlines) == 1:
+                outline_of |= {m: outlines[0] for m, role in members if role == "part" and m not in outline_of}
     for rows in records if outline_of else ():
         rows["building"] = [outline_of.get(i, 0) for i in rows["id"].tolist()]

@@ -15,6 +15,7 @@ GROUND_M = 0.5  # what begins lower than this stands on the ground
 HEADROOM_M = 2.6  # what begins higher than this is passed below by a camera 2.5 m above the ground
 SMALLEST_M2 = 0.5  # a smaller footprint makes no volume
 HIGHEST_DEFAULT_ROOF_M = 2 * METRES_PER_LEVEL
+HIGHEST_ROOF_BY_ANGLE_M = 30.0  # a steep angle over a wide hall means its many small roofs, or is an error
 _HEIGHT_DRAW = 1  # identity of the stream that default heights are drawn from
 
 
@@ -137,7 +138,7 @@ def _levels(polygons, records) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
     """Bottom, eaves, top and the roof's shape, flat where it has no height or cannot be built.
 
     `height` includes the roof; a height made of levels does not include a roof that states no height. A roof by default is at most as
-    high as the walls below it and, but for domes, at most two storeys (6 m); that of a slab is flat. A slab ends 0.3 m below its eaves
+    high as the walls below it and, but for domes, at most two storeys (6 m), one by its angle at most 30 m; that of a slab is flat. A slab ends 0.3 m below its eaves
     where no tag says where it begins.
     """
     bottom, top, roof = records["bottom_m"].copy(), records["top_m"].copy(), records["roof"].copy()
@@ -149,6 +150,7 @@ def _levels(polygons, records) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
         height, added = row["roof_m"], np.isnan(row["roof_m"]) and not by_height
         if np.isnan(height) and row["angle_deg"] > 0:
             height = roof_height_of_angle_m(polygons[i], roof[i], row["angle_deg"], row["across"], row["direction_deg"])
+            height = min(height, HIGHEST_ROOF_BY_ANGLE_M)
         elif np.isnan(height):
             walls = (top[i] - bottom[i]) / (2 if by_height else 1)
             height = 0.0 if row["slab"] else min(default_roof_height_m(polygons[i], roof[i]), walls,

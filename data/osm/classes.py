@@ -90,7 +90,7 @@ def class_of_area(tags: dict[str, str]) -> int | None:
     highway, natural, landuse = tags.get("highway"), tags.get("natural"), tags.get("landuse")
     # Neither bays, straits nor seas: their outlines run over islands and along no shore; the coastline tells where their water is.
     if natural == "water" or landuse in ("basin", "reservoir") or tags.get("waterway") in ("riverbank", "dock"):
-        return INDEX["water"]
+        return None if tags.get("covered") == "yes" else INDEX["water"]  # a covered reservoir shows what lies on it
     if natural == "wood" or landuse == "forest":
         return INDEX["forest"]
     if highway in ("footway", "path", "steps", "cycleway"):
@@ -133,9 +133,13 @@ def is_underground(tags: dict[str, str]) -> bool:
         tags.get("location") == "underground"
         or tags.get("tunnel", "no") not in ("no", "building_passage")
         or tags.get("indoor", "no") != "no"
-        or (tags.get("building:levels") == "0" and tags.get("building:levels:underground", "0") != "0" and "height" not in tags)
+        or (tags.get("building:levels") == "0" and tags.get("building:levels:underground", "0") != "0" and not _has_height(tags))
         or (_layer(tags) < 0 and _has_sign_of_depth(tags))
     )
+
+
+def _has_height(tags: dict[str, str]) -> bool:
+    return "height" in tags or "roof:height" in tags or tags.get("roof:levels", "0") != "0"
 
 
 def _has_sign_of_depth(tags: dict[str, str]) -> bool:

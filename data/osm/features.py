@@ -101,7 +101,10 @@ class Features:
             self.built.append(shapely.get_coordinates(shapely.point_on_surface(geometries)))
             shaped = (records["roof"] != FLAT) & (records["roof_m"] != 0)
             roofs = zip(geometries[shaped], records["roof"][shaped], strict=True)
-            self.summary.flat_roofs.update(ROOF_NAMES[shape] for polygon, shape in roofs if not _one_bears(polygon, shape))
+            slab = (records["slab"] & np.isnan(records["roof_m"]) & (records["angle_deg"] == 0))[shaped]  # those are built flat (_levels)
+            self.summary.flat_roofs.update(
+                ROOF_NAMES[shape] for (polygon, shape), is_slab in zip(roofs, slab, strict=True) if is_slab or not _one_bears(polygon, shape)
+            )
         elif kind == "tree":
             elements["trees"] += len(records)
         else:

@@ -96,16 +96,18 @@ class TileMaker:
         path = self.folder / f"{window.r0}-{window.c0}"
         for name, array in arrays.items():
             save_array(Path(f"{path}-{name}.npy"), [array], array.shape, array.dtype)
-        own = self._at_home(window, volumes.polygons)
+        own = self._at_home(window, shapely.centroid(volumes.polygons))
+        # Counted where the point lies below which nothing is: all that stands there reaches into the window.
+        hovering = self._at_home(window, shapely.point_on_surface(volumes.polygons[volumes.hovering]))
         return Tile(window, path, cells, triangles, np.bincount(arrays["classes"], minlength=256), volumes[own],
-                    int(volumes.hovering[own].sum()), too_small)  # fmt: skip
+                    int(hovering.sum()), too_small)  # fmt: skip
 
     def _volumes(self, window: Window) -> tuple[Volumes, int]:
         """Volumes that reach into the window, and how many buildings with their middle in it are too small for one. Parts and outlines
         that bear on them may lie farther away."""
         polygons, records = self.store.read("building", window)
         wanted = records["id"]
-        small = self._at_home(window, polygons[shapely.area(polygons) <= SMALLEST_M2]).sum()
+        small = self._at_home(window, shapely.centroid(polygons[shapely.area(polygons) <= SMALLEST_M2])).sum()
         for _ in range(_REACH if len(records) else 0):
             around, found = self.store.read("building", self._around(polygons))
             near = np.unique(shapely.STRtree(around).query(polygons)[1])
@@ -167,9 +169,9 @@ class TileMaker:
         owner = np.where(mesh.kind == DECK, mesh.semantic, (mesh.key >> np.uint64(33)).astype(np.int64))
         return mesh.triangles, mesh.kind, owner.astype(np.int32), counts
 
-    def _at_home(self, window: Window, polygons: np.ndarray) -> np.ndarray:
-        """(n,) bool: whose middle lies in the window."""
-        return window.holds(*self.store.blocks.of(shapely.get_coordinates(shapely.centroid(polygons))))
+    def _at_home(self, window: Window, points: np.ndarray) -> np.ndarray:
+        """(n,) bool: which points lie in the window."""
+        return window.holds(*self.store.blocks.of(shapely.get_coordinates(points)))
 
 
 def _by_unit(column: np.ndarray, row: np.ndarray, window: Window, units: int) -> tuple[np.ndarray, np.ndarray]:

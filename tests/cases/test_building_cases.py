@@ -220,18 +220,20 @@ def test_other_roofs_without_a_height(build):
 
 
 def test_roofs_that_their_outline_cannot_bear_are_counted_as_flat(build):
-    """A pyramid over an L and a dome with a courtyard; a gable of no height is meant flat."""
+    """A pyramid over an L, a dome with a courtyard, a gabled slab of no height; a pyramid whose height is 0 is meant flat."""
 
     def fill(extract):
         shape = [(0, 0), (40, 0), (40, 10), (10, 10), (10, 40), (0, 40), (0, 0)]
         extract.way(shape, {"building": "yes", "building:levels": "3", "roof:shape": "pyramidal"})
         rings = extract.box(-60, 0, -20, 40), extract.box(-50, 10, -30, 30)
         extract.multipolygon(*rings, {"building": "yes", "height": "9", "roof:shape": "dome"})
-        extract.way([(x, -y - 5) for x, y in shape], {"building": "yes", "height": "9", "roof:shape": "gabled", "roof:height": "0"})
+        extract.way([(x, -y - 5) for x, y in shape], {"building": "yes", "height": "9", "roof:shape": "pyramidal", "roof:height": "0"})
         extract.way([(x - 60, -y - 5) for x, y in shape], {"building": "yes", "height": "9", "roof:shape": "gabled"})
+        extract.box(60, 0, 80, 10, {"building": "roof", "height": "6", "roof:shape": "gabled"})
+        extract.box(60, 20, 80, 30, {"building": "roof", "height": "6", "roof:shape": "hipped", "roof:height": "2"})
 
     table, city = build(fill)
-    assert table.roof.tolist().count("flat") == 3 and city.info["roofs_drawn_flat"] == {"dome": 1, "pyramidal": 1}
+    assert table.roof.tolist().count("flat") == 4 and city.info["roofs_drawn_flat"] == {"dome": 1, "gabled": 1, "pyramidal": 1}
 
 
 def test_roof_of_a_wide_hall(run_case, tmp_path):
@@ -252,6 +254,42 @@ def test_roofs_of_other_wide_halls(build):
     assert table.top_m.tolist()[:2] == [21, 8] and table.eaves_m.tolist()[:2] == [15, 4]
     rise = table.top_m - table.eaves_m
     assert rise[2] <= min(6, table.eaves_m[2]) and rise[3] == 3
+
+
+def test_houses_of_roof_storeys_alone_stand_above_the_ground(build):
+    def fill(extract):
+        cellar = {"building": "house", "building:levels": "0", "building:levels:underground": "1"}
+        for i, more in enumerate(({"roof:levels": "2"}, {"roof:height": "5"}, {"roof:levels": "0"}, {})):
+            extract.box(20 * i, 0, 20 * i + 10, 10, cellar | more)
+
+    table, city = build(fill)
+    assert table.top_m.tolist()[:1] == [6] and table.id.tolist() == [1, 2] and city.info["dropped"]["underground"] == 2
+
+
+def test_parts_of_a_relation_with_several_outlines_belong_where_they_lie(build):
+    def fill(extract):
+        outlines = [extract.box(x, 0, x + 20, 20, {"building": "yes", "height": "20"}) for x in (-40, 0)]
+        tower = extract.box(5, 5, 15, 15, {"building:part": "yes", "height": "10"})
+        extract.relation([*((o, "outline") for o in outlines), (tower, "part")], {"type": "building"})
+
+    table, city = build(fill)
+    assert sorted(table[["id", "top_m"]].to_numpy().tolist()) == [[1, 20], [2, 20], [3, 10]] and heights_along(city, 10, 10) == [10]
+
+
+def test_what_hovers_does_not_depend_on_tiles(tmp_path, new_extract):
+    """Raised U-shapes whose middle lies far from the point below which one looks."""
+    extract = new_extract(600, 300)
+    for i in range(12):
+        x, y = 190 * (i % 6) - 560, 260 * (i // 6) - 250
+        extract.way([(x, y), (x + 150, y), (x + 150, y + 9), (x + 9, y + 9), (x + 9, y + 90), (x + 150, y + 90), (x + 150, y + 99),
+                     (x, y + 99), (x, y)], {"building:part": "yes", "min_height": "9", "height": "12"})  # fmt: skip
+        extract.box(x + 80, y - 1, x + 151, y + 100, {"building": "yes", "height": "9"})
+        extract.box(x - 1, y - 1, x + 79, y + 100, {"building": "yes", "height": "9"})
+    path, found = extract.write(tmp_path / "u.osm"), []
+    for tile_m in (1, 5000):
+        build_map(path, tmp_path / str(tile_m), processes=1, density=0.01, tile_m=tile_m)
+        found.append(CityMap(tmp_path / str(tile_m)).info["raised_parts"])
+    assert found[0] == found[1] == {"above the ground": 12, "with nothing below": 0}
 
 
 def test_what_is_too_small_for_a_volume_is_counted(build):

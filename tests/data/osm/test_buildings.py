@@ -320,10 +320,32 @@ def test_an_outline_with_the_height_of_its_highest_part_is_no_box_around_it():
         made = volumes([SQUARE, WEST, tower, spire], record(top_m=top, source=source), part(2, 0.0, 60.0), part(3, 0.0, 417.0),
                        part(4, 417.0, 541.0))  # fmt: skip
         assert extents(made) == [(0, 60, 1, 600), (0, 60, 2, 800), (0, 417, 3, 400), (417, 541, 4, 15)]
-        alone = volumes([SQUARE, spire], record(top_m=top, source=source), part(2, 80.0, 541.0))
-        assert extents(alone) == [(0, 80, 1, 15), (0, 80, 1, 1585), (80, 541, 2, 15)]
+        alone = volumes([SQUARE, shapely.box(-18, -18, 18, 18)], record(top_m=top, source=source), part(2, 80.0, 541.0))
+        assert extents(alone) == [(0, 80, 1, 305), (0, 80, 1, 1295), (80, 541, 2, 1295)]
     other = volumes([SQUARE, WEST], record(top_m=100.0), part(2, 0.0, 60.0))
     assert extents(other) == [(0, 60, 2, 800), (0, 100, 1, 800)]
+
+
+def test_a_tower_lifts_no_block():
+    """An outline without a height of its own is no higher than by default where parts leave most of it, and may be lower."""
+    tower = shapely.box(-4, -4, 4, 4)
+    made = volumes([SQUARE, tower], record(top_m=np.nan, source=NO_HEIGHT), part(2, 0.0, 60.0))
+    block = made.top_m[made.ids == 1]
+    assert made.top_m[made.ids == 2] == 60 and len(block) == 1 and block[0] <= 5 * METRES_PER_LEVEL
+    shed = volumes([SQUARE, tower], record(top_m=np.nan, source=NO_HEIGHT), part(2, 0.0, 2.0))
+    assert extents(shed) == [(0, 2, 1, 1535), (0, 2, 2, 65)]
+
+
+def test_beside_a_slab_an_outline_keeps_its_height():
+    """The highest part, whose height the outline states, is the highest of those that are no slabs."""
+    polygons = [SQUARE, shapely.box(-20, -20, -10, 20), shapely.box(-10, -20, 0, 20), shapely.box(10, -20, 20, 20)]
+    rest = volumes(polygons, record(top_m=30.0), part(2, 0.0, 30.0), part(3, 0.0, 12.0), part(4, 0.0, 40.0, slab=True))
+    assert extents(rest) == [(0, 12, 1, 400), (0, 12, 3, 400), (0, 30, 2, 400), (39.7, 40, 4, 400)]
+
+
+def test_a_default_height_adds_no_storey_above_parts():
+    low = volumes([SQUARE, SQUARE], record(top_m=np.nan, source=NO_HEIGHT), part(2, 0.0, 1.0))
+    assert extents(low) == [(0, 1, 2, 1600)]
 
 
 def test_above_its_parts_an_outline_adds_nothing_unless_they_cover_it_and_none_reaches_its_height():
@@ -374,6 +396,27 @@ def test_what_is_tagged_as_both_is_a_part_in_a_larger_building_and_of_itself():
 def test_slabs(fields, bottom, eaves, top):
     made = volumes([HOUSE], record(slab=True, **fields))
     assert (made.bottom_m[0], made.eaves_m[0], made.top_m[0]) == pytest.approx((bottom, eaves, top))
+
+
+def test_a_roof_by_its_angle_is_bounded():
+    hall = volumes([SQUARE], record(top_m=3.0, source=BY_LEVELS, roof=GABLED, angle_deg=80.0))
+    assert (hall.eaves_m[0], hall.top_m[0]) == (3, 33)
+
+
+def test_a_part_of_a_building_that_is_itself_a_part_belongs_to_the_larger():
+    inner, tower = shapely.box(-10, -10, 10, 10), shapely.box(-5, -5, 5, 5)
+    made = volumes([SQUARE, inner, tower], record(top_m=6.0), record(id=2, top_m=9.0, both=True, part=False, building=1),
+                   part(3, 12.0, 20.0, building=1))  # fmt: skip
+    assert set(made.building.tolist()) == {1} and (6, 12, 1, 100) not in extents(made)
+    assert not made.hovering.any()
+
+
+def test_the_roof_of_an_outline_with_a_chimney_stays_where_its_walls_are_not_cut():
+    """A part of less than a hundredth: what it leaves keeps the roof, what the outline fills below it is flat."""
+    chimney = shapely.box(15, -2, 17, 2)
+    made = volumes([SQUARE, chimney], record(top_m=10.0, roof=GABLED, roof_m=4.0), part(2, 14.0, 16.0))
+    roofs = {(float(top), int(shape)) for top, shape, i in zip(made.top_m, made.roof, made.ids, strict=True) if i == 1}
+    assert roofs == {(10.0, GABLED), (14.0, FLAT)}
 
 
 def test_below_slabs_it_is_open_unless_nothing_else_of_the_building_stands():

@@ -81,7 +81,7 @@ def test_class_of_area(tags, name):
 @pytest.mark.parametrize(
     "tags",
     [{}, {"landuse": "residential"}, {"leisure": "pitch"}, {"natural": "coastline"}, {"amenity": "school"},
-     {"natural": "bay"}, {"natural": "strait"}, {"place": "sea"}, {"place": "islet"}],
+     {"natural": "water", "covered": "yes"}, {"landuse": "reservoir", "covered": "yes"}, {"natural": "bay"}, {"natural": "strait"}, {"place": "sea"}, {"place": "islet"}],
 )  # fmt: skip
 def test_areas_without_a_class(tags):
     assert class_of_area(tags) is None
@@ -100,7 +100,9 @@ def test_areas_without_a_class(tags):
         ({"level": "-1"}, False), ({"layer": "-1", "subway": "yes"}, True), ({"layer": "-1", "station": "subway"}, True),
         ({"layer": "-1", "parking": "underground"}, True), ({"tunnel": "passage"}, True), ({"tunnel": "flooded"}, True),
         ({"building:levels": "0", "building:levels:underground": "2"}, True),
-        ({"building:levels": "0", "building:levels:underground": "2", "height": "4"}, False), ({"building:levels": "0"}, False),
+        ({"building:levels": "0", "building:levels:underground": "2", "height": "4"}, False),
+        ({"building:levels": "0", "building:levels:underground": "2", "roof:levels": "1"}, False),
+        ({"building:levels": "0", "building:levels:underground": "2", "roof:levels": "0"}, True), ({"building:levels": "0"}, False),
         ({"building:levels": "3", "building:levels:underground": "2"}, False), ({"tunnel": "yes"}, True),
         ({"tunnel": "culvert"}, True), ({"indoor": "room"}, True), ({"railway": "subway"}, False),
         ({"railway": "subway", "tunnel": "yes"}, True), ({"railway": "subway", "layer": "-1"}, True),

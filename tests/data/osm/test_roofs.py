@@ -137,6 +137,8 @@ def test_hipped_rectangle():
     assert np.allclose(roof.wall_tops[0][:, 2], EAVES)
     across = build_roof(placed(RECTANGLE), EAVES, TOP, HIPPED, across=True)
     assert np.array_equal(across.triangles, roof.triangles)
+    mansards = [build_roof(placed(RECTANGLE), EAVES, TOP, MANSARD, across, direction) for across, direction in ((False, 80), (True, 0))]
+    assert np.array_equal(mansards[0].triangles, mansards[1].triangles)
 
 
 def section(shape, along_u=False, **options):

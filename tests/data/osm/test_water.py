@@ -111,6 +111,11 @@ def test_water_with_the_island_cut_out_and_water_beside_it_stay():
     assert wet[0].equals(holed) and wet[1].equals(beside)
 
 
+def test_an_island_larger_than_the_hole_that_the_lake_leaves_for_it_is_dry():
+    holed = shapely.box(-200, -200, 200, 200).difference(shapely.box(-40, -40, 40, 40))
+    assert keep_dry(polygons_of(holed), polygons_of(ISLAND))[0].area == 400**2 - 100**2
+
+
 def test_nothing_to_keep_dry():
     none = polygons_of()
     assert len(keep_dry(none, none)) == len(keep_dry(none, polygons_of(ISLAND))) == 0
