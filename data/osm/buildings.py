@@ -137,9 +137,9 @@ def _complete(records, outlines, parts, seed: int) -> np.ndarray:
 def _levels(polygons, records) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Bottom, eaves, top and the roof's shape, flat where it has no height or cannot be built.
 
-    `height` includes the roof; a height made of levels does not include a roof that states no height. A roof by default is at most as
-    high as the walls below it and, but for domes, at most two storeys (6 m), one by its angle at most 30 m; that of a slab is flat. A slab ends 0.3 m below its eaves
-    where no tag says where it begins.
+    `height` includes the roof; a height made of levels does not include a roof that states no height. A roof by default is at most as high
+    as the walls below it and, but for domes, at most two storeys (6 m), one by its angle at most 30 m; that of a slab is flat. A slab ends
+    0.3 m below its eaves where no tag says where it begins.
     """
     bottom, top, roof = records["bottom_m"].copy(), records["top_m"].copy(), records["roof"].copy()
     eaves = top.copy()

@@ -101,10 +101,9 @@ class Features:
             self.built.append(shapely.get_coordinates(shapely.point_on_surface(geometries)))
             shaped = (records["roof"] != FLAT) & (records["roof_m"] != 0)
             roofs = zip(geometries[shaped], records["roof"][shaped], strict=True)
-            slab = (records["slab"] & np.isnan(records["roof_m"]) & (records["angle_deg"] == 0))[shaped]  # those are built flat (_levels)
-            self.summary.flat_roofs.update(
-                ROOF_NAMES[shape] for (polygon, shape), is_slab in zip(roofs, slab, strict=True) if is_slab or not _one_bears(polygon, shape)
-            )
+            slabs = (records["slab"] & np.isnan(records["roof_m"]) & (records["angle_deg"] == 0))[shaped]  # those are built flat
+            for (polygon, shape), slab in zip(roofs, slabs, strict=True):
+                self.summary.flat_roofs[ROOF_NAMES[shape]] += bool(slab) or not _one_bears(polygon, shape)
         elif kind == "tree":
             elements["trees"] += len(records)
         else:

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 
 from data.area import Area
 from data.city import CityMap
@@ -277,14 +278,15 @@ def test_parts_of_a_relation_with_several_outlines_belong_where_they_lie(build):
 
 
 def test_what_hovers_does_not_depend_on_tiles(tmp_path, new_extract):
-    """Raised U-shapes whose middle lies far from the point below which one looks."""
+    """Raised Us, each on a leg below the point where one looks, which may be far from their middle."""
     extract = new_extract(600, 300)
     for i in range(12):
         x, y = 190 * (i % 6) - 560, 260 * (i // 6) - 250
-        extract.way([(x, y), (x + 150, y), (x + 150, y + 9), (x + 9, y + 9), (x + 9, y + 90), (x + 150, y + 90), (x + 150, y + 99),
-                     (x, y + 99), (x, y)], {"building:part": "yes", "min_height": "9", "height": "12"})  # fmt: skip
-        extract.box(x + 80, y - 1, x + 151, y + 100, {"building": "yes", "height": "9"})
-        extract.box(x - 1, y - 1, x + 79, y + 100, {"building": "yes", "height": "9"})
+        corners = [(0, 0), (150, 0), (150, 9), (9, 9), (9, 230), (150, 230), (150, 239), (0, 239), (0, 0)]
+        u = shapely.Polygon([(x + a, y + b) for a, b in corners])
+        leg = shapely.point_on_surface(u)
+        extract.polygon(u, {"building:part": "yes", "min_height": "9", "height": "12"})
+        extract.box(leg.x - 2, leg.y - 2, leg.x + 2, leg.y + 2, {"building": "yes", "height": "9"})
     path, found = extract.write(tmp_path / "u.osm"), []
     for tile_m in (1, 5000):
         build_map(path, tmp_path / str(tile_m), processes=1, density=0.01, tile_m=tile_m)

@@ -81,7 +81,9 @@ def test_class_of_area(tags, name):
 @pytest.mark.parametrize(
     "tags",
     [{}, {"landuse": "residential"}, {"leisure": "pitch"}, {"natural": "coastline"}, {"amenity": "school"},
-     {"natural": "water", "covered": "yes"}, {"landuse": "reservoir", "covered": "yes"}, {"natural": "bay"}, {"natural": "strait"}, {"place": "sea"}, {"place": "islet"}],
+     {"natural": "bay"},
+     {"natural": "strait"}, {"place": "sea"}, {"place": "islet"}, {"natural": "water", "covered": "yes"},
+     {"landuse": "reservoir", "covered": "yes"}],
 )  # fmt: skip
 def test_areas_without_a_class(tags):
     assert class_of_area(tags) is None
