@@ -16,7 +16,7 @@ from PIL import Image
 from PIL.ExifTags import Base
 
 from data.published_images import resize_panorama
-from data.sphere import sphere_of
+from data.sphere import TOLERANCE, sphere_of
 from utils.errors import InputError
 from utils.parallel import in_order
 from utils.progress import progress
@@ -24,7 +24,6 @@ from utils.progress import progress
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")  # in small or capital letters
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")  # what files of any name are read as
 MOST_PIXELS = 300_000_000  # 24,000 × 12,000 are fewer; undecoded they take 1.2 GB
-TOLERANCE = 0.01  # of the width: how far it may be from twice the height
 BAND_PIXELS = 1 << 23  # converted at a time
 ONE_COLOUR = 16  # grey levels: what differs by less shows nothing, e.g. black with noise
 LOOK_ROWS = 64  # a JPEG is read to its end at any scale

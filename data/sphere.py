@@ -1,5 +1,6 @@
 """Which part of the sphere a panorama shows, as its metadata say (Photo Sphere XMP, https://developers.google.com/streetview/spherical-metadata)."""
 
+import math
 import re
 from dataclasses import dataclass
 from xml.etree import ElementTree
@@ -31,24 +32,31 @@ class Sphere:
 
 
 def sphere_of(xmp: bytes | str | None, width: int, height: int) -> Sphere:
-    """Reads the metadata of a picture; without any, or without sizes in them, it shows the whole sphere.
+    """Reads the metadata of a picture; where they do not say that it is a part, it shows the whole sphere.
 
     Args:
         xmp: the packet, where there is one.
         width, height: of the picture in pixels. Sizes in the metadata may be those of a larger original.
 
     Raises:
-        InputError: the projection is another, the metadata contradict themselves or the picture, or cannot be read.
+        InputError: the projection is another, the metadata contradict themselves or the picture, do not say which part it is, or cannot
+            be read.
     """
     stated = _stated(xmp) if xmp else {}
     projection = stated.get("ProjectionType", "equirectangular")
     if projection.lower() != "equirectangular":
         raise InputError(f"its metadata (GPano) say {projection[:40]!r}; only equirectangular panoramas can be read")
     names = [f"{area}{side}Pixels" for area in ("FullPano", "CroppedAreaImage") for side in ("Width", "Height")]
-    if not all(name in stated for name in names):
+    corner = ("CroppedAreaLeftPixels", "CroppedAreaTopPixels")
+    given = {name: _pixels(stated, name) for name in (*names, *corner) if name in stated}
+    if missing := _missing(given, names, corner):
+        raise InputError(f"its metadata (GPano) say that it is a part of the sphere, but not {', '.join(missing)}; add what is missing, "
+                         f"e.g. with `exiftool -XMP-GPano:{missing[0]}=NUMBER FILE`, or remove them if it is the whole sphere, "
+                         "with `exiftool -XMP-GPano:all= FILE`")  # fmt: skip
+    if not all(name in given for name in names):
         return Sphere()
-    full_width, full_height, part_width, part_height = (_pixels(stated, name) for name in names)
-    left, top = (_pixels(stated, f"CroppedArea{side}Pixels") for side in ("Left", "Top"))
+    full_width, full_height, part_width, part_height = (given[name] for name in names)
+    left, top = (given.get(name, 0.0) for name in corner)
     part = Sphere(*(min(share, 1.0) for share in (left / full_width, top / full_height,
                                                   (left + part_width) / full_width, (top + part_height) / full_height)))  # fmt: skip
     if part_width >= (1 - TOLERANCE) * full_width and part_height >= (1 - TOLERANCE) * full_height:
@@ -64,6 +72,19 @@ def sphere_of(xmp: bytes | str | None, width: int, height: int) -> Sphere:
                          f"are shown of {full_width:.0f} × {full_height:.0f}, which contradicts itself or its {width} × {height} pixels; "
                          "correct or remove them, e.g. with `exiftool -XMP-GPano:all= FILE`")  # fmt: skip
     return part
+
+
+def _missing(given: dict[str, float], names: list[str], corner: tuple[str, str]) -> list[str]:
+    """What is needed to place a part of the sphere and not given; nothing where what is given does not say that it is a part."""
+    widths = [given[name] * factor for name, factor in zip(names, (1, 2, 1, 2), strict=True) if name in given]  # of a sphere all are alike
+    parts = [given[name] * factor for name, factor in zip(names[2:], (1, 2), strict=True) if name in given]
+    if not any(given.get(name) for name in corner) and not (parts and min(parts) < (1 - TOLERANCE) * max(widths)):
+        return []
+    needed = list(names)
+    for full, part, start in zip(names[:2], names[2:], corner, strict=True):
+        if given.get(part, 0) < (1 - TOLERANCE) * given.get(full, math.inf):  # what goes all around begins at 0
+            needed.append(start)
+    return [name for name in needed if name not in given]
 
 
 def _stated(xmp: bytes | str) -> dict[str, str]:
@@ -86,7 +107,7 @@ def _stated(xmp: bytes | str) -> dict[str, str]:
 
 
 def _pixels(stated: dict[str, str], name: str) -> float:
-    text = stated.get(name, "0")
+    text = stated[name]
     pixels = float(text) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) else -1.0
     if pixels < (0 if name.endswith(("LeftPixels", "TopPixels")) else 1):
         raise InputError(f"its metadata (GPano) say {name} is {text[:40]!r}; correct or remove them, e.g. with "

@@ -16,16 +16,17 @@ _ROOT = re.compile(rb"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^>\[]*>\s*)*<([
 _ENCODING = re.compile(rb"""\s*<\?xml[^>]*\sencoding\s*=\s*["']([\w.-]+)["']""")
 _READ_ENCODINGS = ("utf-8", "iso-8859-1", "us-ascii")  # by libexpat; UTF-16, too, but not here
 _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
-_NODE = re.compile(rb"""<node\b[^>]*?\sid\s*=\s*["'](-?\d{1,18})["']""")
-_BOUNDS = re.compile(rb"<bounds\b[^>]*>")
+_ANY = rb"""(?:\s+[^\s<>"'=]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*"""  # attributes; a value may hold > but no <
+_NODE = re.compile(rb"<node\b" + _ANY + rb"""?\s+id\s*=\s*["'](-?\d{1,18})["']""")
+_BOUNDS = re.compile(rb"<bounds\b" + _ANY + rb"\s*/?>")
 _ATTRIBUTE = re.compile(rb"""([\w:]+)\s*=\s*("[^"]*"|'[^']*')""")
-_OF_ELEMENT = re.compile(rb"<(?:way|relation)\b[^>]*[^/>]>\s*\Z|<(?:way|relation)\s*\Z")  # what Overpass writes a box of its own for
-_DELETED = re.compile(rb"""<(node|way|relation)\b[^>]*?\saction\s*=\s*["']delete["'][^>]*>""")
+_OF_ELEMENT = re.compile(rb"<(?:way|relation)\b" + _ANY + rb"\s*>\s*\Z")  # what Overpass writes a box of its own for
+_DELETED = re.compile(rb"<(node|way|relation)\b" + _ANY + rb"""?\s+action\s*=\s*["']delete["']""" + _ANY)
 _INVISIBLE = re.compile(rb"""\svisible\s*=\s*["']false["']""")
 _REMARK = re.compile(rb"<remark\b[^>]*>(.{0,2000}?)(?:</remark>|\Z)", re.DOTALL)
 _BELOW_ZERO = (b' id="-', b" id='-", b' ref="-', b" ref='-")
 _LOCATED = re.compile(rb"""\slat\s*=""")
-_LOCATED_MEMBER = re.compile(rb"<member\b[^>]*[^/>]>\s*<nd\b")
+_LOCATED_MEMBER = re.compile(rb"<member\b" + _ANY + rb"\s*>\s*<nd\b")
 _CONTEXT = 2_000  # bytes before a tag that are looked at
 
 
@@ -64,7 +65,9 @@ def read_marks(path, chunks: Iterable[bytes]) -> Marks:
             rest = text
             continue
         first = _check_root(path, text) if first else False
-        cut = text.rfind(b">") + 1
+        cut = max(0, text.rfind(b"<"))  # a > may stand within a tag
+        if (note := text.rfind(b"<!--")) >= 0 and text.find(b"-->", note, cut) < 0:
+            cut = note  # tags in a comment are none
         text, rest = text[:cut], text[cut:]
         if len(rest) > CHUNK:
             raise InputError(f"{path}: a tag or text of over {CHUNK >> 20} MB, as no extract has; take a sound copy of it")
@@ -76,7 +79,7 @@ def read_marks(path, chunks: Iterable[bytes]) -> Marks:
     end = (before + rest).rstrip()
     if re.search(rb"</osm\s*>\s*[^<\s]", end):
         raise InputError(f"{path}: is damaged, something follows its </osm>; take that out, or take a sound copy of it")
-    if not re.search(rb"</osm\s*>(?:\s*<!--.*-->)*\Z|\A[^<]*(?:<\?.*\?>\s*)?<osm\b[^>]*/>\Z", end, re.DOTALL):
+    if not re.search(rb"</osm\s*>(?:\s*<!--.*-->)*\Z|\A[^<]*(?:<\?.*\?>\s*)?<osm\b" + _ANY + rb"\s*/>\Z", end, re.DOTALL):
         raise InputError(f"{path}: is truncated, it does not end with </osm>; download it again")
     return marks
 
@@ -108,6 +111,8 @@ def _look(path, before: bytes, text: bytes, marks: Marks) -> None:
     marks.nodes.append(np.array(_NODE.findall(text), dtype=bytes).astype(np.int64))
     if (at := text.find(b"</osm")) >= 0 and re.search(rb"<[?\w]", text[at + 1 :]):
         raise InputError(f"{path}: holds several files, one after the other; join them with `osmium merge` instead")
+    if b"<action" in text:
+        raise InputError(f"{path}: {CHANGES}, or ask Overpass without `[diff:]` or `[adiff:]`")
     if b"<center" in text:
         raise InputError(f"{path}: holds the centres of ways and relations (Overpass `out center`), which are no map; "
                          "ask for the elements themselves with `(._;>;); out;`")

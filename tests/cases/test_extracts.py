@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 
 from data.osm.build import build_map
+from data.osm.container import LARGEST_BLOB, check_pbf
+from data.osm.marks import read_marks
 from utils.errors import InputError
 
 HOUSE = {"building": "yes", "height": "10"}
@@ -116,6 +118,8 @@ def test_damaged_bounds(cases, refusal):
 
 
 def test_inverted_and_worldwide_bounds(build, refusal, two_houses, tmp_path):
+    two_houses.bounds = '<bounds minlat="-34" minlon="151.3" maxlat="-33" maxlon="131.1"/>'  # not over the antimeridian
+    assert "hold nothing" in refusal(two_houses.write(tmp_path / "swapped.osm"))
     two_houses.bounds = '<bounds minlat="-33" minlon="151.1" maxlat="-34" maxlon="151.3"/>'
     assert "hold nothing" in refusal(two_houses.write(tmp_path / "inverted.osm"))
     two_houses.bounds = '<bounds minlat="-90" minlon="-180" maxlat="90" maxlon="180"/>'
@@ -153,6 +157,27 @@ def test_deleted_in_an_editor_or_in_the_database(build, two_houses, tmp_path, ma
     assert buildings["id"].tolist() == [2] and dropped(info) == {"deleted": 1}
 
 
+@pytest.mark.parametrize("user", ['"a>b"', "'a>b'", '"a/>b"', '"\'>"', "'\">'", '" id=\'2\' >"'])
+def test_deleted_by_an_editor_of_any_name(build, two_houses, tmp_path, user):
+    """XML allows > in the value of an attribute."""
+    path = edited(two_houses, tmp_path / "edited.osm", ('<way id="1" ', f'<way user={user} id="1" action="delete" '))
+    info, buildings = build(path)
+    assert buildings["id"].tolist() == [2] and dropped(info) == {"deleted": 1}
+
+
+def test_an_extract_is_looked_through_alike_in_chunks_of_any_size(monkeypatch):
+    """The box of a way is none of the extract, a comment holds no tags, and > ends no tag within a value."""
+    text = (b'<?xml version="1.0"?><osm version="0.6"><bounds minlat="1" minlon="2" maxlat="3" maxlon="4" origin="a>b"/>\n'
+            b'<node user="c>d" id="-5" lat="1" lon="2"/><!-- <way id="9" action="delete"/> > <node id="8"/> -->\n'
+            b'<way id="6" user="e>f">\n  <bounds minlat="5" minlon="5" maxlat="6" maxlon="6"/><nd ref="-5" lat="1" lon="2"/></way>\n'
+            b'<relation id="7" user="g>h" action="delete" visible="false"/></osm>\n')  # fmt: skip
+    monkeypatch.setattr("data.osm.marks.CHUNK", 120)
+    for size in range(1, len(text) + 1):
+        marks = read_marks("a.osm", (text[at : at + size] for at in range(0, len(text), size)))
+        assert marks.boxes == [(2, 1, 4, 3)] and marks.deleted == {("relation", 7)}, size
+        assert marks.invisible and marks.below_zero and marks.located and np.concatenate(marks.nodes).tolist() == [-5], size
+
+
 def test_an_edit_is_no_deletion(build, two_houses, tmp_path):
     path = edited(two_houses, tmp_path / "edited.osm", ('<way id="1" ', "<way id=\"1\" action='modify' visible='true' "),
                   ('v="10"', 'v="10" '), ('k="height"', 'k="note" v="action=&quot;delete&quot;"/><tag k="height"'))  # fmt: skip
@@ -169,6 +194,18 @@ def test_change_files_by_any_name(refusal, two_houses, tmp_path, name):
     text = two_houses.write(tmp_path / "plain.osm").read_bytes().replace(b"<osm ", b"<osmChange ").replace(b"</osm>", b"</osmChange>")
     (tmp_path / name).write_bytes({"gz": gzip.compress, "z2": bz2.compress}.get(name[-2:], bytes)(text))
     assert "is a change file" in refusal(tmp_path / name)
+
+
+@pytest.mark.parametrize("where", ["first", "last"])
+def test_the_difference_that_overpass_answers_with(refusal, two_houses, tmp_path, where):
+    """Its root is that of an extract."""
+    text = two_houses.write(tmp_path / "diff.osm").read_text()
+    way = '<way id="9" version="1"><nd ref="1"/></way>'
+    change = f'<action type="modify"><old>{way}</old><new>{way}</new></action>'
+    end = "<node" if where == "first" else "</osm>"
+    (tmp_path / "diff.osm").write_text(text.replace(end, change + end, 1))
+    message = refusal(tmp_path / "diff.osm")
+    assert "is a change file" in message and "osmium apply-changes" in message and "without `[diff:]`" in message
 
 
 def test_history(refusal, two_houses, tmp_path):
@@ -507,3 +544,15 @@ def test_a_pbf_cut_off_is_truncated_and_one_overwritten_is_damaged(refusal, shar
     (tmp_path / "over.osm.pbf").write_bytes(whole[:5000] + b"\xff" * 500 + whole[5500:])
     message = refusal(tmp_path / "over.osm.pbf")
     assert "is damaged" in message and "download" not in message
+
+
+@pytest.mark.parametrize(("header", "blob"), [
+    (b"\x18" + _varint(2) + b"\x0a\x7fOSMData", b"\x10\x01"), (b"\x0a\x07OSMData\x18" + _varint(7), b"\x10\x01\x1a\x7fabc"),
+    (b"\x0a\x07OSMData\x18" + _varint(LARGEST_BLOB + 1), b"\x10\x01"),
+], ids=["name_beyond_its_header", "data_beyond_their_blob", "larger_than_allowed"])  # fmt: skip
+def test_a_block_that_is_none(tmp_path, header, blob):
+    """It is told from one that is cut off, which another download would mend."""
+    path = tmp_path / "a.osm.pbf"
+    path.write_bytes(struct.pack(">I", len(header)) + header + blob)
+    with pytest.raises(InputError, match="a block of it is none"):
+        check_pbf(path)

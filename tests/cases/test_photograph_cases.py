@@ -114,6 +114,10 @@ def sizes(full, part, left, top):
             "CroppedAreaImageHeightPixels": part[1], "CroppedAreaLeftPixels": left, "CroppedAreaTopPixels": top}  # fmt: skip
 
 
+def without(stated, *names):
+    return {name: value for name, value in stated.items() if name not in names}
+
+
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
 def test_a_band_without_poles_stands_where_it_belongs(tmp_path, panorama, suffix):
     """A telephone's: all around, from 45° above to 22.5° below the horizon, and scaled down after its metadata were written."""
@@ -129,6 +133,10 @@ def test_a_band_without_poles_stands_where_it_belongs(tmp_path, panorama, suffix
 @pytest.mark.parametrize("stated", [
     {}, {"ProjectionType": "equirectangular", "PoseHeadingDegrees": "350.5", "PosePitchDegrees": "3"},
     sizes((8192, 4096), (8192, 4096), 0, 0), {"FullPanoWidthPixels": 9}, sizes(("128.0", " 64 "), (128, 64), "0.0", 0),
+    without(sizes((8192, 4096), (8192, 4096), 0, 0), "CroppedAreaLeftPixels", "CroppedAreaTopPixels"),
+    without(sizes((8192, 4096), (8192, 4096), 0, 0), "CroppedAreaImageWidthPixels"), {"CroppedAreaImageHeightPixels": 32},
+    without(sizes((8192, 4096), (8192, 4096), 0, 0), "FullPanoWidthPixels", "CroppedAreaImageHeightPixels"),
+    without(sizes((8192, 4096), (8192, 4096), 0, 0), "FullPanoWidthPixels", "FullPanoHeightPixels"),
 ])  # fmt: skip
 def test_metadata_of_whole_spheres(stated):
     assert sphere_of(packet(**stated), 128, 64) == Sphere()
@@ -146,6 +154,42 @@ def test_metadata_that_cannot_be(stated, words):
         with pytest.raises(InputError, match="its metadata") as caught:
             sphere_of(xmp, 128, 64)
         assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("names", [
+    ["CroppedAreaLeftPixels"], ["CroppedAreaTopPixels"], ["CroppedAreaLeftPixels", "CroppedAreaTopPixels"],
+    ["CroppedAreaImageWidthPixels", "CroppedAreaImageHeightPixels"], ["FullPanoWidthPixels", "FullPanoHeightPixels"],
+    ["FullPanoWidthPixels", "CroppedAreaImageHeightPixels", "CroppedAreaLeftPixels", "CroppedAreaTopPixels"],
+])  # fmt: skip
+def test_a_part_of_the_sphere_that_is_not_said_in_full(tmp_path, panorama, names):
+    """It is neither put where it does not belong nor taken for a whole."""
+    stated = without(sizes((128, 64), (64, 32), 32, 16), *names)
+    Image.fromarray(panorama[16:48, 32:96]).save(tmp_path / "p.jpg", xmp=packet(**stated))
+    message = refusal(tmp_path / "p.jpg")
+    assert f"a part of the sphere, but not {', '.join(names)}; add what is missing" in message and "exiftool" in message
+
+
+def test_a_band_all_around_begins_at_its_left(tmp_path, panorama):
+    """Of which a writer need not say that it does."""
+    stated = without(sizes((128, 64), (128, 32), 0, 16), "CroppedAreaLeftPixels")
+    assert sphere_of(packet(**stated), 128, 32) == Sphere(0, 0.25, 1, 0.75)
+    with pytest.raises(InputError, match="but not FullPanoWidthPixels, FullPanoHeightPixels"):  # no sphere is four times as wide as high
+        sphere_of(packet(**without(stated, "FullPanoWidthPixels", "FullPanoHeightPixels")), 128, 32)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_turned_part_of_the_sphere_is_refused(tmp_path, panorama, orientation):
+    """As one is with published preprocessing; one that is upright is read."""
+    exif, method, path = Image.Exif(), STORED[orientation], tmp_path / "p.jpg"
+    exif[ExifTags.Base.Orientation] = orientation
+    image = Image.fromarray(panorama[16:48, 32:96])
+    (image if method is None else image.transpose(method)).save(path, exif=exif, xmp=packet(**sizes((128, 64), (64, 32), 32, 16)))
+    if orientation == 1:
+        assert (read_photograph(path, 64)[:16] == 0).all()
+        with pytest.raises(InputError, match="with published preprocessing"):
+            read_photograph(path, 64, published=True)
+    else:
+        assert "that is turned by its EXIF orientation cannot be read; pad it" in refusal(path)
 
 
 def test_entities_of_metadata_are_refused():

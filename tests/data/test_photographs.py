@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from data import photographs
 from data.photographs import find_photographs, read_photograph, usable_photographs
 from utils.errors import InputError
 
@@ -50,6 +51,16 @@ def test_scaled_by_the_mean_over_each_pixel(real, height):
     path = next(iter(real.values()))
     full = Image.open(path).convert("RGB").resize((2 * height, height), Image.Resampling.BOX)
     assert np.abs(read_photograph(path, height).astype(float) - np.asarray(full)).mean() < 1
+
+
+@pytest.mark.parametrize("rows", [1, 5, 31])
+def test_scaled_in_bands_as_in_one(tmp_path, monkeypatch, rows):
+    """Bands that begin and end within a row of the picture: no row is left out or counted twice."""
+    image = np.repeat(np.random.default_rng(0).integers(0, 256, (101, 1, 3)), 202, 1).astype(np.uint8)
+    Image.fromarray(image).save(tmp_path / "p.png")
+    monkeypatch.setattr(photographs, "BAND_PIXELS", 202 * 101 / 32 * (rows + 0.5))
+    whole = np.asarray(Image.fromarray(image).resize((64, 32), Image.Resampling.BOX))
+    assert np.abs(read_photograph(tmp_path / "p.png", 32).astype(int) - whole).max() <= 1
 
 
 def test_small_pictures_grow(tmp_path):
