@@ -33,7 +33,7 @@ def run_command(main: Callable[[], None]) -> None:
     except InputError as error:
         sys.exit(_fail(str(error)))
     except BrokenPipeError:  # `| head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at its end
+        _drop_output()
         sys.exit(141)
     except OSError as error:
         if error.errno in NO_ACCESS:
@@ -64,4 +64,14 @@ def _out_of_memory() -> str:
 def _fail(message: str) -> int:
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)  # one line, whatever names hold
     tqdm.write(f"error: {shown}", file=sys.stderr)  # on a line of its own, also beside a progress bar
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError:
+        _drop_output()
     return 2
+
+
+def _drop_output() -> None:
+    """What standard output could not take goes nowhere: Python flushes it at its end, and would fail again with a status of its own."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -113,8 +113,9 @@ def test_a_reader_that_has_read_enough():
     assert result.stdout == "0\n" and result.stderr == ""
 
 
-def test_output_to_a_full_disk():
-    result = command("print(1)", "> /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_to_a_full_disk(unbuffered):
+    result = command("print(1)", "> /dev/full", PYTHONUNBUFFERED=unbuffered)
     assert result.returncode == 2 and result.stderr.startswith("error: no space left") and result.stderr.count("\n") == 1
 
 
