@@ -36,7 +36,8 @@ def read_state(run: Path, epochs: int) -> State | None:
     first epoch.
 
     Raises:
-        InputError: both are damaged; or gone, though there is a best one of more than the first epoch, or a converted one.
+        InputError: both are damaged; or gone, though there is a best one of more than the first epoch, or a converted one, or
+            metrics.jsonl tells of more than the first epoch.
     """
     damage = []
     for name in ("last", "previous"):
@@ -56,8 +57,12 @@ def read_state(run: Path, epochs: int) -> State | None:
         if best.is_file():
             remedy += f", or evaluate {best.name} (python -m eval.evaluate --run {run})"
         raise InputError(f"{damage[0]}; no other checkpoint to go on from: {remedy}")
+    lost = f"{checkpoint_path(run, 'last')}: no such checkpoint, though"
     if best.is_file() and epoch_of(read_checkpoint(best)[1], best) != 1:
-        raise InputError(f"{checkpoint_path(run, 'last')}: no such checkpoint, though {best.name} is there; put it back, or {remedy}")
+        raise InputError(f"{lost} {best.name} is there; put it back, or {remedy}")
+    # The second epoch's line is written when the first one's checkpoint is whole.
+    if any(type(epoch) is int and epoch > 1 for epoch in _lines(run / "metrics.jsonl")):
+        raise InputError(f"{lost} metrics.jsonl tells of more than one epoch; put it back, or {remedy}")
     return None
 
 
@@ -133,14 +138,20 @@ def save_epoch(run: Path, model: GroundToMap, optimizer: torch.optim.Optimizer, 
 def keep_lines(path: Path, epochs: int) -> None:
     """Drops the lines (one an epoch) of epochs that will be trained again, and what was cut off or damaged."""
     if path.is_file():
-        lines = {}
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                lines.setdefault(json.loads(line)["epoch"], line)
-            except (ValueError, TypeError, KeyError, RecursionError):
-                continue
+        lines = _lines(path)
         with atomic_file(path) as temporary:
             temporary.write_text("".join(f"{lines[epoch]}\n" for epoch in range(1, epochs + 1) if epoch in lines))
+
+
+def _lines(path: Path) -> dict:
+    """The first whole line of each epoch; none where there is no such file."""
+    lines = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
+        try:
+            lines.setdefault(json.loads(line)["epoch"], line)
+        except (ValueError, TypeError, KeyError, RecursionError):
+            continue
+    return lines
 
 
 def _state(path: Path, tensors: dict[str, Tensor], info: dict, epochs: int) -> State:

@@ -173,6 +173,20 @@ def test_a_run_without_its_last_checkpoint_is_not_started_over_its_best(run, aga
     assert "last.safetensors: no such checkpoint, though best.safetensors is there" in refusal(train, again, CPU)
 
 
+@pytest.mark.parametrize("best", ["of epoch 1", "gone"])
+def test_a_run_of_more_than_one_epoch_is_not_started_over(run, again, best):
+    """Its best epoch is the first, or the folder of its checkpoints is empty; metrics.jsonl tells of the second epoch."""
+    for name in ("last", "previous") + (("best",) if best == "gone" else ()):
+        (run / f"checkpoints/{name}.safetensors").unlink()
+    path = run / "checkpoints/best.safetensors"
+    if best != "gone":
+        save_checkpoint(path, read_checkpoint(path)[0], {"epoch": 1})
+    before = {p: p.read_bytes() for p in (run / "metrics.jsonl", path) if p.is_file()}
+    message = refusal(train, again, CPU)
+    assert "last.safetensors: no such checkpoint, though metrics.jsonl tells of more than one epoch; put it back, or" in message
+    assert "another name" in message and before == {p: p.read_bytes() for p in before}
+
+
 @pytest.mark.parametrize("damage", ["flipped", "gone"])
 def test_a_damaged_best_checkpoint_is_replaced_and_said(run, again, capsys, damage):
     best = run / "checkpoints/best.safetensors"
@@ -275,8 +289,11 @@ def test_a_run_is_resumed_under_the_name_of_its_folder(stopped, again):
     assert train(again, CPU) == run and load_run(run, "last", CPU)[2] == 3
 
 
-def test_a_run_stopped_in_its_first_epoch_has_no_state(run):
-    for name in ("last", "previous", "best"):
+@pytest.mark.parametrize("names", [["last"], ["last", "best"]])
+def test_a_run_stopped_in_its_first_epoch_has_no_state(stopped, names):
+    """Also between its best and its last checkpoint."""
+    run = stopped(1)
+    for name in names:
         (run / f"checkpoints/{name}.safetensors").unlink()
     assert read_state(run, 3) is None
 
