@@ -82,8 +82,9 @@ def read_places(path: Path, locations: Path | None = None) -> EmbeddedPlaces:
         table = read_table(locations)
         if len(table) != len(query):
             raise InputError(f"{locations}: {len(table)} positions for {len(query)} embeddings; rows must be the same places")
-        projection = Projection(table["lat"].mean(), table["lon"].mean())
-        xy = np.column_stack(projection.forward(table["lat"], table["lon"]))
+        lat, lon = table["lat"].to_numpy(), table["lon"].to_numpy()
+        east = (lon - lon[0] + 180) % 360 - 180  # of the first place: longitudes jump at the antimeridian
+        xy = np.column_stack(Projection(lat.mean(), lon[0] + east.mean()).forward(lat, lon))
         heading_deg = table["heading_deg"].to_numpy() if heading_deg is None else heading_deg
     elif {"x", "y"} <= arrays.keys():
         xy = np.column_stack([arrays["x"], arrays["y"]])

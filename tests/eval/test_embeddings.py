@@ -26,6 +26,16 @@ def test_read(tmp_path, changes):
     assert (places.xy is None) == ("x" not in changes)
 
 
+@pytest.mark.parametrize("lon", [0.0, -74.0, 180.0])
+def test_positions_from_a_table_on_both_sides_of_a_meridian(tmp_path, lon):
+    """60 places 11 m apart, also over the antimeridian, where longitudes jump from 180 to −180."""
+    lons = (lon + 1e-4 * (np.arange(60) - 30) + 180) % 360 - 180
+    (tmp_path / "places.csv").write_text("id,lat,lon,heading_deg\n" + "".join(f"{i},0.5,{x:.6f},0\n" for i, x in enumerate(lons)))
+    path = save(tmp_path / "e.npz", query=RNG.random((60, 3), np.float32), reference=RNG.random((60, 3), np.float32))
+    xy = read_places(path, tmp_path / "places.csv").xy
+    assert np.diff(xy[:, 0]) == pytest.approx(np.full(59, 11.13), abs=0.02) and np.abs(xy).max() < 400
+
+
 @pytest.mark.parametrize(("changes", "message"), [
     ({"query": np.ones((5, 3), int)}, "query is int64(5, 3); it must be an array of floats"),
     ({"query": np.ones((5, 3), bool)}, "query is bool(5, 3)"), ({"query": np.ones((5, 3), complex)}, "query is complex128(5, 3)"),
