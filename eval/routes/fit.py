@@ -29,6 +29,7 @@ from utils.errors import InputError, run_command
 CORRELATIONS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85)
 REACHES = (0.85, 1.2, 1.7)
 TEMPERATURES = (0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4)
+ROUNDING = 1e-10  # variance that comes from rounding alone, of float32; of published embeddings it is 0.2
 
 
 def fit(query: np.ndarray, route_map: RouteMap, count: int = 1000, length: int = 20, drives: int = 100, seed: int = 0) -> PairModel:
@@ -41,7 +42,7 @@ def fit(query: np.ndarray, route_map: RouteMap, count: int = 1000, length: int =
 
     Raises:
         InputError: fewer than two routes (an error of accuracy is needed); the graph has not so many of that length; an embedding is not
-            finite.
+            finite; the panoramas are no different from the map (nothing is left that the model could describe).
     """
     if count < 2:
         raise InputError(f"--routes {count}: a fit needs two random routes or more")
@@ -49,6 +50,9 @@ def fit(query: np.ndarray, route_map: RouteMap, count: int = 1000, length: int =
     reference = np.asarray(route_map.reference, np.float64)
     slope = float((query * reference).sum() / (reference**2).sum())
     variance = float(((query - slope * reference) ** 2).sum(1).mean() / reference.var(0).sum())
+    if variance < ROUNDING:
+        raise InputError("the query embeddings are the reference embeddings (or multiples of them): there is no residual to fit a model "
+                         "to; give embeddings of panoramas as `query`")  # fmt: skip
     model = replace(PairModel(), slope=slope, variance=variance)
     routes = random_routes(route_map.graph, count, length, np.random.default_rng(seed))
     grid, right = list(product(CORRELATIONS, REACHES)), []
@@ -114,6 +118,8 @@ def main() -> None:
     parser.add_argument("--length", type=count, default=20, metavar="L", help="their places (default 20)")
     parser.add_argument("--seed", type=seed, default=0)
     args = parser.parse_args()
+    if args.report_graph and not args.report:
+        raise InputError("--report-graph is the graph of --report FILE; give that, too, or leave it out")
     area = read_inputs(args.embeddings, args.graph, metric=args.metric)
     model = fit(area.query, area.map, args.routes, args.length, seed=args.seed)
     print(f"fitted on {args.embeddings}: " + ", ".join(f"{k} {v:.3g}" for k, v in asdict(model).items()))

@@ -40,6 +40,20 @@ def test_finds_what_was_put_in(street):
         fit(*street, count=1, length=3)
 
 
+@pytest.mark.parametrize("scale", [1, 0.83])
+def test_panoramas_that_are_the_map_are_refused(street, scale):
+    """No residual is left but that of rounding; a likelihood divides by its variance."""
+    route_map = street[1]
+    with pytest.raises(InputError, match="there is no residual to fit a model to") as caught:
+        fit(np.float32(scale) * route_map.reference, route_map, count=10, length=3)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_graph_without_its_report_is_refused(call_main):
+    status, out, err = call_main(command.main, "--embeddings", "none.npz", "--report-graph", "none.csv")
+    assert (status, out) == (2, "") and err.startswith("error: --report-graph is the graph of --report FILE") and err.count("\n") == 1
+
+
 def test_one_standard_error_rule():
     rng = np.random.default_rng(1)
     for _ in range(200):
