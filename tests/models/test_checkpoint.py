@@ -152,6 +152,17 @@ def test_every_flipped_byte_is_noticed(tmp_path):
         assert info["epoch"] == 3 and info["best_recall"] == 12.5
 
 
+@pytest.mark.parametrize(("before", "after"), [(b'"shape":[2,3]', b'"shape":[3,2]'), (b'"F32"', b'"I32"')])
+def test_bytes_read_as_another_tensor_are_noticed(tmp_path, before, after):
+    """Of another shape or type: the bytes are the same."""
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, {"weight": torch.arange(6.0).view(2, 3)}, {"epoch": 3})
+    content = path.read_bytes()
+    assert content.count(before) == 1
+    path.write_bytes(content.replace(before, after))
+    assert "its checksum is not that of its content" in refusal(read_checkpoint, path)
+
+
 def test_headers_that_ask_for_too_much(tmp_path):
     from safetensors.torch import save_file
 

@@ -57,7 +57,9 @@ def test_some_panoramas_of_one_colour_are_noted(start, root):
     assert "note" not in start().replace("note: 11 of", "").replace("note: 12 of", "")
     paint(root, "train", 0, slice(5))
     paint(root, "test", 7)
+    paint(root, "validation", 7)
     out = start()
+    assert "tiny/validation: 12 of 12 panoramas looked at show one colour each" in out
     assert "tiny/train: 5 of 24 panoramas looked at show one colour each" in out
     assert "tiny/test: 11 of 11 panoramas looked at show one colour each" in out
 
@@ -90,6 +92,11 @@ def test_a_collapsed_model_is_noted(place, capsys):
     assert not note_collapse(*embedded)
     embedded[place] = torch.randn(1, 8) * torch.rand(20, 1)
     assert note_collapse(*embedded) and "the same embedding" in capsys.readouterr().out
+
+
+def test_a_training_notes_a_collapsed_model_once(start, monkeypatch):
+    monkeypatch.setattr(module, "embed_places", lambda model, places, *args: (torch.ones(len(places), 8), torch.ones(len(places), 8)))
+    assert start("training.epochs=2", **TILE).count("the same embedding") == 1
 
 
 def test_answers_in_another_city_are_no_metres_away_from_anything(tmp_path, datasets, root, monkeypatch):

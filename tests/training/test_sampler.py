@@ -72,6 +72,16 @@ def test_clumps_stay_within_their_group():
         assert all(len(set(group[c])) == 1 for c in sampler._clumps(np.random.default_rng(epoch).permutation(120)))
 
 
+def test_a_city_at_the_same_coordinates_takes_no_room_among_the_neighbors():
+    """Two cities of knots of 24 places, whose local coordinates coincide: every clump is full, and of one knot and city."""
+    rng = np.random.default_rng(0)
+    xy = np.tile(np.repeat(rng.uniform(0, 9000, (5, 2)), 24, 0) + rng.uniform(0, 9, (120, 2)), (2, 1))
+    group = np.repeat([0, 1], 120)
+    assert (group[_nearest(xy, group, 32)] == group[:, None]).all()
+    clumps = ClumpSampler(xy, group, 8, 8, 0)._clumps(rng.permutation(240))
+    assert len(clumps) == 30 and all(len(clump) == 8 and len(set(np.arange(240)[clump] // 24)) == 1 for clump in clumps)
+
+
 @pytest.mark.parametrize(("n", "count"), [(30, 5), (1200, 12), (4, 3), (2, 8)])
 def test_nearest_against_brute_force(n, count):
     xy, group = places(n, groups=1)
