@@ -6,17 +6,6 @@ from config.schema import AugmentationConfig, CloudConfig, Config, LossConfig, T
 from models.registry import CLOUDS, FUSIONS
 from utils.errors import InputError
 
-POOLING = ("pooling", "hidden", "sectors")
-# What fusions that read features leave unread of the sections of tile and cloud, beside their heads: those of what they do not pool, and
-# the choice of a pooling where it is as published.
-UNREAD = {
-    "pixel_to_point": {"tile": POOLING},
-    "point_to_pixel": {"cloud": POOLING},
-    "cross_attention": {},
-    "2to3": {"tile": POOLING, "cloud": ("pooling",)},
-    "3to2": {"tile": POOLING, "cloud": POOLING},
-}
-
 
 def refuse_unread(config: Config, overrides: Iterable[str] = ()) -> None:
     """Refuses a recipe that sets what its model, loss and augmentation do not read, to another value than its default.
@@ -37,7 +26,7 @@ def refuse_unread(config: Config, overrides: Iterable[str] = ()) -> None:
         unread += [("augmentation", config.augmentation, AugmentationConfig(), key, *cause) for key in ("point_jitter_m", "point_drop")]
     if model.fusion and FUSIONS[model.fusion].reads == "features":
         for name, section, default in (("tile", model.tile, TileConfig()), ("cloud", model.cloud, CloudConfig())):
-            keys = ("head", *(key for key in UNREAD[model.fusion].get(name, ()) if hasattr(section, key)))
+            keys = ("head", *(key for key in FUSIONS[model.fusion].unread.get(name, ()) if hasattr(section, key)))
             unread += [(f"model.{name}", section, default, key, "model.fusion", model.fusion) for key in keys]
     for prefix, section, default, key, cause, component in unread:
         value = getattr(section, key)

@@ -77,6 +77,8 @@ class FusionEntry(Entry):
 
     reads: str = "vectors"  # of the branches; or features: the tile's feature map and the points' features
     polar: bool = True  # can place points on polar tiles
+    # of one that reads features: keys that it leaves unread of the sections tile and cloud, beside their heads
+    unread: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 IMAGES = {
@@ -132,14 +134,18 @@ POINT_POOLINGS = {
     "gem": PoolingEntry("models.poolings.gem:GeM"),
     "netvlad": PoolingEntry("models.poolings.netvlad:NetVLAD"),
 }
+POOLING = ("pooling", "hidden", "sectors")  # of what a fusion does not pool
 FUSIONS = {
     "concat": FusionEntry("models.fusions.concat:Concat", published="concat"),
     "add": FusionEntry("models.fusions.add:Add", published="add"),
-    "pixel_to_point": FusionEntry("models.fusions.pixel_to_point:PixelToPoint", reads="features"),
-    "point_to_pixel": FusionEntry("models.fusions.point_to_pixel:PointToPixel", reads="features"),
+    "pixel_to_point": FusionEntry("models.fusions.pixel_to_point:PixelToPoint", reads="features", unread={"tile": POOLING}),
+    "point_to_pixel": FusionEntry("models.fusions.point_to_pixel:PointToPixel", reads="features", unread={"cloud": POOLING}),
     "cross_attention": FusionEntry("models.fusions.cross_attention:CrossAttention", reads="features"),
-    "2to3": FusionEntry("models.fusions.pixel_to_point:PublishedPixelToPoint", reads="features", published="2to3", polar=False),
-    "3to2": FusionEntry("models.fusions.point_to_pixel:PublishedPointToPixel", reads="features", published="3to2", polar=False),
+    # Exactly as published, both pool their points and pixels in one way only.
+    "2to3": FusionEntry("models.fusions.pixel_to_point:PublishedPixelToPoint", reads="features", published="2to3", polar=False,
+                        unread={"tile": POOLING, "cloud": ("pooling",)}),
+    "3to2": FusionEntry("models.fusions.point_to_pixel:PublishedPointToPixel", reads="features", published="3to2", polar=False,
+                        unread={"tile": POOLING, "cloud": POOLING}),
 }
 
 

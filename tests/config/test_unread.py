@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks import zoo
 from config.schema import read_config
-from config.unread import UNREAD, refuse_unread
-from models.registry import FUSIONS
+from config.unread import refuse_unread
+from models.registry import FUSIONS, FusionEntry
 from training import train as module
 from utils.errors import InputError, run_command
 
@@ -34,8 +34,12 @@ def test_variants_of_the_comparison_set_nothing_in_vain():
             refuse_unread(read_config(Path("config/zoo.yaml"), overrides))
 
 
-def test_every_fusion_of_features_says_what_it_leaves_unread():
-    assert set(UNREAD) == {name for name, entry in FUSIONS.items() if entry.reads == "features"}
+def test_a_new_fusion_is_a_line_in_the_registry(read, monkeypatch):
+    """One that says no more reads all but the heads."""
+    monkeypatch.setitem(FUSIONS, "new", FusionEntry("models.fusions.new:New", reads="features"))
+    refuse_unread(read("model.fusion=new", "model.tile.pooling=gem"))
+    with pytest.raises(InputError, match="model.tile.head is 'linear'"):
+        refuse_unread(read("model.fusion=new", "model.tile.head=linear"))
 
 
 NO_CLOUD = ("model.cloud=null", "model.fusion=null")
@@ -90,6 +94,13 @@ def test_what_an_override_sets_itself_is_refused(read):
     for overrides in (["model.fusion=pixel_to_point", "model.tile.pooling=gem"], ["loss.name=triplet", "loss.temperature=0.2"]):
         with pytest.raises(InputError, match=overrides[1].partition("=")[0]):
             refuse_unread(read(*overrides), overrides)
+
+
+def test_a_width_that_an_override_sets_for_a_pooling_that_nothing_reads_is_refused(read):
+    """The pooling, of the recipe, is only noted."""
+    config = read("model.tile.pooling=flat", "model.tile.hidden=64", "model.fusion=pixel_to_point")
+    with pytest.raises(InputError, match="model.tile.hidden is 64"):
+        refuse_unread(config, ["model.fusion=pixel_to_point", "model.tile.hidden=64"])
 
 
 def test_the_training_refuses_it_before_it_looks_at_data(monkeypatch, tmp_path, capsys):
