@@ -24,6 +24,8 @@ from utils.progress import progress
 
 FORMAT = 1
 TILE_PIXELS = 256  # edge of a stored tile, as published
+# Of a map. The points, most of its bytes, are named already: map.json holds their hash, and a map of others is not opened.
+SEEN = ("map.json", "classes.npy", "raster.npy", "graph.npz")
 AREA = FolderKind(
     "data.prepare area", "area.json", ("panoramas.npy", "cloud_index.npy", "tiles.npy", "locations.csv"),
     was_ours=lambda info: {"format", "places", "map_points_sha256"} <= info.keys() and "layout" not in info,
@@ -94,10 +96,18 @@ class Area:
         if not 0 <= self.cloud_index.min() <= self.cloud_index.max() < len(city.points):
             raise InputError(f"{self.path / 'cloud_index.npy'}: indices beyond the {len(city.points):,} points of the map; build it again")
 
-    def identity(self, city: CityMap) -> dict:
-        """What says exactly which data these are: names, and SHA-256 hashes of the area's files and of its map's description."""
+    def identity(self, city: CityMap, maps: dict[tuple, str] | None = None) -> dict:
+        """What says exactly which data these are: names, and SHA-256 hashes of the files of the area and of what models see of its map.
+
+        Args:
+            maps: hashes of maps that were made already; new ones are added. A raster takes 1 to 2 s a GB: areas of one city share it.
+        """
+        maps, status = {} if maps is None else maps, (city.path / "map.json").stat()
+        key = (status.st_dev, status.st_ino, status.st_mtime_ns)  # of a map, not of its name: another may take its place
+        if key not in maps:
+            maps[key] = _hash_of([city.path / name for name in SEEN if city.holds(name)])
         return {"area": self.name, "area_sha256": _hash_of(sorted(p for p in self.path.iterdir() if p.suffix in (".npy", ".csv", ".json"))),
-                "map": city.info["source"], "map_sha256": _hash_of([city.path / "map.json"])}  # fmt: skip
+                "map": city.info["source"], "map_sha256": maps[key]}  # fmt: skip
 
     def _array(self, name: str, scalar: type[np.generic], shape: tuple[int | None, ...]) -> np.ndarray:
         with readable(self.path / name):

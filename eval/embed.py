@@ -41,10 +41,10 @@ def embed_places(model: GroundToMap, places: PlaceBatches, precision: str, label
 
 
 def evaluate_area(model: GroundToMap, config: Config, name: str, device: torch.device, folder: Path,
-                  checkpoint: dict | None = None) -> dict[str, float]:  # fmt: skip
+                  checkpoint: dict | None = None, maps: dict[tuple, str] | None = None) -> dict[str, float]:  # fmt: skip
     """Embeds an area, measures it, and writes `folder`: metrics.json, embeddings.npz and embeddings.pkl.
 
-    metrics.json says beside the metrics what was measured: the checkpoint (as given), the code, and the data.
+    metrics.json says beside the metrics what was measured: the checkpoint (as given), the code, and the data (`maps`: see `Area.identity`).
 
     Both embedding files hold the same arrays: query and reference (N, D) float32 raw embeddings, ids, lat, lon, heading_deg, x, y;
     and what the embeddings are compared by, metric.
@@ -56,7 +56,7 @@ def evaluate_area(model: GroundToMap, config: Config, name: str, device: torch.d
         places = PlaceBatches(Path(config.data.root), [name], config.model, device)
         query, reference = embed_places(model, places, config.training.precision, name)
         metrics = retrieval_metrics(query, reference, places.xy)
-        measured = {"checkpoint": checkpoint, "code": code_version(), "data": places.areas[0].identity(places.cities[0].map)}
+        measured = {"checkpoint": checkpoint, "code": code_version(), "data": places.areas[0].identity(places.cities[0].map, maps)}
         arrays = {"query": query.numpy(), "reference": reference.numpy(), **vars(places.areas[0].locations), "metric": "cosine"}
         (temporary / "metrics.json").write_text(json.dumps(EVALUATION.signed(metrics | measured), indent=2) + "\n", encoding="utf-8")
         np.savez(temporary / "embeddings.npz", **arrays)

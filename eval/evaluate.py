@@ -69,10 +69,10 @@ def evaluate_run(run: Path, loaded: LoadedRun, areas: list[str], device: torch.d
         InputError: before the work, if such a folder holds something else, too; or as `evaluate_area`.
     """
     checkpoint = {"name": loaded.checkpoint, "epoch": loaded.epoch, "sha256": loaded.sha256}
-    folder = evaluation_folder(run, loaded.checkpoint)
+    folder, maps = evaluation_folder(run, loaded.checkpoint), {}
     for area in areas:
         check_folder(folder / area, EVALUATION)
-    return {area: evaluate_area(loaded.model, loaded.config, area, device, folder / area, checkpoint) for area in areas}
+    return {area: evaluate_area(loaded.model, loaded.config, area, device, folder / area, checkpoint, maps) for area in areas}
 
 
 def _used(run: Path, loaded: LoadedRun, areas: list[str]) -> list[Path]:

@@ -141,11 +141,11 @@ FUSIONS = {
     "pixel_to_point": FusionEntry("models.fusions.pixel_to_point:PixelToPoint", reads="features", unread={"tile": POOLING}),
     "point_to_pixel": FusionEntry("models.fusions.point_to_pixel:PointToPixel", reads="features", unread={"cloud": POOLING}),
     "cross_attention": FusionEntry("models.fusions.cross_attention:CrossAttention", reads="features"),
-    # Exactly as published, both pool their points and pixels in one way only.
+    # How these pool points is as published: the choice of a pooling is unread, too.
     "2to3": FusionEntry("models.fusions.pixel_to_point:PublishedPixelToPoint", reads="features", published="2to3", polar=False,
-                        unread={"tile": POOLING, "cloud": ("pooling",)}),
+                        unread={"tile": POOLING, "cloud": ("pooling",)}),  # fmt: skip
     "3to2": FusionEntry("models.fusions.point_to_pixel:PublishedPointToPixel", reads="features", published="3to2", polar=False,
-                        unread={"tile": POOLING, "cloud": POOLING}),
+                        unread={"tile": POOLING, "cloud": POOLING}),  # fmt: skip
 }
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from data import area
 from eval import evaluate
 from eval.embeddings import read_places
 from eval.metrics import retrieval_metrics
@@ -80,6 +81,25 @@ def test_metrics_say_what_was_measured(call, run, datasets, tmp_path):
     np.save(root / "tiny/test/panoramas.npy", panoramas)
     changed = measure()["data"]
     assert changed["area_sha256"] != best["data"]["area_sha256"] and changed["map_sha256"] == best["data"]["map_sha256"]
+    seen = [changed["map_sha256"]]
+    for name in ("raster", "classes"):
+        path = root / f"tiny/map/{name}.npy"
+        np.save(path, np.load(path)[::-1].copy())
+        seen.append(measure()["data"]["map_sha256"])
+    (root / "tiny/map/graph.npz").write_bytes(b"")  # this model reads none, others do
+    seen.append(measure()["data"]["map_sha256"])
+    ground = root / "tiny/map/ground.npy"  # only areas are made from it
+    np.save(ground, np.load(ground) + np.uint8(1))
+    assert len(set(seen)) == 4 and measure()["data"]["map_sha256"] == seen[-1]
+
+
+def test_a_map_of_several_areas_is_hashed_once(call, run, monkeypatch):
+    hashed, hash_of = [], area._hash_of
+    monkeypatch.setattr(area, "_hash_of", lambda files: hashed.append(files[0].parent.name) or hash_of(files))
+    assert call("--run", run, "--device", "cpu", "--areas", "tiny/more", "tiny/test")[0] == 0
+    assert hashed == ["map", "more", "test"]
+    data = [json.loads((run / f"evaluation/tiny/{name}/metrics.json").read_text())["data"] for name in ("more", "test")]
+    assert data[0]["map_sha256"] == data[1]["map_sha256"] and data[0]["area_sha256"] != data[1]["area_sha256"]
 
 
 @pytest.mark.parametrize(
