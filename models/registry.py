@@ -143,10 +143,10 @@ FUSIONS = {
     "cross_attention": FusionEntry("models.fusions.cross_attention:CrossAttention", reads="features"),
     # How these pool points is as published: the choice of a pooling is unread, too.
     "2to3": FusionEntry("models.fusions.pixel_to_point:PublishedPixelToPoint", reads="features", published="2to3", polar=False,
-                        unread={"tile": POOLING, "cloud": ("pooling",)}),  # fmt: skip
+                        unread={"tile": POOLING, "cloud": ("pooling",)}),
     "3to2": FusionEntry("models.fusions.point_to_pixel:PublishedPointToPixel", reads="features", published="3to2", polar=False,
-                        unread={"tile": POOLING, "cloud": POOLING}),  # fmt: skip
-}
+                        unread={"tile": POOLING, "cloud": POOLING}),
+}  # fmt: skip
 
 
 def known(registry: Mapping[str, Entry], key: str, name: str) -> Entry:

@@ -9,7 +9,7 @@ import torch
 
 from config.schema import AugmentationConfig, CloudConfig, ModelConfig, PanoramaConfig, TileConfig
 from data.area import Area, write_area
-from data.batches import Batch, PlaceBatches, prefetch
+from data.batches import Batch, PlaceBatches, _read_of_cities, prefetch
 from data.cloud_index import cloud_index
 from data.locations import Locations
 from data.osm.build import build_map
@@ -195,6 +195,13 @@ def test_a_city_is_shared_by_models_that_read_the_same_of_it(root):
     assert not hasattr(city(tile=False), "cut_tile") and not hasattr(city(cloud=False), "points") and hasattr(city(), "points")
     assert PlaceBatches(root, ["small/three"], published, CPU, cities=cities).cities[0] is not first
     assert city() is first and len(cities) == 5
+
+
+def test_polar_tiles_are_told_from_others_of_their_size():
+    """Today no tile has the size of one of the other kind; cities must not be mixed up if one ever has."""
+    of = [_read_of_cities(SimpleNamespace(tile=SimpleNamespace(height=32, width=64, polar=polar), cloud=None, preprocessing="ours"))
+          for polar in (False, True)]  # fmt: skip
+    assert of[0] != of[1]
 
 
 def test_point_jitter_and_shift(root):
