@@ -56,6 +56,67 @@ def use_fake_venv(project: Path, status: int) -> None:
     python.chmod(0o755)
 
 
+@pytest.fixture
+def base(project, monkeypatch):
+    """A python3 whose environments are FAKE_PYTHON; `-m venv` fails where `project/full` is."""
+    folder = project.parent / "base"
+    folder.mkdir()
+    (folder / "fake").write_text(FAKE_PYTHON.format(status=0))
+    (folder / "python3").write_text(
+        '#!/bin/sh\ncase "$*" in\n'
+        '    *--lacking*) exit 1 ;;\n'
+        '    "-m venv .venv") [ ! -e .venv/bin ] || exit 1; mkdir .venv/bin; [ ! -e full ] || exit 1\n'
+        f'        cp "{folder}/fake" .venv/bin/python; chmod +x .venv/bin/python ;;\n'
+        "    *requirements.txt) exit 1 ;;\n"
+        "esac\n"
+    )
+    (folder / "python3").chmod(0o755)
+    (folder / "python").symlink_to("python3")
+    (project / "requirements.txt").write_text("no-such-package==1.0\n")
+    return folder
+
+
+def call_with(base: Path, project: Path) -> subprocess.CompletedProcess:
+    environment = {"PATH": f"{base}:/usr/bin:/bin"}
+    command = ["sh", "trains.sh", "config/demo.yaml"]
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_an_environment_is_made_and_made_again_after_an_interruption(project, base):
+    (project / "full").touch()
+    assert "could not create .venv" in call_with(base, project).stderr
+    (project / "full").unlink()
+    (project / ".venv/notes.txt").write_text("mine")
+    assert call_with(base, project).stdout == "trains -m training.train config/demo.yaml\n"
+    assert (project / ".venv/notes.txt").read_text() == "mine" and (project / ".venv/.installed-requirements.txt").exists()
+    (project / ".venv/bin/python").write_text("#!/bin/sh\nexit 1\n")  # broken later: what was installed is gone, too
+    assert "installing requirements.txt" in call_with(base, project).stderr
+
+
+def test_an_empty_folder_becomes_an_environment(project, base):
+    (project / ".venv").mkdir()
+    assert call_with(base, project).returncode == 0
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "dangling link", "link to one made here", "file"])
+def test_an_environment_that_was_not_made_here_is_left_as_it_is(project, base, kind):
+    folder = project / (".venv" if kind == "folder" else "somebody's")
+    if "dangling" not in kind:
+        (folder / "bin").mkdir(parents=True)
+        (folder / "bin/python").write_text("#!/bin/sh\nexit 1\n")
+        (folder / "notes.txt").write_text("mine")
+    if kind == "link to one made here":
+        (folder / ".made-by-setup").touch()
+    if "link" in kind:
+        (project / ".venv").symlink_to(folder)
+    if kind == "file":
+        (project / ".venv").write_text("mine")
+    before = sorted(project.rglob("*"))
+    result = call_with(base, project)
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert "move it away" in result.stderr and sorted(project.rglob("*")) == before
+
+
 def test_environment_yml_names_the_versions_of_requirements_txt():
     pins = requirements.read_pins(ROOT / "requirements.txt")
     pins["faiss-gpu"] = pins.pop("faiss-cpu")

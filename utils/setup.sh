@@ -19,14 +19,22 @@ satisfies() { "$python" utils/requirements.py "$1" >/dev/null 2>&1; }
 # supported PYTHON: whether it runs and the pinned packages exist for its version.
 supported() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1; }
 
+# Only what was made here is made again: a .venv that is somebody's, or a link to one, is left as it is.
 create_venv() {
+    made=.venv/.made-by-setup
+    if [ -L .venv ] || { [ -e .venv ] && ! [ -f $made ] && { ! [ -d .venv ] || [ -n "$(ls -A .venv)" ]; }; }; then
+        fail "$PWD/.venv does not work and may be yours, so it was left as it is: move it away, and call again"
+    fi
     incomplete=
     for base in python3 python3.13 python3.12 python3.11 python3.10 python; do
         supported "$base" || continue
         # Debian ships Python without ensurepip; venv would stop half-way with a page of text.
         if "$base" -c 'import ensurepip, venv' >/dev/null 2>&1; then
             say "creating .venv with $("$base" --version)"
-            "$base" -m venv --clear .venv >&2 || fail "could not create .venv with $base"
+            # The mark comes first, so that an interrupted creation is known; what users lay beside it stays, unlike with --clear.
+            { mkdir -p .venv && : >$made; } || fail "could not write $PWD/.venv"
+            rm -rf .venv/bin .venv/include .venv/lib .venv/lib64 .venv/pyvenv.cfg .venv/.installed-*
+            "$base" -m venv .venv >&2 || fail "could not create .venv with $base"
             return
         fi
         incomplete=$base
