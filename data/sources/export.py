@@ -24,6 +24,7 @@ from utils.progress import progress
 
 JPEG_QUALITY = 95
 IMAGES = 64  # places at a time
+WRITES = ("csv/*.csv", "*/*U.npy", "*/*U.csv", "*_idx/*.npy", "jpegs_*_2019/*.jpg", "jpegs_*_2019/*.jpg.new", "tiles_*_2019/z18/*.png")
 
 
 def export_city(city: Path, root: Path, names: list[str] | None = None) -> Layout:
@@ -51,7 +52,7 @@ def export_city(city: Path, root: Path, names: list[str] | None = None) -> Layou
         if (root / "csv" / f"{area_name}.csv").exists():
             raise InputError(f"{root / 'csv' / area_name}.csv: an area of this name was exported before; use a new --root")
     cutter = TileCutter(city_map, TILE_PIXELS, TILE_PIXELS, polar=False) if any(area.tiles is None for area in areas) else None
-    with merged_into(root, last="csv") as folder:
+    with merged_into(root, last="csv", writes=WRITES) as folder:
         (folder / "csv").mkdir()
         there, written = Layout(root), Layout(folder)
         _write_cloud(city_map, name, written)
