@@ -24,6 +24,7 @@ from utils.progress import progress
 
 JPEG_QUALITY = 95
 IMAGES = 64  # places at a time
+ATTRIBUTION = "ATTRIBUTION.txt"
 WRITES = ("csv/*.csv", "*/*U.npy", "*/*U.csv", "*_idx/*.npy", "jpegs_*_2019/*.jpg", "jpegs_*_2019/*.jpg.new", "tiles_*_2019/z18/*.png")
 
 
@@ -51,6 +52,8 @@ def export_city(city: Path, root: Path, names: list[str] | None = None) -> Layou
             raise InputError(f"{area.path}: a name that ends in _xy or _set means a table in this layout; rename the area's folder")
         if (root / "csv" / f"{area_name}.csv").exists():
             raise InputError(f"{root / 'csv' / area_name}.csv: an area of this name was exported before; use a new --root")
+    if os.path.lexists(root / ATTRIBUTION) and not (root / ATTRIBUTION).is_file():
+        raise InputError(f"{root / ATTRIBUTION}: is no file that a line can be added to; move it away, or use a new --root")
     cutter = TileCutter(city_map, TILE_PIXELS, TILE_PIXELS, polar=False) if any(area.tiles is None for area in areas) else None
     with merged_into(root, last="csv", writes=WRITES) as folder:
         (folder / "csv").mkdir()
@@ -138,7 +141,8 @@ def _write_tables(area: Area, name: str, city: str, number: int, layout: Layout)
 
 
 def _note_attribution(root: Path, city: str, attribution: str) -> None:
-    path, line = root / "ATTRIBUTION.txt", f"{city}: {attribution}"
-    lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines() if path.is_file() else []
-    with atomic_file(path) as temporary:
-        temporary.write_text("\n".join([*dict.fromkeys([*lines, line]), ""]), encoding="utf-8", errors="surrogateescape")
+    path, line = root / ATTRIBUTION, f"{city}: {attribution}".encode("utf-8", "surrogateescape")
+    text = path.read_bytes() if path.exists() else b""
+    if line not in text.splitlines():  # a user may have written into it: every byte stays
+        with atomic_file(path) as temporary:
+            temporary.write_bytes(text + (b"\n" if text and not text.endswith(b"\n") else b"") + line + b"\n")

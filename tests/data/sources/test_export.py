@@ -95,6 +95,23 @@ def test_attribution_goes_along(city, exported, tmp_path):
         assert image.info["comment"] == attribution.encode() and attribution.encode() in image.info["exif"]
 
 
+@pytest.mark.parametrize("mine", [b"notes\n\n\nnotes\r\nend \xff", b"\n\n", b""])
+def test_what_a_user_wrote_into_the_attribution_stays(city, tmp_path, mine):
+    path = tmp_path / "ATTRIBUTION.txt"
+    path.write_bytes(mine)
+    line = f"sydney: {CityMap(city).info['attribution']}\n".encode()
+    for area in ("more", "south_end"):
+        export_city(city, tmp_path, [area])
+        assert path.read_bytes() == mine + (b"\n" if mine.endswith(b"\xff") else b"") + line
+
+
+def test_an_attribution_that_cannot_be_written_is_refused_before_the_work(city, tmp_path):
+    (tmp_path / "ATTRIBUTION.txt").mkdir()
+    with pytest.raises(InputError, match="ATTRIBUTION.txt: is no file"):
+        export_city(city, tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["ATTRIBUTION.txt"]
+
+
 def test_photographs_do_not_become_the_maps(city, tmp_path):
     path = tmp_path / "sydney"
     shutil.copytree(city / "map", path / "map")
