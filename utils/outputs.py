@@ -123,8 +123,8 @@ def check_files(outputs: Mapping[str, Path | None], inputs: Iterable[Path | str 
 def _begins_as_named(path: Path, suffix: str) -> bool:
     """Whether a file is empty or begins as those of a suffix do."""
     with open(path, "rb") as file:
-        start = file.read(64).lstrip()
-    return not start or start.startswith(BEGINNINGS.get(suffix, ()))
+        start = file.read(64)
+    return not start or start.lstrip().startswith(BEGINNINGS.get(suffix, ()))
 
 
 def check_place(path: Path, shown: str) -> Path:

@@ -69,7 +69,7 @@ def test_files(tmp_path):
 
 @pytest.mark.parametrize(("option", "name", "content"), [
     ("--json", "evals.sh", "#!/bin/sh"), ("--out", "README.md", "# Title"), ("--out", "LICENSE", "MIT"), ("--out", "map.png", "GIF89a"),
-    ("--json", "result.json", "name: x"), ("--json", "picture.png", "\x89PNG"),
+    ("--json", "result.json", "name: x"), ("--json", "a.json", " " * 64 + "{"), ("--out", "a.gif", "\n"), ("--json", "picture.png", "\x89PNG"),
 ])  # fmt: skip
 def test_files_that_hold_something_else(tmp_path, option, name, content):
     (tmp_path / name).write_text(content, encoding="latin-1")
