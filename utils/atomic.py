@@ -24,21 +24,25 @@ OS_ERROR = re.compile(r"\(os error (\d+)\)")  # how libraries written in Rust pa
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`; renamed to `path` at the end, removed if the block fails.
 
-    A symbolic link stays one: what it points to is replaced.
+    A symbolic link stays one: what it points to is replaced. Who may read or write the file stays the same.
 
     Raises:
-        InputError: `path` is there and no regular file.
+        InputError: `path` is there and no regular file, or protected against writing.
         OSError: it cannot be written; `filename` is `path`.
     """
     shown, path = Path(path), Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
         raise InputError(f"{shown}: is no regular file; give the name of another file")
+    if path.exists() and not os.access(path, os.W_OK):  # a renaming would not ask
+        raise InputError(f"{shown}: is protected against writing, and was left as it is; give the name of another file")
     with _naming(shown, path):
         make_folder(path.parent)
         _clear_files(path)
         temporary, file = _locked_temporary(path)
         try:
             yield temporary
+            if path.exists():
+                shutil.copymode(path, temporary)
             sync(temporary)
             os.replace(temporary, path)
             sync(path.parent)

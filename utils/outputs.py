@@ -113,6 +113,8 @@ def check_files(outputs: Mapping[str, Path | None], inputs: Iterable[Path | str 
             reason = "is a folder"
         elif real.exists() and not real.is_file():
             reason = "is no regular file"
+        elif real.exists() and not os.access(real, os.W_OK):
+            reason = "is protected against writing, and was left as it is"
         elif real.exists() and not reason and not _begins_as_named(real, ".json" if option == "--json" else real.suffix.lower()):
             reason = "is there and holds something else than this command writes; it was left as it is"
         if reason:

@@ -66,6 +66,30 @@ def test_what_is_no_file_is_not_replaced(tmp_path):
             pass
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o755])
+def test_who_may_read_stays_the_same(tmp_path, mode):
+    path = tmp_path / "file"
+    path.touch()
+    path.chmod(mode)
+    with atomic_file(path) as temporary:
+        temporary.write_text("new")
+    assert path.stat().st_mode & 0o777 == mode
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=0o700)
+    with atomic_folder(folder, KIND) as temporary:
+        write(temporary)
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_protected_file_is_not_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: bool(os.stat(path).st_mode & 0o200))  # also where root runs this
+    path = tmp_path / "file"
+    path.touch(mode=0o444)
+    with pytest.raises(InputError, match="is protected"), atomic_file(path):
+        pytest.fail("the work has begun")
+    assert names(tmp_path) == ["file"]
+
+
 @pytest.mark.parametrize("name", ["a" * 255, "ä" * 127])
 def test_the_longest_names(tmp_path, name):
     with atomic_file(tmp_path / name) as temporary:

@@ -100,3 +100,12 @@ def test_a_folder_that_somebody_protected(tmp_path, monkeypatch):
     (tmp_path / "area").chmod(0o555)
     with pytest.raises(InputError, match="is protected"):
         check_folder(tmp_path / "area", KIND)
+
+
+def test_a_file_that_somebody_protected(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: bool(os.stat(path).st_mode & 0o200))  # also where root runs this
+    (tmp_path / "a.json").touch(mode=0o444)
+    with pytest.raises(InputError, match="--json .*: is protected"):
+        check_files({"--json": tmp_path / "a.json"})
+    (tmp_path / "a.json").chmod(0o644)
+    check_files({"--json": tmp_path / "a.json"})
