@@ -230,6 +230,8 @@ def _naming(shown: Path, path: Path) -> Iterator[None]:
         elif temporary:
             error.filename = f"{shown}{temporary[1]}"
         raise
+    except InputError:  # says what is to be said, whatever it quotes
+        raise
     except Exception as error:
         number = OS_ERROR.search(str(error))
         if number is None:

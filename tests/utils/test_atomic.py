@@ -268,6 +268,11 @@ def test_errors_name_what_the_user_named(tmp_path, error):
     assert caught.value.filename == str(tmp_path / "input")
 
 
+def test_what_bad_input_quotes_is_no_error_of_the_file(tmp_path):
+    with pytest.raises(InputError, match="a.safetensors"), atomic_file(tmp_path / "file"):
+        raise InputError("a.safetensors: cannot be read (No such file or directory (os error 2))")
+
+
 def test_a_checkpoint_on_a_full_disk(tmp_path):
     """The writer of checkpoints raises an error of its own, not the operating system's."""
     import resource
