@@ -52,7 +52,7 @@ def export_city(city: Path, root: Path, names: list[str] | None = None) -> Layou
             raise InputError(f"{area.path}: a name that ends in _xy or _set means a table in this layout; rename the area's folder")
         if (root / "csv" / f"{area_name}.csv").exists():
             raise InputError(f"{root / 'csv' / area_name}.csv: an area of this name was exported before; use a new --root")
-    if os.path.lexists(root / ATTRIBUTION) and not (root / ATTRIBUTION).is_file():
+    if os.path.lexists(root / ATTRIBUTION) and not ((root / ATTRIBUTION).is_file() and os.access(root / ATTRIBUTION, os.W_OK)):
         raise InputError(f"{root / ATTRIBUTION}: is no file that a line can be added to; move it away, or use a new --root")
     cutter = TileCutter(city_map, TILE_PIXELS, TILE_PIXELS, polar=False) if any(area.tiles is None for area in areas) else None
     with merged_into(root, last="csv", writes=WRITES) as folder:
