@@ -19,6 +19,7 @@ from typing import TypeVar
 from utils.errors import InputError
 
 T = TypeVar("T")
+ENDINGS = (signal.SIGTERM, signal.SIGINT)  # how a process is asked to end
 POLL_S = 10.0
 IDLE_POLLS = 12  # without any work of the child, after which it waits for what never comes: threads of native readers may lock each other
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
@@ -35,19 +36,34 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
+def without_handlers() -> None:
+    """What asks this process to end ends it: the command's handlers would raise an exception, which would pass for a result."""
+    for ending in ENDINGS:
+        signal.signal(ending, signal.SIG_DFL)
+
+
+def portable(error: BaseException) -> BaseException:
+    """The error as its parent process reads it, or its text where it cannot be read there."""
+    try:
+        return pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(repr(error))
+
+
 def in_child(work: Callable[[], T], what: str, memory_bytes: int | None = None) -> T:
     """The result of `work()`, computed in a forked child process.
 
     What `work` changes in memory is lost; what it writes to disk and what it returns stays.
 
     Args:
-        work: its result, and what it raises, must be picklable.
+        work: its result must be picklable.
         what: what is read, for the message, e.g. the file's path.
         memory_bytes: address space that the child may take beyond what it inherits; default: no limit.
 
     Raises:
-        InputError: the child died, e.g. of a segmentation fault in a native library, or did nothing for two minutes.
-        Exception: what `work` raises; a MemoryError where the limit was reached.
+        InputError: the child died, e.g. of a segmentation fault in a native library, was ended from outside, or did nothing for two
+            minutes.
+        Exception: what `work` raises, as `portable`; a MemoryError where the limit was reached.
     """
     reader, writer = os.pipe()
     parent = os.getpid()
@@ -70,6 +86,8 @@ def in_child(work: Callable[[], T], what: str, memory_bytes: int | None = None) 
     if len(message) < length or len(message) != length + struct.unpack("Q", message[:length])[0]:
         code = os.waitstatus_to_exitcode(status)
         reason = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        if -code in ENDINGS:
+            raise InputError(f"{what}: the process that reads it was ended from outside ({reason}); call the command again")
         raise InputError(f"{what}: the library that reads it crashed ({reason}); the file is damaged")
     succeeded, result = pickle.loads(message[length:])  # written by our own child
     if not succeeded:
@@ -118,6 +136,7 @@ def _run(work: Callable, writer: int, parent: int, memory_bytes: int | None) -> 
     status = 1
     try:
         die_with_parent(parent)
+        without_handlers()
         faulthandler.disable()
         _quiet_native_messages()
         if memory_bytes is not None:
@@ -127,7 +146,7 @@ def _run(work: Callable, writer: int, parent: int, memory_bytes: int | None) -> 
         try:
             body = pickle.dumps((True, work()))
         except BaseException as error:  # the parent raises it
-            body = pickle.dumps((False, error.with_traceback(None)))
+            body = pickle.dumps((False, portable(error)))
         with os.fdopen(writer, "wb") as pipe:
             pipe.write(struct.pack("Q", len(body)) + body)
         if sys.stdout:

@@ -1,8 +1,6 @@
 """Work spread over processes, with results in order."""
 
 import os
-import pickle
-import signal
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -10,7 +8,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import TypeVar
 
-from utils.child import die_with_parent
+from utils.child import die_with_parent, portable, without_handlers
 from utils.errors import InputError
 
 WINDOW = 1024  # calls in work at a time
@@ -87,15 +85,10 @@ def _start(work: Callable):
 
 def _answer(work: Callable, connection: Connection, parent: int) -> None:
     die_with_parent(parent)
-    for ending in (signal.SIGTERM, signal.SIGINT):  # without the command's handlers, whose exceptions would pass for results
-        signal.signal(ending, signal.SIG_DFL)
+    without_handlers()
     while True:
         start, stop = connection.recv()
         try:
             connection.send(([work(i) for i in range(start, stop)], None, ""))
         except BaseException as error:  # the parent raises it
-            where = traceback.format_exc()
-            try:
-                connection.send((None, pickle.loads(pickle.dumps(error)), where))
-            except Exception:  # it cannot travel
-                connection.send((None, RuntimeError(repr(error)), where))
+            connection.send((None, portable(error), traceback.format_exc()))

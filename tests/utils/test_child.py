@@ -31,6 +31,61 @@ def test_exceptions_are_passed_on(error):
     assert caught.value.args == error.args
 
 
+class Unreadable(Exception):
+    """Pickled without a word, and not to be read again."""
+
+    def __init__(self, what, where):
+        super().__init__(what)
+
+
+@pytest.mark.parametrize("error", [ValueError(lambda: None), Unreadable("a", "b")])
+def test_an_exception_that_cannot_travel_is_passed_on(error):
+    def work():
+        raise error
+
+    with pytest.raises(RuntimeError, match=type(error).__name__):
+        in_child(work, "file")
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_a_child_that_is_asked_to_end_does_not_answer_in_the_commands_name(ending):
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        with pytest.raises(InputError, match=f"^input.pbf: .*ended from outside .{ending.name}"):
+            in_child(lambda: (os.kill(os.getpid(), ending), time.sleep(5)), "input.pbf")
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("written", [0, 7, 8, 1000, (1 << 16) + 8])
+def test_a_child_killed_in_the_middle_of_its_result_is_one_line(monkeypatch, written):
+    """What of it came is neither read nor taken for all."""
+    real = os.fdopen
+
+    def fdopen(file, mode, *arguments, **settings):
+        if mode != "wb":
+            return real(file, mode, *arguments, **settings)
+        raw = real(file, mode, 0)
+
+        class Torn:
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_):
+                pass
+
+            def write(self, message):
+                raw.write(message[:written])
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        return Torn()
+
+    monkeypatch.setattr(os, "fdopen", fdopen)
+    with pytest.raises(InputError, match="^input.pbf: .*SIGKILL"):
+        in_child(lambda: bytes(1 << 20), "input.pbf")
+
+
 DEATHS = {
     "segmentation fault": lambda: ctypes.string_at(0),
     "abort": os.abort,
