@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from data.city import CityMap
-from data.preview import attribute
+from data.preview import attribute, signature
 from data.render.panorama import Conditions, Renderer
 from data.views import TileCutter
 from utils.atomic import atomic_file
@@ -43,4 +43,4 @@ def save_picture(city: CityMap, spot: tuple[float, float] | None, heading_deg: f
     picture = Image.fromarray(np.concatenate([drawn.round().astype(np.uint8), view], axis=1))
     attribute(picture, city.info["attribution"])
     with atomic_file(path) as temporary:
-        picture.save(temporary, "PNG", optimize=True)
+        picture.save(temporary, "PNG", optimize=True, pnginfo=signature())

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
 from data.area import Area
 from data.city import CityMap
@@ -13,6 +14,7 @@ from data.osm.classes import CLASSES
 from data.views import TileCutter, TileImageCutter, cut_clouds
 from utils.atomic import atomic_file
 from utils.errors import InputError
+from utils.outputs import SOFTWARE
 
 SIDE = 300  # pixels of a tile and of a cloud; a panorama is as high
 
@@ -47,7 +49,7 @@ def save_preview(city: CityMap, area: Area, rows: list[int], path: Path) -> None
     _annotate(picture, area, rows)
     attribute(picture, city.info["attribution"])
     with atomic_file(path) as temporary:
-        picture.save(temporary, "PNG", optimize=True)
+        picture.save(temporary, "PNG", optimize=True, pnginfo=signature())
 
 
 def _draw_cloud(cloud: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -66,6 +68,13 @@ def _draw_cloud(cloud: np.ndarray, classes: np.ndarray) -> np.ndarray:
 def attribute(picture: Image.Image, attribution: str) -> None:
     """Writes into a picture whose data it is made from."""
     _write(ImageDraw.Draw(picture), picture.height - 14, attribution)
+
+
+def signature() -> PngInfo:
+    """By which a picture is known as written here, and may be replaced."""
+    text = PngInfo()
+    text.add_text("Software", SOFTWARE)
+    return text
 
 
 def _annotate(picture: Image.Image, area: Area, rows: list[int]) -> None:

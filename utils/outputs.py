@@ -4,15 +4,21 @@ import dataclasses
 import fnmatch
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from utils.errors import InputError
 
-# How files begin that a command writes under such a name; of a table (.csv) any text.
+# How files begin that a command writes under such a name; of pictures see `_is_own_picture`, of tables `check_files`.
 BEGINNINGS = {".json": (b"{", b"["), ".png": (b"\x89PNG",), ".gif": (b"GIF8",), ".pdf": (b"%PDF",), ".svg": (b"<",), ".html": (b"<",),
-              ".npz": (b"PK",), ".osm": (b"<",), ".csv": (b"",)}  # fmt: skip
+              ".npz": (b"PK",), ".osm": (b"<",)}  # fmt: skip
+PICTURES = (".png", ".gif", ".pdf", ".svg", ".html")
+SOFTWARE = "geolocalization by map matching"  # written into each picture, by which it is told from a user's
+SOFTWARE_WITHIN = 4096  # bytes of a file's start, or of its end
+LONGEST_LINE = 1 << 24  # bytes of a table's
 NAME_BYTES, PATH_BYTES = 255, 4000  # of a file's name; of a path, which may have 4,095, with what is written into it
 
 
@@ -93,12 +99,14 @@ def check_folder(path: Path, kind: FolderKind | None) -> None:
         raise InputError(f"{path}: {objection}; it was left as it is: move it away, or give another name")
 
 
-def check_files(outputs: Mapping[str, Path | None], inputs: Iterable[Path | str | None] = ()) -> None:
+def check_files(outputs: Mapping[str, Path | None], inputs: Iterable[Path | str | None] = (),
+                tables: Mapping[str, str] | None = None) -> None:  # fmt: skip
     """Refuses, before the work, files that cannot be written, that are read too, or that are there and hold something else.
 
     Args:
         outputs: by the option that names them; None where it was not given.
         inputs: files that the command reads, or writes itself.
+        tables: of options that write a table, the regular expression of its first line.
 
     Raises:
         InputError: names the option, the file and the reason.
@@ -115,18 +123,29 @@ def check_files(outputs: Mapping[str, Path | None], inputs: Iterable[Path | str 
             reason = "is no regular file"
         elif real.exists() and not os.access(real, os.W_OK):
             reason = "is protected against writing, and was left as it is"
-        elif real.exists() and not reason and not _begins_as_named(real, ".json" if option == "--json" else real.suffix.lower()):
+        elif real.exists() and not reason and not _may_be_ours(real, option, (tables or {}).get(option)):
             reason = "is there and holds something else than this command writes; it was left as it is"
         if reason:
             raise InputError(f"{option} {path}: {reason}; give the name of another file")
         taken[str(real)] = f"is written by {option}, too"
 
 
-def _begins_as_named(path: Path, suffix: str) -> bool:
-    """Whether a file is empty or begins as those of a suffix do."""
+def _may_be_ours(path: Path, option: str, first_line: str | None) -> bool:
+    """Whether a file is empty, or looks like what the option writes."""
+    suffix = ".json" if option == "--json" else path.suffix.lower()
     with open(path, "rb") as file:
-        start = file.read(64)
-    return not start or start.lstrip().startswith(BEGINNINGS.get(suffix, ()))
+        start = file.readline(LONGEST_LINE) if first_line else file.read(SOFTWARE_WITHIN)
+        if not start:
+            return True
+        if first_line:
+            return re.fullmatch(first_line.encode(), start.rstrip(b"\r\n")) is not None
+        return start.lstrip().startswith(BEGINNINGS.get(suffix, ())) and (suffix not in PICTURES or _is_own_picture(file, start))
+
+
+def _is_own_picture(file: BinaryIO, start: bytes) -> bool:
+    """Whether an open picture carries SOFTWARE; a PDF does so at its end."""
+    file.seek(-min(SOFTWARE_WITHIN, os.fstat(file.fileno()).st_size), os.SEEK_END)
+    return SOFTWARE.encode() in start or SOFTWARE.encode() in file.read()
 
 
 def check_place(path: Path, shown: str) -> Path:

@@ -26,6 +26,8 @@ from utils.atomic import atomic_file
 from utils.errors import InputError, run_command
 from utils.outputs import check_files
 
+TABLE = r"route_length,published(,\w+)?"  # first lines of the CSV that are written
+ROUTES = r"(0|[1-9]\d{0,9})(,(0|[1-9]\d{0,9}))*"
 SHOWN = (1, 2, 3, 5, 10, 15, 20, 30, 40)  # route lengths of the table
 
 
@@ -46,7 +48,10 @@ def main() -> None:
     read = [args.embeddings, args.graph, args.locations, args.routes, turns_file, args.unlabelled, args.published]
     if args.graph and args.graph.is_dir():  # an area, and its city's map
         read += [*args.graph.iterdir(), *(args.graph.resolve().parent / "map").glob("*")]
-    check_files(outputs, read)
+    tables = {"--csv": TABLE, "--save-routes": ROUTES}
+    if args.save_routes and args.save_routes.suffix == ".npz":
+        del tables["--save-routes"]
+    check_files(outputs, read, tables)
     curves = check_figure(args.figure, args.published, args.embeddings, args.keep) if args.figure else {}
     inputs = read_inputs(args.embeddings, args.graph, args.locations, args.metric, args.unlabelled)
     graph, heading_deg = inputs.map.graph, inputs.map.heading_deg

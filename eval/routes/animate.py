@@ -13,13 +13,14 @@ from eval.routes.inputs import RouteInputs
 from eval.routes.localizer import Belief, Localizer
 from utils.atomic import atomic_file
 from utils.errors import InputError
+from utils.outputs import SOFTWARE
 from utils.progress import progress
 
 HEIGHT_PX, WIDTHS_PX, SIDE_PX, GAP_PX, CAPTION_PX, FRAME_MS = 640, (320, 960), 480, 4, 44, 500
 ZOOM_M, MARGIN_M = 300.0, 40.0  # edge of the close view around the true position; what is shown of the whole area's surroundings
 ROADS, TRUE, PALE, STRONG = (120, 128, 136), (0, 140, 60), np.array([255, 190, 90]), np.array([200, 0, 30])
 
-PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title>
+PAGE = """<!doctype html><meta charset="utf-8"><meta name="generator" content="{software}"><title>{title}</title>
 <style>body{{font:15px sans-serif;margin:1em}}img{{max-width:100%;display:block}}input{{width:60%}}</style>
 <img id="f" alt="{title}"><button id="p">pause</button> <input id="s" type="range" min="0" max="{last}" value="0">
 <script>const frames=[{frames}],f=document.getElementById("f"),s=document.getElementById("s"),p=document.getElementById("p");
@@ -99,10 +100,11 @@ def animate(path: Path, inputs: RouteInputs, localizer: Localizer, route: np.nda
         if path.suffix == ".gif":
             first, *others = (_quantized(frame) for frame in frames)
             duration = [FRAME_MS] * len(others) + [4 * FRAME_MS]
-            first.save(temporary, "GIF", save_all=True, append_images=others, duration=duration, loop=0)
+            first.save(temporary, "GIF", save_all=True, append_images=others, duration=duration, loop=0, comment=SOFTWARE.encode())
         else:
             pictures = ",".join(f'"{base64.b64encode(_png(frame)).decode()}"' for frame in frames)
-            temporary.write_text(PAGE.format(title=title, last=len(frames) - 1, frames=pictures, pause=FRAME_MS), encoding="utf-8")
+            page = PAGE.format(title=title, last=len(frames) - 1, frames=pictures, pause=FRAME_MS, software=SOFTWARE)
+            temporary.write_text(page, encoding="utf-8")
 
 
 def draw_frames(inputs: RouteInputs, route: np.ndarray, beliefs: list[Belief], title: str) -> list[Image.Image]:

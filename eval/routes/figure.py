@@ -8,6 +8,7 @@ import pandas as pd
 
 from utils.atomic import atomic_file
 from utils.errors import InputError
+from utils.outputs import SOFTWARE
 from utils.tables import read_table
 
 COLUMNS = ("area", "embedding", "kept_percent", "route_length", "top1_accuracy_percent")
@@ -51,7 +52,8 @@ def draw_accuracy(path: Path, accuracy: dict[str, np.ndarray], published: dict[s
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     with atomic_file(path) as temporary:
-        figure.savefig(temporary, format=path.suffix[1:])
+        key = "Software" if path.suffix == ".png" else "Creator"
+        figure.savefig(temporary, format=path.suffix[1:], metadata={key: SOFTWARE})
 
 
 def published_curves(path: Path, embeddings: Path, keep_percent: float) -> dict[str, pd.DataFrame]:

@@ -7,6 +7,7 @@ from PIL import Image
 from data.osm.classes import CLASSES, INDEX
 from data.picture import DOWN_DEG, SIDE, UP_DEG, save_picture
 from utils.errors import InputError
+from utils.outputs import check_files
 
 
 def picture_of(city, path, heading_deg, above_m=2.0, spot=None, extent_m=200.0):
@@ -46,6 +47,15 @@ def test_a_spot_outside_the_map(tower_city, tmp_path):
     with pytest.raises(InputError, match="lies outside the map"):
         save_picture(tower_city, (10.0, 10.0), 0.0, 100.0, 50.0, tmp_path / "p.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_picture_replaces_one_of_its_own_and_no_photograph(tower_city, tmp_path):
+    path = tmp_path / "p.png"
+    picture_of(tower_city, path, 0.0)
+    check_files({"--out": path})
+    Image.open(path).save(path)  # without what tells whose it is
+    with pytest.raises(InputError, match="holds something else"):
+        check_files({"--out": path})
 
 
 def test_it_says_whose_data_it_shows(tower_city, tmp_path, monkeypatch):

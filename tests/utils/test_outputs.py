@@ -5,7 +5,7 @@ import os
 import pytest
 
 from utils.errors import InputError
-from utils.outputs import FolderKind, check_files, check_folder
+from utils.outputs import SOFTWARE, FolderKind, check_files, check_folder
 
 KIND = FolderKind("some.command", "made.json", ("a", "b-*"), lambda info: info.get("format") == 1)
 
@@ -69,7 +69,10 @@ def test_files(tmp_path):
 
 @pytest.mark.parametrize(("option", "name", "content"), [
     ("--json", "evals.sh", "#!/bin/sh"), ("--out", "README.md", "# Title"), ("--out", "LICENSE", "MIT"), ("--out", "map.png", "GIF89a"),
-    ("--json", "result.json", "name: x"), ("--json", "a.json", " " * 64 + "{"), ("--out", "a.gif", "\n"), ("--json", "picture.png", "\x89PNG"),
+    ("--json", "result.json", "name: x"), ("--json", "a.json", " " * 5000 + "{"), ("--out", "a.gif", "\n"),
+    ("--out", "holiday.png", "\x89PNG"),
+    ("--out", "holiday.gif", "GIF89a" + "x" * 9999), ("--out", "thesis.pdf", "%PDF-1.4"), ("--out", "a.svg", "<svg>"),
+    ("--csv", "a.csv", "a,b"), ("--json", "picture.png", "\x89PNG"),
 ])  # fmt: skip
 def test_files_that_hold_something_else(tmp_path, option, name, content):
     (tmp_path / name).write_text(content, encoding="latin-1")
@@ -78,11 +81,25 @@ def test_files_that_hold_something_else(tmp_path, option, name, content):
 
 
 @pytest.mark.parametrize(("option", "name", "content"), [
-    ("--json", "result", '{"a": 1}'), ("--out", "map.PNG", "\x89PNG"), ("--csv", "a.csv", "length,percent"), ("--out", "a.gif", ""),
+    ("--json", "result", '{"a": 1}'), ("--out", "map.PNG", "\x89PNG" + SOFTWARE), ("--out", "a.gif", ""),
+    ("--out", "a.pdf", "%PDF" + "x" * 9999 + SOFTWARE), ("--out", "a.osm", "<osm>"), ("--csv", "a.csv", ""),
 ])  # fmt: skip
 def test_files_of_the_same_kind(tmp_path, option, name, content):
     (tmp_path / name).write_text(content, encoding="latin-1")
     check_files({option: tmp_path / name})
+
+
+@pytest.mark.parametrize(("content", "ours"), [
+    ("a,b", True), ("a,b\n1,2\n", True), ("a,b\r\n", True), ("", True), ("name,phone\n", False), ("a,b,c\n", False), ("\na,b\n", False),
+])  # fmt: skip
+@pytest.mark.parametrize("name", ["a.csv", "a.txt", "a.json"])
+def test_a_table_is_known_by_its_first_line(tmp_path, content, ours, name):
+    (tmp_path / name).write_bytes(content.encode())
+    if ours:
+        check_files({"--csv": tmp_path / name}, (), {"--csv": "a,b"})
+    else:
+        with pytest.raises(InputError, match="holds something else"):
+            check_files({"--csv": tmp_path / name}, (), {"--csv": "a,b"})
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")

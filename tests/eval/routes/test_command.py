@@ -219,3 +219,28 @@ def test_mat_files_that_are_none(refusal, tmp_path):
     assert "whole numbers from 1 to 4" in refusal("--embeddings", ring, "--routes", tmp_path / "r.mat")
     savemat(tmp_path / "r.mat", {"test_route": [[1, 2, 3, 4, 1]]})
     assert "passes a place twice" in refusal("--embeddings", ring, "--routes", tmp_path / "r.mat")
+
+
+@pytest.mark.parametrize("files_of", [
+    {"csv": "a.csv"}, {"csv": "a.csv", "localizer": "hubness"}, {"save_routes": "r.csv"}, {"save_routes": "r.npz"}, {"figure": "f.png"},
+    {"figure": "f.svg"}, {"figure": "f.pdf"}, {"animate": 1, "out": "a.gif"}, {"animate": 1, "out": "a.html"},
+])  # fmt: skip
+def test_results_replace_those_of_an_earlier_call_and_nothing_else(call, refusal, files, tmp_path, files_of):
+    if "figure" in files_of:
+        pytest.importorskip("matplotlib")
+    wanted = {k: tmp_path / v if isinstance(v, str) and "." in v else v for k, v in files_of.items()}
+    (path,) = [v for v in wanted.values() if hasattr(v, "suffix")]
+    for _ in range(2):
+        assert call(*options(files, generate=3, length=5, **wanted))[0] == 0
+    assert path.stat().st_size
+    if path.suffix in (".png", ".gif"):
+        Image.new("RGB", (400, 400)).save(path)
+    elif path.suffix == ".csv":
+        path.write_text("name,phone\nAda,0401234567\n" if "csv" in files_of else "0401234567,0402345678\n")
+    elif path.suffix == ".npz":
+        path.write_text("mine")
+    else:
+        path.write_text({".pdf": "%PDF-1.7 thesis", ".svg": "<svg/>", ".html": "<!doctype html>"}[path.suffix])
+    before = path.read_bytes()
+    assert "holds something else" in refusal(*options(files, generate=3, length=5, **wanted))
+    assert path.read_bytes() == before
