@@ -11,7 +11,7 @@ from data.city import CityMap
 from data.cloud_index import cloud_index
 from data.georeference import EXTENT_M
 from data.locations import Locations, read_locations
-from utils.arguments import count
+from utils.arguments import Parser, count
 from utils.errors import run_command
 from utils.parallel import in_order
 from utils.progress import progress
@@ -110,7 +110,7 @@ def _cpu_seconds() -> float:
 
 def _parse() -> argparse.Namespace:
     example = "python -m benchmarks.crops --city datasets/manhattan --locations wallstreet5kU.csv"
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.crops", description=__doc__, epilog=f"example: {example}")
+    parser = Parser(prog="python -m benchmarks.crops", description=__doc__, epilog=f"example: {example}")
     parser.add_argument("--city", type=Path, required=True, help="the city's folder, e.g. datasets/manhattan")
     parser.add_argument("--locations", type=Path, required=True, metavar="CSV", help="id, latitude, longitude, heading[, city]")
     parser.add_argument("--places", type=count, metavar="N", help="only the first N places (default: all)")

@@ -26,7 +26,7 @@ from models.clouds.encoder import CloudEncoder
 from models.clouds.graph_encoder import GraphEncoder
 from models.images.encoder import ImageEncoder
 from models.registry import CLOUDS, IMAGES
-from utils.arguments import count
+from utils.arguments import Parser, count
 from utils.device import autocast, choose_device
 from utils.errors import run_command
 
@@ -96,7 +96,7 @@ def run_one(name: str, way: str, args: argparse.Namespace) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m benchmarks.encoders", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="+", metavar="NAME", help="encoders to measure (default: all that need no optional package)")

@@ -15,6 +15,7 @@ from eval.routes.inputs import read_inputs
 from eval.routes.observation import PairModel
 from eval.routes.online import Motion, OnlineLocalizer
 from tests.eval.routes.naive import naive_start, naive_step
+from utils.arguments import Parser
 from utils.errors import run_command
 
 
@@ -36,7 +37,7 @@ class Clock:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m benchmarks.online", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--embeddings", type=Path, required=True)

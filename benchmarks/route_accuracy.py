@@ -19,6 +19,7 @@ from eval.routes.likelihood import LikelihoodSearch
 from eval.routes.observation import PairModel
 from eval.routes.online import Motion, OnlineFilter
 from eval.routes.published import PublishedSearch
+from utils.arguments import Parser
 from utils.errors import run_command
 
 AREAS = ("hudsonriver5k", "unionsquare5k")
@@ -26,7 +27,7 @@ LENGTHS = np.array([1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 40])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m benchmarks.route_accuracy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of published-embeddings and published-routes")

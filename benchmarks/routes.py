@@ -14,6 +14,7 @@ from eval.routes.files import read_routes
 from eval.routes.inputs import read_inputs
 from eval.routes.localizer import TAIL, RouteMap
 from eval.routes.published import PublishedSearch
+from utils.arguments import Parser
 from utils.errors import run_command
 
 
@@ -48,7 +49,7 @@ def timed(work):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m benchmarks.routes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--embeddings", type=Path, required=True)
