@@ -115,10 +115,11 @@ def test_partial_files_of_dead_processes_are_cleared(tmp_path):
     assert names(tmp_path) == sorted([*kept, "file"]) and (tmp_path / "file").read_text() == "whole"
 
 
-@pytest.mark.parametrize("can_exchange", [True, False])
-def test_folder_replaces_the_old_one(tmp_path, monkeypatch, can_exchange):
-    if not can_exchange:
-        monkeypatch.setattr(exchange, "_exchange", fail(errno.EINVAL))
+@pytest.mark.parametrize("number", [None, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP])
+def test_folder_replaces_the_old_one(tmp_path, monkeypatch, number):
+    """Also where the kernel or the file system has no exchange, of which each says so in its own way."""
+    if number:
+        monkeypatch.setattr(exchange, "_exchange", fail(number))
     path = tmp_path / "folder"
     for text in ("old", "text"):
         with atomic_folder(path, KIND) as temporary:
@@ -132,6 +133,16 @@ def fail(number):
         raise OSError(number, os.strerror(number))
 
     return call
+
+
+def test_an_exchange_that_fails_changes_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "folder"
+    path.mkdir()
+    write(path, old="old")
+    monkeypatch.setattr(exchange, "_exchange", fail(errno.EIO))
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)), atomic_folder(path, KIND) as temporary:
+        write(temporary)
+    assert names(path) == ["made.json", "old"] and names(tmp_path) == ["folder"]
 
 
 def test_what_is_laid_into_the_old_folder_while_the_new_one_is_synced(tmp_path, monkeypatch):

@@ -51,8 +51,14 @@ def test_places_where_nothing_can_go(tmp_path, path):
     for check in (lambda: check_folder(tmp_path / path, KIND), lambda: check_files({"--json": tmp_path / path / "x"})):
         with pytest.raises(InputError):
             check()
-    with pytest.raises(InputError, match="file system is mounted|left as it is"):
-        check_folder("/", KIND)
+
+
+def test_where_a_file_system_is_mounted(tmp_path, monkeypatch):
+    check_folder(tmp_path, KIND)
+    monkeypatch.setattr(os.path, "ismount", lambda path: str(path) == str(tmp_path))
+    with pytest.raises(InputError, match="file system is mounted"):
+        check_folder(tmp_path, KIND)
+    check_folder(tmp_path / "in it", KIND)
 
 
 def test_files(tmp_path):

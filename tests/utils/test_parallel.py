@@ -37,6 +37,25 @@ def test_failures_are_passed_on(processes):
         list(results)
 
 
+def test_a_failure_tells_where_in_the_worker():
+    with pytest.raises(InputError) as caught:
+        list(in_order(_fails_at_1, 50, 2))
+    assert "in a worker process" in str(caught.value.__cause__) and "in _fails_at_1" in str(caught.value.__cause__)
+
+
+def test_results_that_wait_for_a_slow_one_are_bounded(monkeypatch):
+    monkeypatch.setattr(parallel, "WINDOW", 16)
+    furthest = get_context("fork").Value("i", 0)
+
+    def work(i):
+        if i == 1:
+            time.sleep(0.5)
+            return furthest.value
+        furthest.value = max(furthest.value, i)
+
+    assert 2 <= list(in_order(work, 400, 2, chunk=1))[1] <= 16 and furthest.value == 399
+
+
 def test_a_lost_process_is_one_line():
     parent = os.getpid()
 

@@ -187,6 +187,17 @@ def test_a_map_built_here_is_not_overwritten(small_city, root, tmp_path):
     assert CityMap(tmp_path / "data/beta").info == small_city.info
 
 
+@pytest.mark.parametrize("folder", ["beta/eastU_farU", "beta/map"])
+def test_a_folder_that_holds_something_else_is_refused_before_the_examination(root, tmp_path, monkeypatch, folder):
+    monkeypatch.setattr("data.sources.streetlearn.examine", lambda *_: pytest.fail("the work has begun"))
+    notes = tmp_path / "data" / folder / "notes.txt"
+    notes.parent.mkdir(parents=True)
+    notes.write_text("mine")
+    with pytest.raises(InputError, match="notes.txt"):
+        import_area(Layout(root), "eastU_farU", tmp_path / "data", processes=1)
+    assert notes.read_text() == "mine"
+
+
 def test_a_damaged_map_of_the_city_is_left_as_it_is(root, tmp_path):
     path = tmp_path / "data/beta/map/map.json"
     path.parent.mkdir(parents=True)
