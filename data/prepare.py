@@ -149,7 +149,7 @@ def make_preview(args) -> None:
     from data.preview import save_preview  # here because torch takes seconds to import
 
     city, area = CityMap(args.city), Area(args.city, args.name)
-    check_files({"--out": args.out}, [*area.path.iterdir(), *city.path.iterdir()])
+    check_files({"--out": args.out}, [*area.path.iterdir(), *city.path.iterdir()], pictures=["--out"])
     area.check_map(city)
     save_preview(city, area, args.places, args.out)
     print(f"{args.out}: panorama, tile and cloud of {len(args.places)} places of {area.path}")
@@ -158,7 +158,7 @@ def make_preview(args) -> None:
 def make_picture(args) -> None:
     from data.picture import save_picture  # here because torch takes seconds to import
 
-    check_files({"--out": args.out}, CityMap(args.city).path.iterdir())
+    check_files({"--out": args.out}, CityMap(args.city).path.iterdir(), pictures=["--out"])
     save_picture(CityMap(args.city), args.at, args.heading, args.extent, args.above, args.out)
     print(f"{args.out}: {args.city} around {'its middle' if args.at is None else f'{args.at[0]}, {args.at[1]}'}")
 

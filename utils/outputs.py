@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 from utils.errors import InputError
 
-# How files begin that a command writes under such a name; of pictures see `_is_own_picture`, of tables `check_files`.
-BEGINNINGS = {".json": (b"{", b"["), ".png": (b"\x89PNG",), ".gif": (b"GIF8",), ".pdf": (b"%PDF",), ".svg": (b"<",), ".html": (b"<",),
+# How files begin that a command writes under such a name. More is looked at in pictures and JSON (see below) and tables (`check_files`).
+BEGINNINGS = {".png": (b"\x89PNG",), ".gif": (b"GIF8",), ".pdf": (b"%PDF",), ".svg": (b"<",), ".html": (b"<",),
               ".npz": (b"PK",), ".osm": (b"<",)}  # fmt: skip
 PICTURES = (".png", ".gif", ".pdf", ".svg", ".html")
 SOFTWARE = "geolocalization by map matching"  # written into each picture, by which it is told from a user's
@@ -100,13 +100,14 @@ def check_folder(path: Path, kind: FolderKind | None) -> None:
 
 
 def check_files(outputs: Mapping[str, Path | None], inputs: Iterable[Path | str | None] = (),
-                tables: Mapping[str, str] | None = None) -> None:  # fmt: skip
+                tables: Mapping[str, str] | None = None, pictures: Iterable[str] = ()) -> None:  # fmt: skip
     """Refuses, before the work, files that cannot be written, that are read too, or that are there and hold something else.
 
     Args:
         outputs: by the option that names them; None where it was not given.
         inputs: files that the command reads, or writes itself.
         tables: of options that write a table, the regular expression of its first line.
+        pictures: options that write a PNG, whatever name they are given.
 
     Raises:
         InputError: names the option, the file and the reason.
@@ -123,23 +124,36 @@ def check_files(outputs: Mapping[str, Path | None], inputs: Iterable[Path | str 
             reason = "is no regular file"
         elif real.exists() and not os.access(real, os.W_OK):
             reason = "is protected against writing, and was left as it is"
-        elif real.exists() and not reason and not _may_be_ours(real, option, (tables or {}).get(option)):
+        elif real.exists() and not reason and not _may_be_ours(
+                real, ".json" if option == "--json" else ".png" if option in pictures else real.suffix.lower(), (tables or {}).get(option)):
             reason = "is there and holds something else than this command writes; it was left as it is"
         if reason:
             raise InputError(f"{option} {path}: {reason}; give the name of another file")
         taken[str(real)] = f"is written by {option}, too"
 
 
-def _may_be_ours(path: Path, option: str, first_line: str | None) -> bool:
-    """Whether a file is empty, or looks like what the option writes."""
-    suffix = ".json" if option == "--json" else path.suffix.lower()
+def _may_be_ours(path: Path, suffix: str, first_line: str | None) -> bool:
+    """Whether a file is empty, or looks like what a command writes under that suffix."""
     with open(path, "rb") as file:
         start = file.readline(LONGEST_LINE) if first_line else file.read(SOFTWARE_WITHIN)
         if not start:
             return True
         if first_line:
             return re.fullmatch(first_line.encode(), start.rstrip(b"\r\n")) is not None
+        if suffix == ".json":
+            return _is_own_json(start + file.read(LONGEST_LINE))
         return start.lstrip().startswith(BEGINNINGS.get(suffix, ())) and (suffix not in PICTURES or _is_own_picture(file, start))
+
+
+def _is_own_json(text: bytes) -> bool:
+    """Whether a text is results as `--json` writes them: metrics by area, or accuracies of routes; records of runs are others."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(found, dict) or "made_by" in found:
+        return False
+    return "top1_accuracy" in found or all(isinstance(metrics, dict) and "recall@1" in metrics for metrics in found.values())
 
 
 def _is_own_picture(file: BinaryIO, start: bytes) -> bool:

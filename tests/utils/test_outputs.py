@@ -78,7 +78,9 @@ def test_files(tmp_path):
     ("--json", "result.json", "name: x"), ("--json", "a.json", " " * 5000 + "{"), ("--out", "a.gif", "\n"),
     ("--out", "holiday.png", "\x89PNG"),
     ("--out", "holiday.gif", "GIF89a" + "x" * 9999), ("--out", "thesis.pdf", "%PDF-1.4"), ("--out", "a.svg", "<svg>"),
-    ("--csv", "a.csv", "a,b"), ("--json", "picture.png", "\x89PNG"),
+    ("--csv", "a.csv", "a,b"), ("--json", "picture.png", "\x89PNG"), ("--json", "mine.json", '{"mine": 1}'), ("--json", "list.json", "[1]"),
+    ("--json", "metrics.json", '{"recall@1": 1.0, "made_by": "eval.evaluate"}'),
+    ("--json", "metrics.jsonl", '{"epoch": 1}\n{"epoch": 2}\n'),
 ])  # fmt: skip
 def test_files_that_hold_something_else(tmp_path, option, name, content):
     (tmp_path / name).write_text(content, encoding="latin-1")
@@ -87,12 +89,22 @@ def test_files_that_hold_something_else(tmp_path, option, name, content):
 
 
 @pytest.mark.parametrize(("option", "name", "content"), [
-    ("--json", "result", '{"a": 1}'), ("--out", "map.PNG", "\x89PNG" + SOFTWARE), ("--out", "a.gif", ""),
+    ("--json", "result", '{"demo/test": {"recall@1": 99.0}}'), ("--json", "routes.json", '{"top1_accuracy": {"5": 1.0}}'),
+    ("--out", "map.PNG", "\x89PNG" + SOFTWARE), ("--out", "a.gif", ""),
     ("--out", "a.pdf", "%PDF" + "x" * 9999 + SOFTWARE), ("--out", "a.osm", "<osm>"), ("--csv", "a.csv", ""),
 ])  # fmt: skip
 def test_files_of_the_same_kind(tmp_path, option, name, content):
     (tmp_path / name).write_text(content, encoding="latin-1")
     check_files({option: tmp_path / name})
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.csv", "id,lat"), ("a.osm", "<osm>"), ("a.npz", "PK"), ("a.json", "{}"), ("a", "PNG")])
+def test_a_picture_takes_no_other_files_place(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match="is there and holds something else"):
+        check_files({"--out": tmp_path / name}, pictures=["--out"])
+    (tmp_path / name).write_text("\x89PNG" + SOFTWARE, encoding="latin-1")
+    check_files({"--out": tmp_path / name}, pictures=["--out"])
 
 
 @pytest.mark.parametrize(("content", "ours"), [
