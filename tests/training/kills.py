@@ -93,7 +93,8 @@ class Watch:
         self.log.write(f"{event} {re.sub(r'partial-.*', 'partial', os.path.relpath(path, self.folder) if path else '')}\n")
         if self.kill and self.count == self.kill.at:
             self.busy = True
-            if self.kill.torn and event == "os.rename" and os.path.isfile(source):
+            # Only what is being written: a checkpoint that was whole for an epoch, and is set aside now, is on disk.
+            if self.kill.torn and event == "os.rename" and ".partial-" in os.path.basename(source) and os.path.isfile(source):
                 os.truncate(source, os.path.getsize(source) // 2)
             if self.kill.cut:
                 self._cut(self.kill.cut == "names")
