@@ -53,6 +53,7 @@ def default_names() -> list[str]:
 
 def measure(model: nn.Module, inputs: tuple[Tensor, ...], repeat: int, precision: str, device: torch.device) -> dict[str, float]:
     """Medians of wall and CPU milliseconds of forward + backward, and the peak of memory above the start in MB."""
+
     def step():
         with autocast(device, precision):
             output = model(*inputs)[0]
@@ -96,9 +97,7 @@ def run_one(name: str, way: str, args: argparse.Namespace) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = Parser(
-        prog="python -m benchmarks.encoders", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="python -m benchmarks.encoders", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="encoders to measure (default: all that need no optional package)")
     parser.add_argument("--batch", type=count, default=8)
     parser.add_argument("--points", type=count, default=1024)
@@ -111,8 +110,10 @@ def main() -> None:
         print(json.dumps(run_one(*args.one, args)))
         return
     names = args.only or default_names()
-    print(f"batch {args.batch}, {args.points} points, panoramas {args.height} × {2 * args.height}, {args.device}; "
-          f"forward + backward, median of {args.repeat}")
+    print(
+        f"batch {args.batch}, {args.points} points, panoramas {args.height} × {2 * args.height}, {args.device}; "
+        f"forward + backward, median of {args.repeat}"
+    )
     print(f"{'encoder':24}{'way':>17}{'parameters':>13}{'wall ms':>10}{'CPU ms':>10}{'peak MB':>9}{'ratio':>7}{'difference':>12}")
     for name in names:
         ways = ["ours"] if name == "pointnet" else ["ours", "straightforward"]  # there is one way to compute a PointNet
@@ -123,8 +124,10 @@ def main() -> None:
                 ours = results["ours"]
                 a, b = torch.tensor(ours["output"]), torch.tensor(r["output"])
                 ratio, difference = f"{r['wall_ms'] / ours['wall_ms']:.1f}", f"{(a - b).norm() / b.norm():.1e}"
-            print(f"{name:24}{way:>17}{r['parameters']:>13,}{r['wall_ms']:>10.0f}{r['cpu_ms']:>10.0f}{r['peak_mb']:>9.0f}{ratio:>7}{difference:>12}",
-                  flush=True)
+            print(
+                f"{name:24}{way:>17}{r['parameters']:>13,}{r['wall_ms']:>10.0f}{r['cpu_ms']:>10.0f}{r['peak_mb']:>9.0f}{ratio:>7}{difference:>12}",
+                flush=True,
+            )
 
 
 def _apart(name: str, way: str) -> dict:

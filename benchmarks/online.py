@@ -37,9 +37,7 @@ class Clock:
 
 
 def main() -> None:
-    parser = Parser(
-        prog="python -m benchmarks.online", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="python -m benchmarks.online", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--embeddings", type=Path, required=True)
     parser.add_argument("--naive-steps", type=int, default=5, help="how many the plain filter takes (default 5)")
     args = parser.parse_args()

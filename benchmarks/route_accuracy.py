@@ -27,9 +27,7 @@ LENGTHS = np.array([1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 40])
 
 
 def main() -> None:
-    parser = Parser(
-        prog="python -m benchmarks.route_accuracy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="python -m benchmarks.route_accuracy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of published-embeddings and published-routes")
     parser.add_argument("--embeddings", nargs="+", default=["dgcnn2to3", "2d", "2dsafapolar"], metavar="NAME")
     args = parser.parse_args()
@@ -49,8 +47,12 @@ def _measure(folder: Path, name: str, area: str, inputs: RouteInputs, other: str
     half = np.random.default_rng(0).random(len(inputs.query)) < 0.5
     hubness = {
         unlabelled: HubnessSearch(replace(inputs.map, unlabelled=queries), model=model)
-        for unlabelled, queries in (("the drive so far", None), (f"all of {other}", of_other), (f"half of {area}", inputs.query[half]),
-                                    (f"all of {area}", inputs.query))
+        for unlabelled, queries in (
+            ("the drive so far", None),
+            (f"all of {other}", of_other),
+            (f"half of {area}", inputs.query[half]),
+            (f"all of {area}", inputs.query),
+        )
     }
     rows = {
         "published": published.locate(query), f"likelihood, fitted on {other}": fitted.locate(query),

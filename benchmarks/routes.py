@@ -49,9 +49,7 @@ def timed(work):
 
 
 def main() -> None:
-    parser = Parser(
-        prog="python -m benchmarks.routes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="python -m benchmarks.routes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--embeddings", type=Path, required=True)
     parser.add_argument("--routes", type=Path, required=True)
     parser.add_argument("--keep", type=float, nargs="+", default=[100.0, 50.0], metavar="PERCENT")

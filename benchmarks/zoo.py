@@ -107,9 +107,7 @@ def _settings(name: str, overrides: tuple[str, ...], number: int, runs: Path) ->
 
 
 def main() -> None:
-    parser = Parser(
-        prog="python -m benchmarks.zoo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="python -m benchmarks.zoo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--seeds", type=seed, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=count, default=2, help="runs side by side (default 2)")

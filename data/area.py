@@ -49,8 +49,9 @@ class Area:
     def __init__(self, root: Path, name: str):
         self.path, self.name = Path(root) / name, name
         if not (self.path / "area.json").is_file():
-            raise InputError(f"{self.path}: no area here; build it with `python -m data.prepare area` "
-                             "(for the demo: `python -m data.prepare demo`)")
+            raise InputError(
+                f"{self.path}: no area here; build it with `python -m data.prepare area` (for the demo: `python -m data.prepare demo`)"
+            )
         with unchanged(self.path):
             self._open()
 
@@ -58,8 +59,10 @@ class Area:
         self.info = read_info(self.path / "area.json", FORMAT, "area")
         for key in ("places", "height", "points"):
             if type(self.info.get(key)) is not int or self.info[key] < 1:
-                raise InputError(f"{self.path / 'area.json'}: {key} is {str(self.info.get(key, 'missing'))[:40]}, expected a whole number "
-                                 "from 1 on; build the area again")
+                raise InputError(
+                    f"{self.path / 'area.json'}: {key} is {str(self.info.get(key, 'missing'))[:40]}, expected a whole number "
+                    "from 1 on; build the area again"
+                )
         self.locations = Locations.from_csv(self.path / "locations.csv")
         if not len(self):
             raise InputError(f"{self.path}: the area holds no places")

@@ -193,19 +193,27 @@ def _reads(model: ModelConfig, what: str) -> bool:
 def _check_area(area: Area, city: CityMap, model: ModelConfig) -> None:
     area.check_map(city)
     if model.tile and area.tiles is None and not city.holds("raster.npy"):
-        raise InputError(f"{area.path}: holds no tile images (tiles.npy), and {city.path} no raster to cut tiles from; "
-                         "import the area with `python -m data.prepare streetlearn`, or leave tiles out: model.tile=null model.fusion=null")
+        raise InputError(
+            f"{area.path}: holds no tile images (tiles.npy), and {city.path} no raster to cut tiles from; "
+            "import the area with `python -m data.prepare streetlearn`, or leave tiles out: model.tile=null model.fusion=null"
+        )
     height, points = area.panoramas.shape[1], area.cloud_index.shape[1]
     if height < model.panorama.height:
-        raise InputError(f"{area.path}: panoramas of {height} rows, but model.panorama.height is {model.panorama.height}; "
-                         f"build the area with --height {model.panorama.height} or more")
+        raise InputError(
+            f"{area.path}: panoramas of {height} rows, but model.panorama.height is {model.panorama.height}; "
+            f"build the area with --height {model.panorama.height} or more"
+        )
     imported = area.info.get("layout") == "streetlearn"
     if imported and model.preprocessing == "published" and area.info.get("preprocessing") != "published":
-        raise InputError(f"{area.path}: its photographs were scaled our way, but model.preprocessing is published; import the area again "
-                         "with `python -m data.prepare streetlearn --preprocessing published`")
+        raise InputError(
+            f"{area.path}: its photographs were scaled our way, but model.preprocessing is published; import the area again "
+            "with `python -m data.prepare streetlearn --preprocessing published`"
+        )
     if _reads(model, "points") and points < model.cloud.points:
-        raise InputError(f"{area.path}: clouds of {points} points, but model.cloud.points is {model.cloud.points}; "
-                         f"build the area with --points {model.cloud.points} or more")
+        raise InputError(
+            f"{area.path}: clouds of {points} points, but model.cloud.points is {model.cloud.points}; "
+            f"build the area with --points {model.cloud.points} or more"
+        )
 
 
 def prefetch(make: Callable[[np.ndarray], Batch], index_lists: Iterable[np.ndarray]) -> Iterator[Batch]:

@@ -102,8 +102,10 @@ class CityMap:
 
     def _require(self, file: str) -> None:
         if file in OPTIONAL and not self.holds(file):
-            raise InputError(f"{self.path}: this map has no {OPTIONAL[file]}, or build the city from an OpenStreetMap extract "
-                             "(`python -m data.prepare map`)")
+            raise InputError(
+                f"{self.path}: this map has no {OPTIONAL[file]}, or build the city from an OpenStreetMap extract "
+                "(`python -m data.prepare map`)"
+            )
 
     @contextmanager
     def _file(self, file: str) -> Iterator[Path]:

@@ -82,8 +82,10 @@ def read_locations(path: Path, city: CityMap) -> Locations:
         (south, north), (west, east) = city.projection.inverse([x0, x1], [y0, y1])
         swapped = south <= row["lon"] <= north and west <= row["lat"] <= east
         remedy = "latitude and longitude look swapped" if swapped else "use an extract that covers them, or remove them"
-        raise InputError(f"{path}: {len(outside)} of {len(table)} locations lie outside the map {city.path}, {south:.4f} to {north:.4f}, "
-                         f"{west:.4f} to {east:.4f} (the first: {row['id']!r} at {row['lat']}, {row['lon']}); {remedy}")
+        raise InputError(
+            f"{path}: {len(outside)} of {len(table)} locations lie outside the map {city.path}, {south:.4f} to {north:.4f}, "
+            f"{west:.4f} to {east:.4f} (the first: {row['id']!r} at {row['lat']}, {row['lon']}); {remedy}"
+        )
     return Locations(table["id"].to_numpy(str), lat, lon, table["heading_deg"].to_numpy() % 360, x, y)
 
 
@@ -162,8 +164,10 @@ def sample_streets(city: CityMap, every_m: float, bbox: tuple[float, float, floa
         keep &= (lat >= south) & (lat <= north) & (lon >= west) & (lon <= east)
     chosen = _thin(xy, np.flatnonzero(keep), every_m / 2)
     if not len(chosen):
-        raise InputError(f"{city.path}: no drivable street {'in --bbox (south,west,north,east in degrees)' if bbox else 'of this map'} "
-                         f"lies {margin:.0f} m or more inside the map's edge")
+        raise InputError(
+            f"{city.path}: no drivable street {'in --bbox (south,west,north,east in degrees)' if bbox else 'of this map'} "
+            f"lies {margin:.0f} m or more inside the map's edge"
+        )
     ids = np.array([f"{name}-{i:06d}" for i in range(len(chosen))])
     return Locations(ids, lat[chosen], lon[chosen], heading[chosen] % 360, *xy[chosen].T)
 

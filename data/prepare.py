@@ -105,8 +105,10 @@ def build_area(city: CityMap, path: Path, locations: Locations, photographs: Pat
         source = {"panoramas": "rendered", "seed": seed, "cameras_moved": int((moved > 0).sum()),
                   "cameras_on_bridges": int(np.count_nonzero(floor_m))}  # fmt: skip
         if source["cameras_moved"]:
-            print(f"{source['cameras_moved']:,} of {len(locations):,} locations lie inside buildings; "
-                  f"their cameras stand outside, {np.median(moved[moved > 0]):.0f} m away (median; at most {moved.max():.0f} m)")
+            print(
+                f"{source['cameras_moved']:,} of {len(locations):,} locations lie inside buildings; "
+                f"their cameras stand outside, {np.median(moved[moved > 0]):.0f} m away (median; at most {moved.max():.0f} m)"
+            )
 
         def panorama_of(i: int) -> np.ndarray:
             conditions = Conditions.draw(locations.ids[i], seed)

@@ -64,8 +64,10 @@ def read_places(path: Path, locations: Path | None = None) -> EmbeddedPlaces:
     for key, embedding in (("query", query), ("reference", reference)):
         bad = (~torch.isfinite(embedding).all(1)).nonzero()
         if len(bad):
-            raise InputError(f"{path}: {key} embedding {int(bad[0])} is not finite ({len(bad)} such rows); "
-                             "the model has diverged, or the file is damaged")
+            raise InputError(
+                f"{path}: {key} embedding {int(bad[0])} is not finite ({len(bad)} such rows); "
+                "the model has diverged, or the file is damaged"
+            )
     if len(query) < 2:
         raise InputError(f"{path}: holds a single place; a place is found among others, give two or more")
     for key, most in OPTIONAL.items():

@@ -22,16 +22,18 @@ from utils.outputs import check_files, check_folder
 
 
 def main() -> None:
-    parser = Parser(
-        prog="python -m eval.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="python -m eval.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--run", type=Path, metavar="RUN_DIR", help="folder of a run, e.g. runs/demo")
-    source.add_argument("--embeddings", type=Path, metavar="FILE",
-                        help=".npz with `query` and `reference` (N, D), and x, y for metres; or a published .mat")
+    source.add_argument(
+        "--embeddings", type=Path, metavar="FILE", help=".npz with `query` and `reference` (N, D), and x, y for metres; or a published .mat"
+    )
     parser.add_argument("--locations", type=Path, metavar="CSV", help="with --embeddings: the places in the order of the rows, for metres")
-    parser.add_argument("--metric", choices=METRICS, help="with --embeddings: what they are compared by (default: what the file names; "
-                        "else cosine for .npz, euclidean for .mat)")
+    parser.add_argument(
+        "--metric",
+        choices=METRICS,
+        help="with --embeddings: what they are compared by (default: what the file names; else cosine for .npz, euclidean for .mat)",
+    )
     parser.add_argument("--areas", type=city_area, nargs="+", metavar="AREA",
                         help="with --run: areas to measure (default: the run's test areas)")  # fmt: skip
     parser.add_argument("--checkpoint", choices=("best", "last"), help="with --run (default best on the validation area)")

@@ -75,8 +75,10 @@ def _places(path: Path, places: np.ndarray) -> dict[str, np.ndarray | list[np.nd
         rows = [np.asarray(value).ravel() for value in places[field]]
         at = next((i for i, row in enumerate(rows) if row.shape != rows[0].shape or row.dtype.kind not in "fiu" or not row.size), None)
         if at is not None:
-            raise InputError(f"{path}: `{field}` of place {at + 1} is {rows[at].dtype}{rows[at].shape}, "
-                             f"of place 1 {rows[0].dtype}{rows[0].shape}; they must be numbers, equally many")
+            raise InputError(
+                f"{path}: `{field}` of place {at + 1} is {rows[at].dtype}{rows[at].shape}, "
+                f"of place 1 {rows[0].dtype}{rows[0].shape}; they must be numbers, equally many"
+            )
         arrays[name] = np.stack(rows)
     if arrays["heading_deg"].shape[1] != 1:
         raise InputError(f"{path}: `gsv_yaw` must be one number a place, found {arrays['heading_deg'].shape[1]}")

@@ -31,8 +31,9 @@ def rank_references(query: Tensor, reference: Tensor, metric: str = "cosine") ->
     for name, embedding in (("query", query), ("reference", reference)):
         bad = (~torch.isfinite(embedding).all(1)).nonzero()
         if len(bad):
-            raise InputError(f"{name} embedding {int(bad[0])} is not finite ({len(bad)} such rows); "
-                             "the model has diverged, or the file is damaged")
+            raise InputError(
+                f"{name} embedding {int(bad[0])} is not finite ({len(bad)} such rows); the model has diverged, or the file is damaged"
+            )
     if metric == "cosine":
         query, reference = functional.normalize(query.float()), functional.normalize(reference.float())
         offset, rounding = torch.zeros(len(reference)), ROUNDING

@@ -93,9 +93,11 @@ def load_weights(model: torch.nn.Module, tensors: dict[str, Tensor], source: Pat
     wrong = [k for k in expected if expected[k] != found.get(k)] + [k for k in found if k not in expected]
     if wrong:
         name = wrong[0]
-        raise InputError(f"{source}: a checkpoint of another model than the run's config.yaml describes: {name} is "
-                         f"{found.get(name, 'missing')}, the model has {expected.get(name, 'no such tensor')} "
-                         f"({len(wrong)} tensors differ)")
+        raise InputError(
+            f"{source}: a checkpoint of another model than the run's config.yaml describes: {name} is "
+            f"{found.get(name, 'missing')}, the model has {expected.get(name, 'no such tensor')} "
+            f"({len(wrong)} tensors differ)"
+        )
     for name, tensor in tensors.items():
         kind = state[name].dtype
         if tensor.dtype != kind and not (tensor.dtype in FLOATS and (kind in FLOATS or name.endswith("num_batches_tracked"))):

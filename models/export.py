@@ -81,14 +81,17 @@ def export_towers(config: Config, model: GroundToMap, folder: Path) -> None:
             that name is there.
     """
     if config.model.cloud and CLOUDS[config.model.cloud.encoder].reads == "graph":
-        raise InputError(f"model.cloud.encoder is {config.model.cloud.encoder}: graphs of places cannot be exported; "
-                         "export a run with another cloud encoder")
+        raise InputError(
+            f"model.cloud.encoder is {config.model.cloud.encoder}: graphs of places cannot be exported; "
+            "export a run with another cloud encoder"
+        )
     for package in ONNX_PACKAGES:
         try:
             __import__(package)
         except ImportError:
-            raise InputError(f"export needs the packages {', '.join(ONNX_PACKAGES)}; install them: "
-                             f"pip install {' '.join(ONNX_PACKAGES)}") from None
+            raise InputError(
+                f"export needs the packages {', '.join(ONNX_PACKAGES)}; install them: pip install {' '.join(ONNX_PACKAGES)}"
+            ) from None
     model = model.cpu().eval().to(memory_format=torch.contiguous_format)
     towers = {"query": QueryTower(model), "reference": ReferenceTower(model)}
     inputs = dict(zip(towers, example_inputs(config.model, 2), strict=True))
@@ -105,9 +108,7 @@ def export_towers(config: Config, model: GroundToMap, folder: Path) -> None:
 
 
 def main() -> None:
-    parser = Parser(
-        prog="python -m models.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="python -m models.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run, e.g. runs/demo")
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="default best on the validation areas")
     parser.add_argument("--out", type=Path, help="folder to write (default RUN/export)")

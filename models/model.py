@@ -60,6 +60,8 @@ def build_model(config: Config, device: torch.device) -> GroundToMap:
         torch.manual_seed(config.seed)
         model = GroundToMap(config.model)
     if model.reference_dim != config.model.embedding_dim:
-        raise InputError(f"model.head is none, and fusion {config.model.fusion} gives {model.reference_dim:,} numbers, but "
-                         f"model.embedding_dim is {config.model.embedding_dim:,}; give model.head another value, or make them agree")
+        raise InputError(
+            f"model.head is none, and fusion {config.model.fusion} gives {model.reference_dim:,} numbers, but "
+            f"model.embedding_dim is {config.model.embedding_dim:,}; give model.head another value, or make them agree"
+        )
     return model.to(device, memory_format=torch.channels_last)

@@ -44,9 +44,7 @@ def call(script: Path, *arguments: str, cwd: Path | None = None) -> subprocess.C
     environment = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     command = ["sh", str(script), *arguments]
-    return subprocess.run(
-        command, cwd=cwd or script.parent, env=environment, capture_output=True, text=True, timeout=60
-    )
+    return subprocess.run(command, cwd=cwd or script.parent, env=environment, capture_output=True, text=True, timeout=60)
 
 
 def use_fake_venv(project: Path, status: int) -> None:
@@ -64,7 +62,7 @@ def base(project, monkeypatch):
     (folder / "fake").write_text(FAKE_PYTHON.format(status=0))
     (folder / "python3").write_text(
         '#!/bin/sh\ncase "$*" in\n'
-        '    *--lacking*) exit 1 ;;\n'
+        "    *--lacking*) exit 1 ;;\n"
         '    "-m venv .venv") [ ! -e .venv/bin ] || exit 1; mkdir .venv/bin; [ ! -e full ] || exit 1\n'
         f'        cp "{folder}/fake" .venv/bin/python; chmod +x .venv/bin/python ;;\n'
         "    *requirements.txt) exit 1 ;;\n"
@@ -204,9 +202,7 @@ def test_trains_takes_a_recipe_from_where_it_is_called(project, tmp_path):
     assert result.stdout.splitlines() == [f"training.train {tmp_path}/mine.yaml name=a b"]
 
 
-@pytest.mark.parametrize(
-    ("script", "argument"), [("trains.sh", "no.yaml"), ("trains.sh", "demo"), ("evals.sh", "runs/no")]
-)
+@pytest.mark.parametrize(("script", "argument"), [("trains.sh", "no.yaml"), ("trains.sh", "demo"), ("evals.sh", "runs/no")])
 def test_a_wrong_argument_is_one_line_and_status_2(project, script, argument):
     result = call(project / script, argument)
     assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)

@@ -158,6 +158,7 @@ def _state(path: Path, tensors: dict[str, Tensor], info: dict, epochs: int) -> S
     epoch, best, validation = epoch_of(info, path), info.get("best_recall"), info.get("validation")
     numbers = [best, *(validation.get(k) for k in ("recall@1", "recall@10"))] if isinstance(validation, dict) else [None]
     if not 1 <= epoch <= epochs or not all(type(v) in (int, float) and -1e6 < v < 1e6 for v in numbers):
-        raise InputError(f"{path}: does not say its epoch (1 to {epochs}), best_recall and validation in numbers; "
-                         "the file was edited, take the original")
+        raise InputError(
+            f"{path}: does not say its epoch (1 to {epochs}), best_recall and validation in numbers; the file was edited, take the original"
+        )
     return State(path, tensors, epoch, best, validation)

@@ -40,9 +40,7 @@ from utils.progress import progress
 
 
 def main() -> None:
-    parser = Parser(
-        prog="python -m training.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="python -m training.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", type=Path, help="YAML file, e.g. config/demo.yaml")
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="settings that win over the recipe's")
     args = parser.parse_args()
@@ -92,8 +90,10 @@ def _train_epochs(run: Path, state: State | None, config: Config, model: GroundT
         first_epoch, best_recall = state.epoch, keep_best(run, state)
     keep_lines(run / "metrics.jsonl", first_epoch)
     parameters = sum(p.numel() for p in model.parameters())
-    print(f"{run}: {len(places):,} training places, {len(validation):,} validation places, {parameters / 1e6:.1f} M parameters, "
-          f"{choose_precision(device, settings.precision)} on {device}")
+    print(
+        f"{run}: {len(places):,} training places, {len(validation):,} validation places, {parameters / 1e6:.1f} M parameters, "
+        f"{choose_precision(device, settings.precision)} on {device}"
+    )
     writer = SummaryWriter(run, purge_step=first_epoch * len(sampler))
     for epoch in range(first_epoch, settings.epochs):
         started = time.monotonic()
@@ -111,9 +111,12 @@ def _train_epochs(run: Path, state: State | None, config: Config, model: GroundT
         # What the run went on from stays until this epoch is whole, and a damaged last checkpoint never takes its place.
         keep = epoch > first_epoch or state is None or state.path.stem == "last"
         save_epoch(run, model, optimizer, info, is_best, keep)
-        print(f"epoch {epoch + 1}/{settings.epochs}: loss {loss:.3f}, {speed:.0f} samples/s, "
-              f"validation recall@1 {recall['recall@1']:.1f} %, @10 {recall['recall@10']:.1f} %, "
-              f"median error {recall['median_error_m']:.0f} m", flush=True)
+        print(
+            f"epoch {epoch + 1}/{settings.epochs}: loss {loss:.3f}, {speed:.0f} samples/s, "
+            f"validation recall@1 {recall['recall@1']:.1f} %, @10 {recall['recall@10']:.1f} %, "
+            f"median error {recall['median_error_m']:.0f} m",
+            flush=True,
+        )
         collapsed = collapsed or note_collapse(*embedded)
     writer.close()
 
@@ -144,8 +147,10 @@ def _note_overlap(places: PlaceBatches, root: Path, others: list[str]) -> None:
         for area in (a for a in places.areas if a.path.parent == other.path.parent):
             near = len(other) - len(apart_from(other.locations, area.locations, EXTENT_M * math.sqrt(2)))
             if near:
-                print(f"note: {near:,} of {len(other):,} places of {other.name} lie so near to places of {area.name} that tiles overlap "
-                      "(python -m data.prepare area --apart-from)")
+                print(
+                    f"note: {near:,} of {len(other):,} places of {other.name} lie so near to places of {area.name} that tiles overlap "
+                    "(python -m data.prepare area --apart-from)"
+                )
 
 
 def _train_epoch(config: Config, model: GroundToMap, optimizer, places: PlaceBatches, sampler: ClumpSampler, epoch: int,

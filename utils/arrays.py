@@ -87,8 +87,10 @@ def _members(archive: zipfile.ZipFile, names: set[str], file_bytes: int) -> dict
         found[name] = member
     unpacked = sum(m.file_size for m in found.values() if m.compress_type == zipfile.ZIP_DEFLATED)
     if unpacked > MOST_UNPACKED:
-        raise ValueError(f"its compressed arrays unpack to {unpacked / 2**30:.1f} GiB, more than {MOST_UNPACKED / 2**30:g}; "
-                         "save them with numpy.savez, which does not compress")
+        raise ValueError(
+            f"its compressed arrays unpack to {unpacked / 2**30:.1f} GiB, more than {MOST_UNPACKED / 2**30:g}; "
+            "save them with numpy.savez, which does not compress"
+        )
     return found
 
 

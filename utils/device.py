@@ -18,8 +18,9 @@ def choose_device(name: str) -> torch.device:
     except RuntimeError:
         raise InputError(f"device {name!r}: unknown; use auto, cpu or cuda") from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise InputError(f"device {name!r}: {torch.cuda.device_count()} CUDA devices are usable here; "
-                         "use cpu, or install a CUDA build of torch")
+        raise InputError(
+            f"device {name!r}: {torch.cuda.device_count()} CUDA devices are usable here; use cpu, or install a CUDA build of torch"
+        )
     if device.type not in ("cpu", "cuda"):
         raise InputError(f"device {name!r}: use auto, cpu or cuda")
     return device

@@ -44,8 +44,12 @@ def run_command(main: Callable[[], None]) -> None:
             sys.exit(_fail(_out_of_memory()))
         if error.errno not in NO_SPACE and not NUMPY_SHORT_WRITE.match(str(error)):
             raise
-        sys.exit(_fail(f"no space left while writing{f' {error.filename}' if error.filename else ''}; "
-                       "nothing half-written was left behind: free some space and run the command again"))
+        sys.exit(
+            _fail(
+                f"no space left while writing{f' {error.filename}' if error.filename else ''}; "
+                "nothing half-written was left behind: free some space and run the command again"
+            )
+        )
     except MemoryError:
         sys.exit(_fail(_out_of_memory()))
     except RuntimeError as error:

@@ -124,8 +124,13 @@ def check_files(outputs: Mapping[str, Path | None], inputs: Iterable[Path | str 
             reason = "is no regular file"
         elif real.exists() and not os.access(real, os.W_OK):
             reason = "is protected against writing, and was left as it is"
-        elif real.exists() and not reason and not _may_be_ours(
-                real, ".json" if option == "--json" else ".png" if option in pictures else real.suffix.lower(), (tables or {}).get(option)):
+        elif (
+            real.exists()
+            and not reason
+            and not _may_be_ours(
+                real, ".json" if option == "--json" else ".png" if option in pictures else real.suffix.lower(), (tables or {}).get(option)
+            )
+        ):
             reason = "is there and holds something else than this command writes; it was left as it is"
         if reason:
             raise InputError(f"{option} {path}: {reason}; give the name of another file")

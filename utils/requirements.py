@@ -101,12 +101,8 @@ def main() -> int:
     )
     root = Path(__file__).resolve().parent.parent
     parser.add_argument("file", nargs="?", type=Path, default=root / "requirements.txt", metavar="FILE")
-    parser.add_argument(
-        "--verbose", action="store_true", help="print one line for each package that is missing or too old"
-    )
-    parser.add_argument(
-        "--lacking", action="store_true", help="print on one line what is lacking, and the command that installs it"
-    )
+    parser.add_argument("--verbose", action="store_true", help="print one line for each package that is missing or too old")
+    parser.add_argument("--lacking", action="store_true", help="print on one line what is lacking, and the command that installs it")
     arguments = parser.parse_args()
     try:
         pins = read_pins(arguments.file)

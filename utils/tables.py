@@ -86,8 +86,10 @@ class Table:
         cells = self.cells(name)
         longest = max(map(len, cells), default=0)
         if 4 * longest * len(cells) > MOST_TEXT_BYTES:
-            raise InputError(f"{self.path}: {len(cells):,} rows with up to {longest} letters in column {name!r} are too many; "
-                             "use shorter names, or split the table")
+            raise InputError(
+                f"{self.path}: {len(cells):,} rows with up to {longest} letters in column {name!r} are too many; "
+                "use shorter names, or split the table"
+            )
         return np.array(cells, dtype=str)
 
     def numbers(self, name: str, low: float, high: float, unit: str = "") -> np.ndarray:
@@ -156,8 +158,10 @@ def read_table(path: Path, what: str) -> Table:
         if encoding == "utf-16":
             raise InputError(f"{path}: UTF-16 that breaks off or is damaged; save the table again, best as CSV in UTF-8") from None
         line = data.count(b"\n", 0, _first_bad_byte(data)) + 1
-        raise InputError(f"{path}: line {line} is not UTF-8 (perhaps Latin-1); save the table as CSV in UTF-8, "
-                         "or convert it: iconv -f LATIN1 -t UTF-8 OLD.csv > NEW.csv") from None
+        raise InputError(
+            f"{path}: line {line} is not UTF-8 (perhaps Latin-1); save the table as CSV in UTF-8, "
+            "or convert it: iconv -f LATIN1 -t UTF-8 OLD.csv > NEW.csv"
+        ) from None
 
 
 def shortened(cell: str) -> str:

@@ -79,11 +79,15 @@ def _build(source: Extract, city: Path, density: float, metres_per_pixel: float,
     corners = np.column_stack(projection.forward([south, south, north, north], [west, east, west, east]))
     geo = Georeference((*corners.min(0).tolist(), *corners.max(0).tolist()), metres_per_pixel)
     if np.ptp(corners, axis=0).max() > LARGEST_M:
-        raise InputError(f"{extract}: covers {np.ptp(corners[:, 0]) / 1000:.0f} × {np.ptp(corners[:, 1]) / 1000:.0f} km, more than a city; "
-                         f"give its --bbox, at most {LARGEST_M / 1000:.0f} km wide and high")
+        raise InputError(
+            f"{extract}: covers {np.ptp(corners[:, 0]) / 1000:.0f} × {np.ptp(corners[:, 1]) / 1000:.0f} km, more than a city; "
+            f"give its --bbox, at most {LARGEST_M / 1000:.0f} km wide and high"
+        )
     if (np.abs(corners).max(0) > FARTHEST_M).any() or not -90 <= projection.origin_lat <= 90:
-        raise InputError(f"{extract}: the origin {projection.origin_lat:.4f},{projection.origin_lon:.4f} is too far away for true metres; "
-                         "give an --origin in or near the city")
+        raise InputError(
+            f"{extract}: the origin {projection.origin_lat:.4f},{projection.origin_lon:.4f} is too far away for true metres; "
+            "give an --origin in or near the city"
+        )
     blocks = Blocks(geo)
     with atomic_folder(Path(city) / "map", kind) as folder:
         work = folder / kind.scratch
@@ -116,10 +120,15 @@ def _build(source: Extract, city: Path, density: float, metres_per_pixel: float,
             "building_volumes": len(volumes.ids),
             "height_from": {name: int((volumes.source == source).sum()) for source, name in _SOURCES.items()},
             "roofs": {name: int(n) for name, n in zip(ROOF_NAMES, np.bincount(volumes.roof, minlength=len(ROOF_NAMES)), strict=True)},
-            "raised_parts": {"above the ground": int((volumes.part & (volumes.bottom_m >= GROUND_M)).sum()),
-                             "with nothing below": sum(tile.hovering for tile in tiles)},
-            "graph": {"buildings": int((graph.classes == INDEX["buildings"]).sum()),
-                      "street_pieces": int((graph.classes != INDEX["buildings"]).sum()), "neighbours": graph.edges.shape[1] // 2},
+            "raised_parts": {
+                "above the ground": int((volumes.part & (volumes.bottom_m >= GROUND_M)).sum()),
+                "with nothing below": sum(tile.hovering for tile in tiles),
+            },
+            "graph": {
+                "buildings": int((graph.classes == INDEX["buildings"]).sum()),
+                "street_pieces": int((graph.classes != INDEX["buildings"]).sum()),
+                "neighbours": graph.edges.shape[1] // 2,
+            },
             **_told(summary),
             "versions": {name: version(name) for name in ("osmium", "shapely", "numpy")},
         }

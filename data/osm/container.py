@@ -96,8 +96,10 @@ def unpacked(path: Path, kind: str) -> Iterator[bytes]:
             while chunk := file.read(CHUNK):
                 size += len(chunk)
                 if limit is not None and size > limit:
-                    raise InputError(f"{path}: unpacks to more than {MOST_TIMES} times its size (and {limit >> 20} MB), as no extract "
-                                     "does; unpack it yourself if you trust it")
+                    raise InputError(
+                        f"{path}: unpacks to more than {MOST_TIMES} times its size (and {limit >> 20} MB), as no extract "
+                        "does; unpack it yourself if you trust it"
+                    )
                 yield chunk
     except EOFError:
         raise InputError(f"{path}: is truncated; download it again") from None
@@ -139,8 +141,10 @@ def check_pbf(path: Path) -> None:
                 raise damaged
             whole += raw
             if whole > limit:
-                raise InputError(f"{path}: unpacks to more than {MOST_TIMES} times its size (and {limit >> 20} MB), as no extract does; "
-                                 "take a sound copy of it")
+                raise InputError(
+                    f"{path}: unpacks to more than {MOST_TIMES} times its size (and {limit >> 20} MB), as no extract does; "
+                    "take a sound copy of it"
+                )
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | None]]:

@@ -88,7 +88,7 @@ def _check_root(path, text: bytes) -> bool:
     declared = _ENCODING.match(text.removeprefix(b"\xef\xbb\xbf"))
     encoding = "UTF-16" if b"<\0" in text[:4] or b"\0<" in text[:4] else declared[1].decode() if declared else "UTF-8"
     if encoding.lower() not in _READ_ENCODINGS:
-        raise InputError(f"{path}: is text in {encoding}, which is not read; save it in UTF-8, with encoding=\"UTF-8\" in its first line")
+        raise InputError(f'{path}: is text in {encoding}, which is not read; save it in UTF-8, with encoding="UTF-8" in its first line')
     match = _ROOT.match(text.removeprefix(b"\xef\xbb\xbf"))
     root = match[1].decode() if match else ""
     if not match and b"<!DOCTYPE" in text:
@@ -114,12 +114,16 @@ def _look(path, before: bytes, text: bytes, marks: Marks) -> None:
     if b"<action" in text:
         raise InputError(f"{path}: {CHANGES}, or ask Overpass without `[diff:]` or `[adiff:]`")
     if b"<center" in text:
-        raise InputError(f"{path}: holds the centres of ways and relations (Overpass `out center`), which are no map; "
-                         "ask for the elements themselves with `(._;>;); out;`")
+        raise InputError(
+            f"{path}: holds the centres of ways and relations (Overpass `out center`), which are no map; "
+            "ask for the elements themselves with `(._;>;); out;`"
+        )
     if (at := text.find(b"<remark")) >= 0 and (match := _REMARK.search(text, at)) and b"error" in match[1].lower():
         remark = " ".join(match[1].decode(errors="replace").split())
-        raise InputError(f"{path}: the query service stopped before the end: {remark!r}; ask for a smaller box, or allow it more with "
-                         "[timeout:900][maxsize:2000000000]")
+        raise InputError(
+            f"{path}: the query service stopped before the end: {remark!r}; ask for a smaller box, or allow it more with "
+            "[timeout:900][maxsize:2000000000]"
+        )
     for match in _BOUNDS.finditer(text):
         context = (before + text[max(0, match.start() - _CONTEXT) : match.start()])[-_CONTEXT:]
         if not _OF_ELEMENT.search(context):
@@ -135,8 +139,10 @@ def _look(path, before: bytes, text: bytes, marks: Marks) -> None:
     if (at := text.find(b"<nd ")) >= 0 and _LOCATED.search(text, at, text.find(b">", at)):
         marks.located = True
         if _LOCATED_MEMBER.search(text):
-            raise InputError(f"{path}: holds the coordinates of relations' members without the members (Overpass `out geom`); "
-                             "ask for the elements themselves with `(._;>;); out;`")
+            raise InputError(
+                f"{path}: holds the coordinates of relations' members without the members (Overpass `out geom`); "
+                "ask for the elements themselves with `(._;>;); out;`"
+            )
 
 
 def _box(path, tag: bytes) -> Box:
@@ -154,5 +160,3 @@ def _box(path, tag: bytes) -> Box:
     if south >= north or west == east or (west > east and west - east < 180):
         raise InputError(f"{path}: bounds from {south:g},{west:g} to {north:g},{east:g} hold nothing; {remedy}")
     return west, south, east + 360 * (west > east), north
-
-

@@ -27,8 +27,10 @@ def summary_of(info: dict) -> str:
         points, count = info["points_by_class"].get(c.name, 0), elements.get(c.name, 0)
         if points or count:
             lines.append(f"  {c.name:<18}{count or '':>10,}{points:>14,}" if count else f"  {c.name:<18}{'':>10}{points:>14,}")
-    lines.append(f"  repaired: {info['repaired']:,} polygons; dropped: {_counts(info['dropped'])}; "
-                 f"values that say no number: {_counts(info['refused_values'])}")
+    lines.append(
+        f"  repaired: {info['repaired']:,} polygons; dropped: {_counts(info['dropped'])}; "
+        f"values that say no number: {_counts(info['refused_values'])}"
+    )
     return "\n".join(lines)
 
 

@@ -92,8 +92,10 @@ def guarded(path: Path, work: Callable[[], T]) -> T:
     try:
         return in_child(read, str(path), memory_bytes)
     except MemoryError:
-        raise InputError(f"{path}: takes more than {memory_bytes / (1 << 30):.1f} GB of memory to read, more than any extract of its size; "
-                         "take a sound copy of it, or a smaller extract") from None
+        raise InputError(
+            f"{path}: takes more than {memory_bytes / (1 << 30):.1f} GB of memory to read, more than any extract of its size; "
+            "take a sound copy of it, or a smaller extract"
+        ) from None
 
 
 @contextmanager

@@ -33,8 +33,10 @@ class Layout:
         stems = (path.stem for path in (self.root / "csv").glob("*.csv"))
         names = sorted({stem.removesuffix("_xy").removesuffix("_set") for stem in stems})
         if not names:
-            raise InputError(f"{self.root / 'csv'}: no tables here; the folder of the published dataset holds csv, <area>_idx, "
-                             "jpegs_<city>_2019, tiles_<city>_2019 and <city>")
+            raise InputError(
+                f"{self.root / 'csv'}: no tables here; the folder of the published dataset holds csv, <area>_idx, "
+                "jpegs_<city>_2019, tiles_<city>_2019 and <city>"
+            )
         return names
 
     def tables(self, area: str, ending: str) -> list[Path]:

@@ -111,8 +111,10 @@ def import_map(layout: Layout, city: str, cloud: Cloud, origin: tuple[float, flo
     stored = CityMap(folder)
     apart = float(np.hypot(*stored.projection.forward(*origin)))
     if apart > MOST_RESIDUAL_M:
-        raise InputError(f"{folder / 'map'}: its origin is {stored.info['origin']}, but these tables imply {list(origin)}, "
-                         f"{apart:.3g} m away; they belong to another version of the dataset: import it with another --datasets")
+        raise InputError(
+            f"{folder / 'map'}: its origin is {stored.info['origin']}, but these tables imply {list(origin)}, "
+            f"{apart:.3g} m away; they belong to another version of the dataset: import it with another --datasets"
+        )
     return stored, rank
 
 
@@ -129,6 +131,7 @@ def _write(layout: Layout, report: Report, city: str, rows: np.ndarray, path: Pa
     for problem in report.problems:
         if report.tables.city[problem.row] == city:
             left_out.setdefault(str(report.tables.locations.ids[problem.row]), []).append(problem.reason)
+
     def panorama_of(i: int) -> np.ndarray:
         return read_photograph(layout.panorama(city, ids[i]), height, preprocessing == "published")
 
@@ -156,8 +159,10 @@ def _refuse_built_map(folder: Path, source: Path) -> None:
     made_from = _stored_info(folder).get("source", {"file": source.name})
     made_from = str(made_from.get("file", "something else")) if isinstance(made_from, dict) else "something else"
     if Path(made_from).suffix != source.suffix:
-        raise InputError(f"{folder / 'map'}: holds a map made from {made_from}, which an import would overwrite; "
-                         "import with another --datasets, or remove that city's folder")
+        raise InputError(
+            f"{folder / 'map'}: holds a map made from {made_from}, which an import would overwrite; "
+            "import with another --datasets, or remove that city's folder"
+        )
 
 
 def _stored_info(folder: Path) -> dict:

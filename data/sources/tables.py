@@ -45,15 +45,19 @@ def read_tables(layout: Layout, area: str) -> Tables:
     if "city" not in places.columns:
         raise InputError(f"{names[0]}: the fifth column, the city, is missing")
     if not len(places) == len(metres) == len(tiles):
-        raise InputError(f"{names[0]}: {len(places):,} rows, but {len(metres):,} in {names[1].name} and {len(tiles):,} in {names[2].name}; "
-                         "the three tables list the same places in the same order: get them again")
+        raise InputError(
+            f"{names[0]}: {len(places):,} rows, but {len(metres):,} in {names[1].name} and {len(tiles):,} in {names[2].name}; "
+            "the three tables list the same places in the same order: get them again"
+        )
     for column, other, name in (("id", metres, names[1]), ("city", metres, names[1]), ("heading_deg", metres, names[1]),
                                 ("city", tiles, names[2])):  # fmt: skip
         differs = np.flatnonzero(places[column].to_numpy() != other[column].to_numpy())
         if len(differs):
             i = differs[0]
-            raise InputError(f"{name}: {column} of row {i + 1} is '{other[column].iloc[i]}', but '{places[column].iloc[i]}' in "
-                             f"{names[0].name} ({len(differs):,} such rows); they list the same places in the same order: get them again")
+            raise InputError(
+                f"{name}: {column} of row {i + 1} is '{other[column].iloc[i]}', but '{places[column].iloc[i]}' in "
+                f"{names[0].name} ({len(differs):,} such rows); they list the same places in the same order: get them again"
+            )
     repeated = places["id"][places["id"].duplicated()]
     if len(repeated):
         raise InputError(f"{names[0]}: id {repeated.iloc[0]!r} is a place of several parts; ids must be unique")

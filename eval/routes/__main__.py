@@ -80,8 +80,10 @@ def main() -> None:
         "unlabelled": _text(args.unlabelled),
     }  # fmt: skip
     _write(args, settings, accuracy, routes)
-    print(f"{args.embeddings}: {len(routes)} routes of {routes.shape[1]} places among {len(graph):,}; "
-          f"turns {'not used' if turns is None else 'used'}, {args.keep:g} % kept; top-1 accuracy in % by route length")
+    print(
+        f"{args.embeddings}: {len(routes)} routes of {routes.shape[1]} places among {len(graph):,}; "
+        f"turns {'not used' if turns is None else 'used'}, {args.keep:g} % kept; top-1 accuracy in % by route length"
+    )
     print(_table(accuracy, routes.shape[1]))
     if args.figure:
         draw_accuracy(args.figure, accuracy, curves, f"{args.embeddings.stem}, {args.keep:g} % of candidates kept")
@@ -94,9 +96,7 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="python -m eval.routes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="python -m eval.routes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--embeddings", type=Path, required=True, metavar="FILE", help=".npz with `query` and `reference` (N, D), or a published .mat")
     add("--graph", type=Path, metavar="CSV|AREA|MAT", help="edges `from,to` (rows of the embeddings, from 0); or an area's folder: its "

@@ -31,15 +31,19 @@ def read_routes(path: Path, graph: RouteGraph) -> np.ndarray:
     bad = (routes < first) | (routes >= len(graph) + first) | (routes % 1 != 0)
     if bad.any():
         route, step = np.argwhere(bad)[0]
-        raise InputError(f"{path}: route {route + 1} passes place {routes[route, step]:g}; "
-                         f"with {len(graph)} places they must be whole numbers from {first} to {len(graph) - 1 + first}")
+        raise InputError(
+            f"{path}: route {route + 1} passes place {routes[route, step]:g}; "
+            f"with {len(graph)} places they must be whole numbers from {first} to {len(graph) - 1 + first}"
+        )
     routes = routes.astype(np.int32) - first
     left = ~graph.has_edge(routes[:, :-1], routes[:, 1:])
     if left.any():
         route, step = np.argwhere(left)[0]
         a, b = routes[route, step : step + 2] + first
-        raise InputError(f"{path}: route {route + 1} leaves the graph: no edge from place {a} to {b} (step {step + 1}); "
-                         "are routes and embeddings of the same area?")
+        raise InputError(
+            f"{path}: route {route + 1} leaves the graph: no edge from place {a} to {b} (step {step + 1}); "
+            "are routes and embeddings of the same area?"
+        )
     ordered = np.sort(routes, axis=1)
     twice = (ordered[:, 1:] == ordered[:, :-1]).any(1)
     if twice.any():
@@ -97,6 +101,7 @@ def _read_table(path: Path, mat_name: str, npz_name: str, what: str) -> np.ndarr
         table = np.column_stack([cells.whole_numbers(name, 0, MOST_PLACES) for name in cells.names])
     kinds = "fiu" if path.suffix == ".mat" else "iu" if what == "routes" else "iub"  # MATLAB's numbers are floats
     if table.ndim != 2 or not table.size or table.dtype.kind not in kinds or not np.isfinite(table).all():
-        raise InputError(f"{path}: {what} are {table.dtype}{table.shape}; "
-                         "they must be a table of whole numbers, one route a line, all of one length")
+        raise InputError(
+            f"{path}: {what} are {table.dtype}{table.shape}; they must be a table of whole numbers, one route a line, all of one length"
+        )
     return table.astype(np.float64)

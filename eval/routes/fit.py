@@ -106,9 +106,7 @@ def report(query: np.ndarray, route_map: RouteMap, model: PairModel, count: int 
 
 
 def main() -> None:
-    parser = Parser(
-        prog="python -m eval.routes.fit", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="python -m eval.routes.fit", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--embeddings", type=Path, required=True, metavar="FILE", help="of the area to fit: .npz, or a published .mat")
     parser.add_argument("--graph", type=Path, metavar="CSV|AREA|MAT", help="its places (default: the graph in the file of embeddings)")
     parser.add_argument("--report", type=Path, metavar="FILE", help="embeddings of another area, to measure the fitted model on")

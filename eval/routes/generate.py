@@ -62,15 +62,19 @@ def _others(graph: RouteGraph, taken: np.ndarray, count: int, rng: np.random.Gen
     try:
         tree = path_tree(graph, length)
     except TooManyPaths:
-        raise InputError(f"{len(taken) + count} routes of {length} places: only {len(taken)} were found, and the last {PATIENCE:,} random "
-                         "walks found no more; ask for fewer or shorter routes") from None
+        raise InputError(
+            f"{len(taken) + count} routes of {length} places: only {len(taken)} were found, and the last {PATIENCE:,} random "
+            "walks found no more; ask for fewer or shorter routes"
+        ) from None
     paths = np.empty((tree.level[-1] - tree.level[-2], length), np.int32)
     at = np.arange(tree.level[-2], tree.level[-1])
     for step in range(length - 1, -1, -1):
         paths[:, step], at = tree.place[at], tree.parent[at]
     if len(paths) < len(taken) + count:
-        raise InputError(f"{len(taken) + count} routes of {length} places: the graph has {len(paths):,} simple paths of that length; "
-                         "ask for fewer or shorter routes")
+        raise InputError(
+            f"{len(taken) + count} routes of {length} places: the graph has {len(paths):,} simple paths of that length; "
+            "ask for fewer or shorter routes"
+        )
     known = {route.tobytes() for route in taken}
     free = np.flatnonzero([path.tobytes() not in known for path in paths])
     return paths[rng.choice(free, count, replace=False)]

@@ -60,8 +60,10 @@ class RouteGraph:
         wrong = ~((neighbor >= first) & (neighbor < n + first) & (neighbor == np.floor(neighbor)))
         if wrong.any():
             at = wrong.argmax()
-            raise InputError(f"{source}: place {origin[at] + first} has neighbour {neighbor[at]:g}; "
-                             f"with {n} places they must be whole numbers from {first} to {n - 1 + first}")
+            raise InputError(
+                f"{source}: place {origin[at] + first} has neighbour {neighbor[at]:g}; "
+                f"with {n} places they must be whole numbers from {first} to {n - 1 + first}"
+            )
         graph = cls(start, neighbor.astype(np.int32) - np.int32(first))
         own = origin == graph.neighbor
         if own.any():

@@ -39,8 +39,10 @@ def path_tree(graph: RouteGraph, length: int) -> PathTree:
     for t in range(1, length):
         bound = int(np.diff(graph.start)[place[level[-2] :]].sum())
         if level[-1] + bound > MAX_PATHS:
-            raise TooManyPaths(f"more than {MAX_PATHS:,} simple paths of up to {t + 1} places in this graph; "
-                               "cull candidates (--keep 50) or use shorter routes")
+            raise TooManyPaths(
+                f"more than {MAX_PATHS:,} simple paths of up to {t + 1} places in this graph; "
+                "cull candidates (--keep 50) or use shorter routes"
+            )
         more = _extended(place, parent, level[-2], level[-1], graph.start, graph.neighbor, bound)
         if not len(more[0]):
             raise InputError(f"routes of {length} places are longer than any path of the graph: its longest simple path has {t} places")

@@ -17,9 +17,7 @@ from utils.errors import run_command
 
 
 def main() -> None:
-    parser = Parser(
-        prog="python -m models.published", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="python -m models.published", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=".pth: a state dict, itself or under `model` or `state_dict`")
     parser.add_argument("out", type=Path, metavar="OUT", help="a run folder, or a .safetensors file for a single encoder; must not exist")
     parser.add_argument("--fusion", choices=("add", "concat"), default="add",

@@ -157,7 +157,7 @@ def test_deleted_in_an_editor_or_in_the_database(build, two_houses, tmp_path, ma
     assert buildings["id"].tolist() == [2] and dropped(info) == {"deleted": 1}
 
 
-@pytest.mark.parametrize("user", ['"a>b"', "'a>b'", '"a/>b"', '"\'>"', "'\">'", '" id=\'2\' >"'])
+@pytest.mark.parametrize("user", ['"a>b"', "'a>b'", '"a/>b"', '"\'>"', "'\">'", "\" id='2' >\""])
 def test_deleted_by_an_editor_of_any_name(build, two_houses, tmp_path, user):
     """XML allows > in the value of an attribute."""
     path = edited(two_houses, tmp_path / "edited.osm", ('<way id="1" ', f'<way user={user} id="1" action="delete" '))

@@ -142,8 +142,14 @@ def test_all_that_cannot_be_used_is_named_before_anything_is_written(tmp_path, c
         usable_photographs(tmp_path, ids, processes=1)
     message = str(caught.value)
     assert message.startswith(f"{tmp_path}: 23 of 25 panoramas cannot be used: ") and "\n" not in message
-    for words in ("'c': c.jpg and c.png", "'square': square.jpg: 32 × 32", "'text': text.jpg: cannot be read",
-                  "'none6'", "and 13 more", "--skip"):
+    for words in (
+        "'c': c.jpg and c.png",
+        "'square': square.jpg: 32 × 32",
+        "'text': text.jpg: cannot be read",
+        "'none6'",
+        "and 13 more",
+        "--skip",
+    ):
         assert words in message
     files, left_out = usable_photographs(tmp_path, ids, True, 1)
     assert [path.name for path in files] == ["a.jpg", "b.jpg"] and list(left_out) == ids[2:]

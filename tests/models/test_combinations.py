@@ -161,8 +161,11 @@ def test_every_valid_combination_trains(make_batch, monkeypatch, record_property
         trained += len(queries)
     for encoder in Shared.made.values():
         encoder.finish()
-    record_property("summary", f"{trained:,} combinations train ({len(queries)} panorama encoders × {trained // len(queries):,} maps); "
-                               f"{len(refused):,} maps are refused")
+    record_property(
+        "summary",
+        f"{trained:,} combinations train ({len(queries)} panorama encoders × {trained // len(queries):,} maps); "
+        f"{len(refused):,} maps are refused",
+    )
     assert trained > 10_000
     for described, reason in refused.items():
         assert any(word in reason for word in ("reads features of points", "polar")), f"{described}: {reason}"
