@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from data.areas.cloud_index import cloud_index
 from data.city import CityMap
-from data.cloud_index import cloud_index
-from data.georeference import EXTENT_M
 from data.locations import Locations, read_locations
 from utils.arguments import Parser, count
 from utils.errors import run_command
+from utils.georeference import EXTENT_M
 from utils.parallel import in_order
 from utils.progress import progress
 

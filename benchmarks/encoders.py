@@ -1,6 +1,6 @@
 """Every encoder: parameters, milliseconds forward + backward, peak memory; beside the straightforward way where there is a better one.
 
-Straightforward: clouds as benchmarks/straightforward.py has them; images in float32, channels first (ours: channels last, in bfloat16
+Straightforward: clouds as benchmarks/reference.py has them; images in float32, channels first (ours: channels last, in bfloat16
 where the processor computes it, as training does). Outputs are compared. Each encoder runs in a process of its own, whose peak memory above
 the start is reported.
 
@@ -18,14 +18,14 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
-from benchmarks.straightforward import straightforward
+from benchmarks.reference import straightforward
+from config.components import CLOUDS, IMAGES
 from config.reader import from_mapping
 from config.schema import CloudConfig, PanoramaConfig
 from models.__main__ import random_graph
-from models.clouds.encoder import CloudEncoder
+from models.clouds.cloud_encoder import CloudEncoder
 from models.clouds.graph_encoder import GraphEncoder
-from models.images.encoder import ImageEncoder
-from models.registry import CLOUDS, IMAGES
+from models.images.image_encoder import ImageEncoder
 from utils.arguments import Parser, count
 from utils.device import autocast, choose_device
 from utils.errors import run_command

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.routes.accuracy import top1_accuracy
-from eval.routes.calibration import disturbed, kidnapped
-from eval.routes.files import read_routes, read_turns
 from eval.routes.fit import fit, report
-from eval.routes.hubness import HubnessSearch
 from eval.routes.inputs import RouteInputs, read_inputs
-from eval.routes.likelihood import LikelihoodSearch
-from eval.routes.observation import PairModel
-from eval.routes.online import Motion, OnlineFilter
-from eval.routes.published import PublishedSearch
+from eval.routes.localizers.hubness import HubnessSearch
+from eval.routes.localizers.likelihood import LikelihoodSearch
+from eval.routes.localizers.observation import PairModel
+from eval.routes.localizers.online import Motion, OnlineFilter
+from eval.routes.localizers.paper import PublishedSearch
+from eval.routes.results.accuracy import top1_accuracy
+from eval.routes.results.calibration import disturbed, kidnapped
+from eval.routes.route_files import read_routes, read_turns
 from utils.arguments import Parser
 from utils.errors import run_command
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.routes.files import read_routes
 from eval.routes.inputs import read_inputs
-from eval.routes.localizer import TAIL, RouteMap
-from eval.routes.published import PublishedSearch
+from eval.routes.localizers.localizer import TAIL, RouteMap
+from eval.routes.localizers.paper import PublishedSearch
+from eval.routes.route_files import read_routes
 from utils.arguments import Parser
 from utils.errors import run_command
 

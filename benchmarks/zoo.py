@@ -14,8 +14,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from config.components import CLOUDS, FUSIONS, MAP_POOLINGS, POINT_POOLINGS
 from config.schema import read_config
-from models.registry import CLOUDS, FUSIONS, MAP_POOLINGS, POINT_POOLINGS
 from utils.arguments import Parser, count, seed
 from utils.errors import InputError, run_command
 from utils.progress import progress

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from config.components import CLOUDS, FUSIONS, MAP_POOLINGS, POINT_POOLINGS, Entry, image_entry, known
 from config.reader import read_settings
-from models.registry import CLOUDS, FUSIONS, MAP_POOLINGS, POINT_POOLINGS, Entry, image_entry, known
 from utils.errors import InputError
 from utils.names import NOT_A_NAME, is_area_of_city, is_name
 

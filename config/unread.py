@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from config.components import CLOUDS, FUSIONS
 from config.schema import AugmentationConfig, CloudConfig, Config, LossConfig, TileConfig
-from models.registry import CLOUDS, FUSIONS
 from utils.errors import InputError
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from data.georeference import Georeference
-from data.osm.classes import CLASSES
-from data.projection import Projection
 from utils.arrays import check_array, check_starts, map_array, read_arrays
+from utils.classes import CLASSES
 from utils.damage import read_info, readable
 from utils.errors import InputError
 from utils.exchange import unchanged
+from utils.georeference import Georeference
 from utils.outputs import FolderKind
+from utils.projection import Projection
 
 FORMAT = 2
 FARTHEST_M = 10_000_000.0  # from the origin, a quarter of the way round the Earth: where the projection ends
@@ -52,7 +52,7 @@ class Streets:
 
 @dataclass
 class CityGraph:
-    """Buildings and pieces of streets as N nodes, joined where they are next to each other (data/osm/graph.py)."""
+    """Buildings and pieces of streets as N nodes, joined where they are next to each other (data/osm/city_graph.py)."""
 
     xy: np.ndarray  # (N, 2) metres: centroid of a building, middle of a piece
     classes: np.ndarray  # (N,) uint8 semantic class: `buildings`, or the street's
@@ -68,7 +68,7 @@ class CityMap:
 
     Attributes:
         points: (M, 3) float32; x east, y north, z up; metres about the origin; ordered by cell.
-        classes: (M,) uint8 semantic classes (data/osm/classes.py).
+        classes: (M,) uint8 semantic classes (utils/classes.py).
         cell_start: (cells + 1,) index of each cell's first point, row by row from the north-west.
         raster: (H, W, 3) uint8, the drawn map, north up.
         ground: (H, W) uint8 class of what covers each pixel, 255 where nothing does.

@@ -7,29 +7,22 @@ from pathlib import Path
 
 import numpy as np
 
-from data.area import AREA, Area, write_area
-from data.city import MAP, CityMap
-from data.cloud_index import cloud_index
-from data.locations import Locations, apart_from, read_locations, sample_streets
+from data.area import Area
+from data.areas.build_area import build_area
+from data.areas.sample_streets import apart_from, sample_streets
+from data.areas.write_area import AREA
+from data.city import CityMap
+from data.locations import read_locations
 from data.osm.build import TILE_M, build_map
 from data.osm.report import summary_of
-from data.photographs import read_photograph, usable_photographs
-from data.render.floors import Floors
-from data.render.panorama import Conditions, Renderer
-from data.sources import commands as published_layout
-from data.town import is_town, write_town
+from data.sources.streetlearn import commands as published_layout
+from data.town.make_demo import make_demo
 from utils.arguments import HEIGHT, POINTS, Parser, area_name, area_or_csv, between, count, join_negative, numbers, processes, seed
 from utils.damage import read_json
 from utils.errors import InputError, run_command
-from utils.outputs import FolderKind, check_files, check_folder
+from utils.outputs import check_files, check_folder
 
 APART_M, SCATTER_M = 215.0, 4.0  # defaults: tiles do not overlap; a car stands somewhere on the street
-
-# The demo town: places along its streets in three strips from west to east, no tile of one touching a tile of another.
-DEMO_SCATTER_M = 2.0
-DEMO_STRIPS = {"train": (0.0, 0.62), "validation": (0.62, 0.76), "test": (0.76, 1.0)}
-DEMO_ATTRIBUTION = "a generated town, no real place"
-DEMO_MAP, DEMO_AREA = (kind.by("data.prepare demo", lambda info: info.get("attribution") == DEMO_ATTRIBUTION) for kind in (MAP, AREA))
 
 
 def main() -> None:
@@ -82,73 +75,8 @@ def make_area(args) -> None:
     build_area(city, path, locations, args.panoramas, args.height, args.points, args.seed, args.processes, args.skip)
 
 
-def build_area(city: CityMap, path: Path, locations: Locations, photographs: Path | None, height: int, points: int, seed: int,
-               processes: int | None = None, skip: bool = False, kind: FolderKind = AREA) -> None:  # fmt: skip
-    """Writes one area with photographs from a folder, or rendered where there is none.
-
-    Args:
-        skip: leave out places whose photograph is missing or cannot be used, instead of refusing the area.
-    """
-    if photographs:
-        files, left_out = usable_photographs(photographs, locations.ids.tolist(), skip, processes)
-        locations = locations[~np.isin(locations.ids, list(left_out))]
-        source = {"panoramas": "photographs", "left_out": left_out}
-
-        def panorama_of(i: int) -> np.ndarray:
-            return read_photograph(files[i], height)
-    else:
-        renderer = Renderer(city, height)
-        spots = [renderer.free_spot(x, y) for x, y in locations.xy]
-        moved = np.linalg.norm(np.array(spots) - locations.xy, axis=1)
-        floors = Floors(city.streets)
-        floor_m = [floors.height_m(*spot, heading) for spot, heading in zip(spots, locations.heading_deg, strict=True)]
-        source = {"panoramas": "rendered", "seed": seed, "cameras_moved": int((moved > 0).sum()),
-                  "cameras_on_bridges": int(np.count_nonzero(floor_m))}  # fmt: skip
-        if source["cameras_moved"]:
-            print(
-                f"{source['cameras_moved']:,} of {len(locations):,} locations lie inside buildings; "
-                f"their cameras stand outside, {np.median(moved[moved > 0]):.0f} m away (median; at most {moved.max():.0f} m)"
-            )
-
-        def panorama_of(i: int) -> np.ndarray:
-            conditions = Conditions.draw(locations.ids[i], seed)
-            return renderer.render(*spots[i], locations.heading_deg[i], conditions, floor_m[i])
-
-    def cloud_of(i: int) -> np.ndarray:
-        return cloud_index(city, locations.x[i], locations.y[i], locations.heading_deg[i], points)
-
-    write_area(path, city, locations, panorama_of, cloud_of, height, points, source, processes, kind=kind)
-    print(f"{path}: {len(locations):,} places, panoramas {height} × {2 * height} ({source['panoramas']}), {points:,} points each")
-
-
-def make_demo(args) -> None:
-    extract = args.out / "town.osm"
-    check_files({"--out": extract})
-    if extract.exists() and not is_town(extract):
-        raise InputError(f"{extract}: is an extract of your own, which `demo` would overwrite; give another --out")
-    for name, kind in {"map": DEMO_MAP, **dict.fromkeys(DEMO_STRIPS, DEMO_AREA)}.items():
-        check_folder(args.out / name, kind)
-    print(f"{extract}: generating a town, then its map and three areas")
-    write_town(extract, args.seed)
-    build_map(extract, args.out, seed=args.seed, attribution=DEMO_ATTRIBUTION, kind=DEMO_MAP)
-    city = CityMap(args.out)
-    x0, _, x1, _ = city.info["bounds"]
-    rng = np.random.default_rng(args.seed)
-    streets = sample_streets(city, args.every, None, "place", rng, DEMO_SCATTER_M)
-    strips = {}
-    for name, (west, east) in DEMO_STRIPS.items():
-        share = (streets.x - x0) / (x1 - x0)
-        strips[name] = streets[(share >= west) & (share < east)]
-    strips["validation"] = apart_from(strips["validation"], strips["train"], args.apart)
-    strips["test"] = apart_from(strips["test"], strips["validation"], args.apart)
-    for name, places in strips.items():
-        if name != "train":
-            places = places[np.sort(rng.permutation(len(places))[:200])]
-        build_area(city, args.out / name, places, None, args.height, 512, args.seed, kind=DEMO_AREA)
-
-
 def make_preview(args) -> None:
-    from data.preview import save_preview  # here because torch takes seconds to import
+    from data.pictures.preview import save_preview  # here because torch takes seconds to import
 
     city, area = CityMap(args.city), Area(args.city, args.name)
     check_files({"--out": args.out}, [*area.path.iterdir(), *city.path.iterdir()], pictures=["--out"])
@@ -158,7 +86,7 @@ def make_preview(args) -> None:
 
 
 def make_picture(args) -> None:
-    from data.picture import save_picture  # here because torch takes seconds to import
+    from data.pictures.city_picture import save_picture  # here because torch takes seconds to import
 
     check_files({"--out": args.out}, CityMap(args.city).path.iterdir(), pictures=["--out"])
     save_picture(CityMap(args.city), args.at, args.heading, args.extent, args.above, args.out)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from config.schema import Config
-from data.batches import PlaceBatches
+from data.batches.place_batches import PlaceBatches
 from eval.metrics import retrieval_metrics
 from models.model import GroundToMap
 from utils.atomic import atomic_folder

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.locations import read_table
-from data.projection import Projection
+from data.locations import read_location_table
 from eval.matlab import read_published_places
 from eval.metrics import METRICS
-from eval.routes.graph import RouteGraph
+from eval.routes.graphs.route_graph import RouteGraph
 from utils.arrays import read_arrays
 from utils.errors import InputError
+from utils.projection import Projection
 
 FARTHEST_M = 40_000_000.0  # once round the Earth
 OPTIONAL = {"x": FARTHEST_M, "y": FARTHEST_M, "heading_deg": 720.0}  # (N,) numbers of an .npz, and how large they may be
@@ -81,7 +81,7 @@ def read_places(path: Path, locations: Path | None = None) -> EmbeddedPlaces:
     _check_ids(path, arrays.get("ids"), len(query))
     xy, heading_deg = None, arrays.get("heading_deg")
     if locations is not None:
-        table = read_table(locations)
+        table = read_location_table(locations)
         if len(table) != len(query):
             raise InputError(f"{locations}: {len(table)} positions for {len(query)} embeddings; rows must be the same places")
         lat, lon = table["lat"].to_numpy(), table["lon"].to_numpy()

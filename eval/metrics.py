@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from data.projection import great_circle_m
 from utils.errors import InputError
+from utils.projection import great_circle_m
 
 METRICS = ("cosine", "euclidean")
 BLOCK = 2048  # queries compared at a time

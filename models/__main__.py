@@ -9,14 +9,14 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from config.components import CLOUDS, FUSIONS, IMAGES, MAP_POOLINGS, POINT_POOLINGS, Entry
 from config.reader import from_mapping
 from config.schema import ModelConfig
-from data.place_graph import FEATURES, PlaceGraph
-from models.clouds.encoder import CloudEncoder
+from models.clouds.cloud_encoder import CloudEncoder
 from models.clouds.graph_encoder import GraphEncoder
-from models.images.encoder import ImageEncoder
-from models.registry import CLOUDS, FUSIONS, IMAGES, MAP_POOLINGS, POINT_POOLINGS, Entry
+from models.images.image_encoder import ImageEncoder
 from utils.arguments import Parser, count
+from utils.batch import FEATURES, PlaceGraph
 from utils.errors import InputError, run_command
 
 DIM = 256

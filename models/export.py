@@ -13,13 +13,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from config.components import CLOUDS
 from config.schema import Config, ModelConfig
-from data.batches import Batch
 from models.checkpoint import load_run
 from models.model import GroundToMap
-from models.registry import CLOUDS
 from utils.arguments import Parser
 from utils.atomic import atomic_folder
+from utils.batch import Batch
 from utils.errors import InputError, run_command
 from utils.outputs import FolderKind, check_folder
 

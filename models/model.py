@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor, nn
 
+from config.components import CLOUDS, FUSIONS, known
 from config.schema import Config, ModelConfig
-from data.batches import Batch
-from models.clouds.encoder import CloudEncoder
+from models.clouds.cloud_encoder import CloudEncoder
 from models.clouds.graph_encoder import GraphEncoder
 from models.heads import make_head
-from models.images.encoder import ImageEncoder, normalise
-from models.registry import CLOUDS, FUSIONS, known
+from models.images.image_encoder import ImageEncoder, normalise
+from utils.batch import Batch
 from utils.errors import InputError
 
 

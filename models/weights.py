@@ -26,7 +26,7 @@ MOST_SHARED = 4  # times the file's length that its tensors may be long: tied we
 SPARE = 1 << 30  # bytes that this and the unpickling may take besides
 
 
-def read_state(path: str | Path) -> dict[str, Tensor]:
+def read_tensors(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a file, on the CPU, by name; a prefix `module.` is dropped. Code in a file is never run.
 
     Args:
@@ -136,7 +136,7 @@ def load_pretrained(
             names the first.
     """
     path = config.weights
-    state, expected, settings = read_state(path), encoder.state_dict(), _header_settings(path)
+    state, expected, settings = read_tensors(path), encoder.state_dict(), _header_settings(path)
     _refuse_contradictions(settings, config, name)
     if any(key.startswith(f"{name}.") for key in state):
         state = {key.removeprefix(f"{name}."): tensor for key, tensor in state.items() if key.startswith(f"{name}.")}

@@ -17,8 +17,8 @@ import torch
 
 from data.city import CityMap
 from data.osm.build import build_map
-from data.projection import Projection
 from utils.errors import run_command
+from utils.projection import Projection
 
 hypothesis.settings.register_profile("seeded", derandomize=True)  # a change is not judged by luck
 hypothesis.settings.load_profile("seeded")

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from config.schema import Config
-from data.batches import PlaceBatches
+from data.batches.place_batches import PlaceBatches
 from training.losses import same_places
 from training.sampler import ClumpSampler
 from utils.errors import InputError

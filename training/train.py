@@ -18,9 +18,8 @@ from torch.utils.tensorboard import SummaryWriter
 from config.schema import Config, TrainingConfig, read_config
 from config.unread import refuse_unread
 from data.area import Area
-from data.batches import PlaceBatches, prefetch
-from data.georeference import EXTENT_M
-from data.locations import apart_from
+from data.areas.sample_streets import apart_from
+from data.batches.place_batches import PlaceBatches, prefetch
 from eval.embed import embed_places
 from eval.evaluate import evaluate_run
 from eval.metrics import retrieval_metrics, table
@@ -35,6 +34,7 @@ from utils.arguments import Parser
 from utils.atomic import append_line
 from utils.device import autocast, choose_device, choose_precision
 from utils.errors import NO_SPACE, InputError, run_command
+from utils.georeference import EXTENT_M
 from utils.outputs import check_place
 from utils.progress import progress
 

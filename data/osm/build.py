@@ -12,24 +12,25 @@ import pandas as pd
 import shapely
 
 from data.city import ATTRIBUTION, FORMAT, MAP
-from data.georeference import Georeference
 from data.osm.buildings import GROUND_M, Volumes
-from data.osm.classes import CLASSES, DRIVABLE, INDEX
+from data.osm.city_graph import build_graph
 from data.osm.extract import read_extract
 from data.osm.features import Summary
-from data.osm.graph import build_graph
 from data.osm.heights import BY_HEIGHT, BY_LEVELS, NO_HEIGHT
 from data.osm.merge import write_mesh, write_points, write_rasters
 from data.osm.roofs import ROOF_NAMES
 from data.osm.source import Extract, opened, read_frame
 from data.osm.store import WAY, Blocks, FeatureStore, Window
+from data.osm.tags import DRIVABLE
 from data.osm.tile import Tile, TileMaker
-from data.projection import Projection
 from utils.atomic import atomic_folder
+from utils.classes import CLASSES, INDEX
 from utils.errors import InputError
+from utils.georeference import Georeference
 from utils.outputs import FolderKind, check_folder
 from utils.parallel import in_order
 from utils.progress import progress
+from utils.projection import Projection
 
 TILE_M = 1024.0
 LARGEST_M = 100_000.0  # the projection about one origin serves a city, not a country

@@ -6,10 +6,10 @@ import numpy as np
 import shapely
 
 from data.osm.building_parts import STEP_M, Body, Parts, bodies, outlines_of
-from data.osm.draws import stream_keys, uniforms
 from data.osm.heights import BY_HEIGHT, METRES_PER_LEVEL, NO_HEIGHT, SLAB_M, default_height_m
 from data.osm.overlay import overlay, union_of
 from data.osm.roofs import DOME, FLAT, bears, default_roof_height_m, roof_height_of_angle_m
+from data.osm.streams import stream_keys, uniforms
 
 GROUND_M = 0.5  # what begins lower than this stands on the ground
 HEADROOM_M = 2.6  # what begins higher than this is passed below by a camera 2.5 m above the ground

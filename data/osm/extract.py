@@ -9,17 +9,18 @@ import osmium
 import shapely
 
 from data.osm.building_relations import name_outlines
-from data.osm.classes import CLASSES, INDEX, ISLANDS, bridge_level, class_of_area, class_of_way, is_underground
 from data.osm.features import FAR, WIDEST_M, Features, Summary
 from data.osm.heights import LOW_BUILDINGS, building_extent, parse_count, parse_length_m
-from data.osm.mend import Broken, mend
 from data.osm.old_multipolygons import read_multipolygons
+from data.osm.repair import Broken, mend
 from data.osm.source import Extract, boxes_of_buildings, guarded
 from data.osm.store import FeatureStore
+from data.osm.tags import ISLANDS, bridge_level, class_of_area, class_of_way, is_underground
 from data.osm.water import ClippedShore
-from data.projection import Projection
+from utils.classes import CLASSES, INDEX
 from utils.errors import InputError
 from utils.progress import progress
+from utils.projection import Projection
 
 # Only objects with one of these keys are handed to Python: an extract is mostly untagged nodes.
 KEYS = ("building", "building:part", "highway", "area:highway", "railway", "natural", "landuse", "leisure", "waterway",

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import shapely
 
-from data.osm.classes import CLASSES, INDEX
 from data.osm.raster import MARGIN
 from data.osm.roofs import FLAT, ROOF_NAMES, bears
 from data.osm.source import WIDEST_DEG
 from data.osm.store import KINDS, SURFACE, FeatureStore
 from data.osm.water import ClippedShore, coastal_water, islands_of_coastlines, keep_dry, water_of_relations
-from data.projection import Projection
+from utils.classes import CLASSES, INDEX
+from utils.projection import Projection
 
 WIDEST_M = 60.0  # a wider road, or crown of a tree, is a slip of the pen: centimetres, for one
 SMALLEST_AREA_M2 = 1e-3

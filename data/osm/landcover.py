@@ -3,8 +3,8 @@
 import numpy as np
 import shapely
 
-from data.osm.classes import CLASSES
 from data.osm.overlay import overlay, union_of
+from utils.classes import CLASSES
 
 LAYER = np.array([c.layer for c in CLASSES])
 

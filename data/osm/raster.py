@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import shapely
 
-from data.georeference import Georeference
-from data.osm.classes import BARE, BARE_RGB, CLASSES, INDEX
 from data.osm.overlay import overlay, union_of
+from utils.classes import BARE, BARE_RGB, CLASSES, INDEX
+from utils.georeference import Georeference
 
 # Everything is drawn as whole samples, FINE × FINE to a pixel, and averaged at the end. Blending edge by edge instead would let the
 # ground shine through where surfaces meet, and its rounding would depend on their order. Odd, so that a pixel has a central sample.

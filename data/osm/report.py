@@ -1,6 +1,6 @@
 """What a built map holds, for the terminal."""
 
-from data.osm.classes import CLASSES
+from utils.classes import CLASSES
 
 
 def summary_of(info: dict) -> str:

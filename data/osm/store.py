@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import shapely
 
-from data.georeference import Georeference
 from utils.atomic import save_array
+from utils.georeference import Georeference
 
 BLOCK_CELLS = 8  # storage cells along the edge of a block
 

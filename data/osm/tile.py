@@ -7,10 +7,7 @@ import cv2
 import numpy as np
 import shapely
 
-from data.georeference import Georeference
 from data.osm.buildings import HEADROOM_M, SMALLEST_M2, Volumes, build_volumes, with_passages
-from data.osm.classes import DRIVABLE
-from data.osm.draws import stream_keys
 from data.osm.landcover import land_cover
 from data.osm.mesh import (
     DECK,
@@ -27,8 +24,11 @@ from data.osm.mesh import (
 from data.osm.raster import MARGIN, draw_map
 from data.osm.sampling import sample_surface
 from data.osm.store import BLOCK_CELLS, FeatureStore, Window
+from data.osm.streams import stream_keys
+from data.osm.tags import DRIVABLE
 from data.osm.ways import widened
 from utils.atomic import save_array
+from utils.georeference import Georeference
 
 ANYWHERE = -1
 _REACH = 3  # steps between touching buildings: on an outline bear its parts, on these the outlines they lie in, on these what they lie in

@@ -3,8 +3,8 @@
 import numpy as np
 import shapely
 
-from data.osm.classes import CLASSES
 from data.osm.overlay import GRID_M
+from utils.classes import CLASSES
 
 LAYER = np.array([c.layer for c in CLASSES])
 LAP_M = 0.005  # ends reach so much farther: surfaces that only touched could part by a rounding error

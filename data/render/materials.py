@@ -8,7 +8,7 @@ Colours are linear-ish RGB in 0..1; positions are metres (x east, y north, z up)
 import numpy as np
 from numba import njit
 
-from data.osm.classes import CLASSES, INDEX
+from utils.classes import CLASSES, INDEX
 
 WALL_PALETTE = np.array([
     (0.55, 0.30, 0.22), (0.62, 0.40, 0.28), (0.78, 0.70, 0.56), (0.66, 0.64, 0.60), (0.50, 0.51, 0.53), (0.82, 0.80, 0.76),

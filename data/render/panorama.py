@@ -7,9 +7,9 @@ import numpy as np
 from numba import njit
 
 from data.city import CityMap
-from data.osm.classes import INDEX
 from data.osm.mesh import CROWN, DECK, GROUND, ROOF, TRUNK, UNDERSIDE, WALL
 from data.render.materials import ROOF_PALETTE, ground_colour, hash01, noise, tree_colour, wall_colour
+from utils.classes import INDEX
 from utils.errors import InputError
 
 CAMERA_HEIGHT_M = 2.5

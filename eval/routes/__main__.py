@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 
 from eval.metrics import METRICS
-from eval.routes.accuracy import top1_accuracy
-from eval.routes.animate import animate, check_animation
-from eval.routes.figure import check_figure, draw_accuracy
-from eval.routes.files import read_routes, read_turns, write_table
-from eval.routes.generate import random_routes
+from eval.routes.graphs.generate import random_routes
+from eval.routes.graphs.turns import turns_of
 from eval.routes.inputs import read_inputs
-from eval.routes.localizer import LOCALIZERS, build_localizer
-from eval.routes.turns import turns_of
+from eval.routes.localizers.localizer import LOCALIZERS, build_localizer
+from eval.routes.results.accuracy import top1_accuracy
+from eval.routes.results.animate import animate, check_animation
+from eval.routes.results.figure import check_figure, draw_accuracy
+from eval.routes.route_files import read_routes, read_turns, write_table
 from utils.arguments import Parser, count, seed
 from utils.atomic import atomic_file
 from utils.errors import InputError, run_command

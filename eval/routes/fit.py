@@ -1,4 +1,4 @@
-"""Fits the model of eval/routes/observation.py to an area with known places, and measures its confidence on another.
+"""Fits the model of eval/routes/localizers/observation.py to an area with known places, and measures its confidence on another.
 
 slope, variance: least squares over the places. correlation, reach: the accuracy of the path search on random routes, averaged over their
 lengths; of what is within one standard error of the best, the least correlation (Breiman et al. 1984, the one-standard-error rule).
@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from eval.metrics import METRICS
-from eval.routes.accuracy import true_tails
-from eval.routes.calibration import calibration_error, disturbed, follow, kidnapped, reliability
-from eval.routes.generate import random_routes
+from eval.routes.graphs.generate import random_routes
 from eval.routes.inputs import read_inputs
-from eval.routes.likelihood import LikelihoodSearch
-from eval.routes.localizer import RouteMap
-from eval.routes.observation import PairModel
-from eval.routes.online import OnlineLocalizer
+from eval.routes.localizers.likelihood import LikelihoodSearch
+from eval.routes.localizers.localizer import RouteMap
+from eval.routes.localizers.observation import PairModel
+from eval.routes.localizers.online import OnlineLocalizer
+from eval.routes.results.accuracy import true_tails
+from eval.routes.results.calibration import calibration_error, disturbed, follow, kidnapped, reliability
 from utils.arguments import Parser, count, seed
 from utils.errors import InputError, run_command
 

@@ -10,9 +10,9 @@ from torch.nn import functional
 from data.area import Area
 from data.city import CityMap
 from eval.embeddings import read_places
-from eval.routes.graph import RouteGraph
-from eval.routes.localizer import RouteMap
-from eval.routes.roads import graph_along_roads
+from eval.routes.graphs.roads import graph_along_roads
+from eval.routes.graphs.route_graph import RouteGraph
+from eval.routes.localizers.localizer import RouteMap
 from utils.errors import InputError
 
 

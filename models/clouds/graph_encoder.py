@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor, nn
 
+from config.components import CLOUDS, known
 from config.schema import CloudConfig
-from data.georeference import EXTENT_M
-from data.place_graph import FEATURES, PlaceGraph
-from models.clouds.encoder import ClassInput
+from models.clouds.cloud_encoder import ClassInput
 from models.heads import make_head
-from models.registry import CLOUDS, known
 from models.weights import load_pretrained
+from utils.batch import FEATURES, PlaceGraph
+from utils.georeference import EXTENT_M
 
 # Divisors that bring attributes of nodes to about one; fixed, so that one node is the same in every batch. The others are there.
 _TO_UNIT = dict.fromkeys(("right", "ahead", "distance"), EXTENT_M / 2) | {"log_area": 10.0, "height": 30.0, "length": 30.0}

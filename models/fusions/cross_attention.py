@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from config.components import MAP_POOLINGS, POINT_POOLINGS, known
 from config.schema import ModelConfig
-from data.georeference import EXTENT_M
-from data.views import tile_grid
-from models.registry import MAP_POOLINGS, POINT_POOLINGS, known
+from utils.frames import tile_grid
+from utils.georeference import EXTENT_M
 
 WIDTH, HEADS = 128, 4  # of a token; of the attention
 OCTAVES = 5  # wavelengths of positions: 304 m, the least that tells all of a tile apart, down to 19 m

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from config.components import POINT_POOLINGS, known
 from config.schema import ModelConfig
-from data.georeference import EXTENT_M
 from models.clouds.layers import dense
-from models.projection import sample_pixels, tile_pixels, upsample
-from models.registry import POINT_POOLINGS, known
+from models.fusions.tile_pixels import sample_pixels, tile_pixels, upsample
+from utils.georeference import EXTENT_M
 
 
 class PixelToPoint(nn.Module):
@@ -44,7 +44,7 @@ class PixelToPoint(nn.Module):
 
 
 class PublishedPixelToPoint(PixelToPoint):
-    """The paper's 2to3 with its sizes, its pooling (maximum) and its geometry: four times the resolution, and models/projection.py."""
+    """The paper's 2to3 with its sizes, its pooling (maximum) and its geometry: four times the resolution, and tile_pixels.py."""
 
     lifts, widening, pooling = 3, 8, "max"
 
@@ -58,7 +58,7 @@ def sample_at_points(features: Tensor, points: Tensor, polar: bool) -> Tensor:
     """Bilinear samples of a tile's feature map under the points. Outside a Cartesian tile it is zero, beyond a polar one the rim.
 
     Args:
-        features: (B, C, h, w) of a heading-up tile of 152 m, Cartesian or polar (data/views.py, tile_grid).
+        features: (B, C, h, w) of a heading-up tile of 152 m, Cartesian or polar (utils/frames.py, tile_grid).
         points: (B, P, 3) metres right, ahead, up.
 
     Returns:

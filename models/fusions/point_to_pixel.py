@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor, nn
 
+from config.components import MAP_POOLINGS, known
 from config.schema import ModelConfig
-from data.georeference import EXTENT_M
-from data.views import tile_grid
 from models.clouds.layers import dense
 from models.fusions.pixel_to_point import sample_at_points
+from models.fusions.tile_pixels import pixel_centres, sample_pixels, tile_pixels, upsample
 from models.neighbors import gather_rows, nearest_neighbors
-from models.projection import pixel_centres, sample_pixels, tile_pixels, upsample
-from models.registry import MAP_POOLINGS, known
+from utils.frames import tile_grid
+from utils.georeference import EXTENT_M
 
 
 class PointToPixel(nn.Module):
@@ -54,7 +54,7 @@ class PointToPixel(nn.Module):
 
 
 class PublishedPointToPixel(PointToPixel):
-    """The paper's 3to2 with its sizes, its pooling (SAFA) and its geometry: four times the resolution, and models/projection.py."""
+    """The paper's 3to2 with its sizes, its pooling (SAFA) and its geometry: four times the resolution, and tile_pixels.py."""
 
     lifts, upsampling, pooling = 3, 4, "safa"
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from config.schema import ImageEncoderConfig
-from models.images.trunk import Trunk
+from models.images.backbone import Trunk
 
 BLOCKS = (3, 4, 9)  # of the stages
 WIDTH, HEADS, HIDDEN, DROPOUT = 768, 12, 3072, 0.1

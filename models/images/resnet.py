@@ -3,9 +3,9 @@
 from torch import Tensor, nn
 
 from config.schema import ImageEncoderConfig
+from models.images.backbone import Trunk
 from models.images.circular import close_horizon
 from models.images.torchvision_import import networks
-from models.images.trunk import Trunk
 from utils.errors import InputError
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from config.reader import from_mapping
 from config.schema import CloudConfig, ModelConfig, PanoramaConfig, TileConfig
-from models.clouds.encoder import CloudEncoder
-from models.images.encoder import ImageEncoder
+from models.clouds.cloud_encoder import CloudEncoder
+from models.images.image_encoder import ImageEncoder
 from models.model import GroundToMap
 from models.published.clouds import NETWORKS, cloud
 from models.published.fusions import fusion
 from models.published.images import panorama, tile
-from models.published.names import take_all
+from models.published.take import take_all
 from utils.errors import InputError
 
 Tensors = dict[str, Tensor]

@@ -12,9 +12,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from data.osm.classes import CLASSES, INDEX
-from models.published.layers import Tensors, dense, drop_second_names, linear, matrix
-from models.published.names import take, take_norm
+from models.published.take import take, take_norm
+from models.published.tensors import Tensors, dense, drop_second_names, linear, matrix
+from utils.classes import CLASSES, INDEX
 from utils.errors import InputError
 
 # One-hot over the classes that have points. Of the 25 that the published data names, coastlines have none: points are sampled on

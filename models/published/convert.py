@@ -9,7 +9,7 @@ from config.reader import from_mapping, to_yaml
 from config.schema import Config, read_config
 from models.checkpoint import load_weights, read_checkpoint, save_checkpoint
 from models.published.assemble import PARTS, build, describe, recognise
-from models.weights import read_state
+from models.weights import read_tensors
 from utils.atomic import atomic_folder
 from utils.errors import InputError
 from utils.outputs import check_place
@@ -28,7 +28,7 @@ def convert(checkpoint: str | Path, out: str | Path, unsaid: str = "add") -> str
     the file `out` for `weights: PATH`, its settings in the header.
 
     Args:
-        checkpoint: see models.weights.read_state.
+        checkpoint: see models.weights.read_tensors.
         unsaid: see models.published.assemble.recognise.
 
     Returns:
@@ -41,7 +41,7 @@ def convert(checkpoint: str | Path, out: str | Path, unsaid: str = "add") -> str
     if out.exists() or out.is_symlink():
         raise InputError(f"{out}: is there already; name another, or remove it")
     check_place(out, str(out))
-    state = read_state(checkpoint)
+    state = read_tensors(checkpoint)
     try:
         info, tensors = recognise(state, unsaid)
         model = build(info, "converted")

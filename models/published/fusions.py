@@ -2,9 +2,9 @@
 
 from torch import Tensor
 
+from config.components import image_entry
 from models.published.images import safa
-from models.published.names import take, take_norm
-from models.registry import image_entry
+from models.published.take import take, take_norm
 from utils.errors import InputError
 
 CHANNELS = 512  # of a published tile's feature map

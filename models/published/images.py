@@ -5,11 +5,11 @@ import re
 import torch
 from torch import Tensor
 
+from config.components import image_entry
 from config.reader import from_mapping
 from config.schema import PanoramaConfig, TileConfig
-from models.images.trunk import map_size
-from models.published.names import take, take_norm
-from models.registry import image_entry
+from models.images.backbone import map_size
+from models.published.take import take, take_norm
 from utils.errors import InputError
 
 DEIT = "timm/deit_small_distilled_patch16_224"

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from benchmarks import crops
-from data.cloud_index import cloud_index
-from data.locations import sample_streets
+from data.areas.cloud_index import cloud_index
+from data.areas.sample_streets import sample_streets
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from benchmarks.encoders import build, default_names, run_one
-from benchmarks.straightforward import straightforward
-from models.registry import CLOUDS
+from benchmarks.reference import straightforward
+from config.components import CLOUDS
 
 SIZES = Namespace(batch=4, points=64, height=32, repeat=1, device="cpu")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import zoo
+from config.components import CLOUDS, FUSIONS, MAP_POOLINGS, POINT_POOLINGS
 from config.reader import to_yaml
 from config.schema import read_config
-from models.registry import CLOUDS, FUSIONS, MAP_POOLINGS, POINT_POOLINGS
 from utils.errors import InputError
 
 RECIPE = Path("config/zoo.yaml")

@@ -11,10 +11,10 @@ import shapely
 from data.area import Area
 from data.city import CityMap
 from data.osm.build import build_map
-from data.osm.classes import INDEX
 from data.osm.mesh import ROOF, UNDERSIDE, WALL
 from data.prepare import main
 from data.render.panorama import Renderer
+from utils.classes import INDEX
 
 
 def mapped(results, tmp_path) -> tuple[pd.DataFrame, CityMap]:

@@ -5,16 +5,16 @@ import re
 import numpy as np
 import pytest
 
-from data.locations import Locations, read_table
+from data.locations import Locations, read_location_table
 from data.osm.build import build_map
-from data.sources.files import _read_classes
+from data.sources.streetlearn.dataset_files import _read_classes
 from eval.routes.__main__ import main as localize_routes
-from eval.routes.figure import COLUMNS, published_curves
-from eval.routes.files import read_routes, read_turns
-from eval.routes.graph import RouteGraph
+from eval.routes.graphs.route_graph import RouteGraph
+from eval.routes.results.figure import COLUMNS, published_curves
+from eval.routes.route_files import read_routes, read_turns
 from utils import tables
 from utils.errors import InputError
-from utils.tables import read_table as read_cells
+from utils.tables import read_table
 
 HUGE = ("1e2147483648", "1e4294967296", "1e999", "0x10", "1_000", "nan", "inf", "-Infinity", "True", "٣", "1 2", "")
 ROWS = "a,40.5,-73.25,10\nb,-33.75,151.125,-20.5\n"
@@ -47,7 +47,7 @@ def test_damaged_edges(cases):
 
 
 def test_damaged_locations(cases):
-    assert "line 1: heading_deg is '1e2147483648'" in refusal(read_table, cases / "damaged/locations.csv")
+    assert "line 1: heading_deg is '1e2147483648'" in refusal(read_location_table, cases / "damaged/locations.csv")
 
 
 def test_damaged_routes(cases):
@@ -71,8 +71,8 @@ def test_edges_with_a_cell_too_many(cases, tmp_path, monkeypatch):
 def test_no_cell_of_any_table_is_more_than_a_number(write, cell):
     """In every table that is read: the number itself, with its line; no crash, and no other number."""
     shown = "is " + repr(cell)
-    assert f"line 2: lat {shown}" in refusal(read_table, write(f"a,40,-74,0\nb,{cell},-74,0\n"))
-    assert f"line 2: heading_deg {shown}" in refusal(read_table, write(f"id,heading_deg,lat,lon\nb,{cell},40,-74\n"))
+    assert f"line 2: lat {shown}" in refusal(read_location_table, write(f"a,40,-74,0\nb,{cell},-74,0\n"))
+    assert f"line 2: heading_deg {shown}" in refusal(read_location_table, write(f"id,heading_deg,lat,lon\nb,{cell},40,-74\n"))
     assert f"line 2: x {shown}" in refusal(Locations.from_csv, write(f"id,lat,lon,heading_deg,x,y\na,0,0,0,{cell},0\n"))
     assert f"line 3: to {shown}" in refusal(RouteGraph.from_csv, write(f"from,to\n0,1\n1,{cell}\n"), 4)
     assert f"line 2: column 2 {shown}" in refusal(read_routes, write(f"0,1\n1,{cell}\n"), square())
@@ -102,7 +102,7 @@ def test_whole_numbers_are_written_as_such(write):
     ROWS.encode("utf-16"), ("\ufeff" + ROWS.replace(",", "\t")).encode("utf-16-be"), "a,4.05e1,-.7325E+02,10.\nb,-33.75,+151.125,-20.5\n",
 ])  # fmt: skip
 def test_one_table_in_many_spellings(write, content):
-    table = read_table(write(content))
+    table = read_location_table(write(content))
     assert table["id"].tolist() == ["a", "b"]
     assert table[["lat", "lon", "heading_deg"]].to_numpy().tolist() == [[40.5, -73.25, 10], [-33.75, 151.125, -20.5]]
 
@@ -126,39 +126,41 @@ def test_one_table_in_many_spellings(write, content):
 ])  # fmt: skip
 def test_tables_that_are_refused_say_where_and_what_to_do(write, content, words):
     path = write(content)
-    message = refusal(read_table, path)
+    message = refusal(read_location_table, path)
     assert message.startswith(f"{path}: ") and all(word in message for word in words), message
 
 
 def test_sizes_are_looked_at_before_memory_is_taken(write, monkeypatch):
     """An id of a megabyte once asked for 20 GB: every cell of an array of text takes as much as the longest."""
     long = "a" * 131_000
-    assert "cannot name a file" in refusal(read_table, write(f"{long},40,-74,0\n" + "b,40,-74,0\n" * 5000))
-    assert "letters in column 'city'" in refusal(read_table, write("".join(f"{i},40,-74,0,{long * (i == 0)}\n" for i in range(5000))))
-    assert "more than 131,072 letters" in refusal(read_table, write("a" * 1_000_000 + ",40,-74,0\n" + "b,40,-74,0\n" * 5000))
-    assert "more than 131,072 letters" in refusal(read_table, write('a,40,-74,0\nb,"' + "40,-74,0\n" * 100_000))
-    assert "10,001 columns" in refusal(read_cells, write("1," * 10_000 + "1\n"), "routes")
+    assert "cannot name a file" in refusal(read_location_table, write(f"{long},40,-74,0\n" + "b,40,-74,0\n" * 5000))
+    assert "letters in column 'city'" in refusal(
+        read_location_table, write("".join(f"{i},40,-74,0,{long * (i == 0)}\n" for i in range(5000)))
+    )  # noqa: E501
+    assert "more than 131,072 letters" in refusal(read_location_table, write("a" * 1_000_000 + ",40,-74,0\n" + "b,40,-74,0\n" * 5000))
+    assert "more than 131,072 letters" in refusal(read_location_table, write('a,40,-74,0\nb,"' + "40,-74,0\n" * 100_000))
+    assert "10,001 columns" in refusal(read_table, write("1," * 10_000 + "1\n"), "routes")
     monkeypatch.setattr(tables, "MOST_TEXT_BYTES", 1000)
-    assert "letters in column 'id'" in refusal(read_table, write("".join(f"{i:030},40,-74,0\n" for i in range(10))))
+    assert "letters in column 'id'" in refusal(read_location_table, write("".join(f"{i:030},40,-74,0\n" for i in range(10))))
     monkeypatch.setattr(tables, "MOST_CELLS", 50)
-    assert "more than 50 cells" in refusal(read_table, write(ROWS * 10))
+    assert "more than 50 cells" in refusal(read_location_table, write(ROWS * 10))
     monkeypatch.setattr(tables, "MOST_BYTES", 50)
-    assert "may have 0 MB" in refusal(read_table, write(ROWS * 10))
+    assert "may have 0 MB" in refusal(read_location_table, write(ROWS * 10))
 
 
 def test_numbers_are_read_to_the_last_bit(write):
     values = np.random.default_rng(0).uniform(-90, 90, 5000)
-    table = read_table(write("".join(f"{i},{value!r},0,0\n" for i, value in enumerate(values.tolist()))))
+    table = read_location_table(write("".join(f"{i},{value!r},0,0\n" for i, value in enumerate(values.tolist()))))
     assert np.array_equal(table["lat"], values) and table["id"].tolist() == [str(i) for i in range(5000)]
 
 
 def test_a_line_is_counted_as_an_editor_counts_it(write):
     rows = [f"a{i},40,-74,0" for i in range(10_000)]
     rows[9_000] = "x,40,east,0"
-    assert "line 9002: lon is 'east'" in refusal(read_table, write("\n" + "\n".join(rows)))
-    assert "line 3: lat is 'x' " not in refusal(read_table, write('a,40,-74,0\n"b",x,-74,0\n'))
+    assert "line 9002: lon is 'east'" in refusal(read_location_table, write("\n" + "\n".join(rows)))
+    assert "line 3: lat is 'x' " not in refusal(read_location_table, write('a,40,-74,0\n"b",x,-74,0\n'))
     rows[5000] = "x,40,-74"
-    assert "line 5001 has 3 cells" in refusal(read_table, write("\n".join(rows)))
+    assert "line 5001 has 3 cells" in refusal(read_location_table, write("\n".join(rows)))
 
 
 def test_classes_as_other_programs_write_them(write):

@@ -8,7 +8,7 @@ import pytest
 
 from data.city import CityMap
 from data.osm.build import build_map
-from data.osm.classes import BARE, INDEX
+from utils.classes import BARE, INDEX
 
 HOUSE = {"building": "yes"}
 

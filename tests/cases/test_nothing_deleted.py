@@ -17,12 +17,13 @@ from PIL import Image
 from config.reader import to_yaml
 from config.schema import read_config
 from data import prepare
-from data.area import AREA, Area, write_area
+from data.area import Area
+from data.areas.write_area import AREA, write_area
 from data.city import MAP, CityMap
 from data.locations import Locations
 from data.osm.build import build_map
 from data.osm.tile import TileMaker
-from data.sources.streetlearn import IMPORTED_MAP
+from data.sources.streetlearn.import_area import IMPORTED_MAP
 from eval import evaluate
 from eval.routes import __main__ as routes
 from models import export

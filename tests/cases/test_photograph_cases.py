@@ -12,8 +12,8 @@ from PIL.PngImagePlugin import PngInfo
 from data import prepare
 from data.area import Area
 from data.osm.build import build_map
-from data.photographs import MOST_PIXELS, read_photograph
-from data.sphere import NAMESPACE, Sphere, sphere_of
+from data.sources.photographs.images import MOST_PIXELS, read_photograph
+from data.sources.photographs.sphere import NAMESPACE, Sphere, sphere_of
 from utils.errors import InputError
 
 STORED = {  # how a camera stores an upright picture under each EXIF orientation: the inverse of how it is turned for looking at

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import zoo
+from config.components import FUSIONS, FusionEntry
 from config.schema import read_config
 from config.unread import refuse_unread
-from models.registry import FUSIONS, FusionEntry
 from training import train as module
 from utils.errors import InputError, run_command
 

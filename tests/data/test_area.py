@@ -8,9 +8,11 @@ import shutil
 import numpy as np
 import pytest
 
-from data.area import Area, write_area
-from data.locations import Locations, sample_streets
-from data.prepare import build_area
+from data.area import Area
+from data.areas.build_area import build_area
+from data.areas.sample_streets import sample_streets
+from data.areas.write_area import write_area
+from data.locations import Locations
 from utils.errors import InputError
 
 HEIGHT, POINTS = 16, 64

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from config.schema import AugmentationConfig
-from data.augmentation import Augmentation, change_colours, erase, turn_columns
+from data.batches.augmentation import Augmentation, change_colours, erase, turn_columns
 
 OFF = dict(mirror=False, turn=False, heading_deg=0, yaw_deg=0, shift_m=0, brightness=0, contrast=0, saturation=0, erase=0)
 WIDTH = 24

@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 import torch
 
+from config.components import CLOUDS
 from config.schema import AugmentationConfig, CloudConfig, ModelConfig, PanoramaConfig, TileConfig
-from data.area import Area, write_area
-from data.batches import Batch, PlaceBatches, _read_of_cities, prefetch
-from data.cloud_index import cloud_index
+from data.area import Area
+from data.areas.cloud_index import cloud_index
+from data.areas.write_area import write_area
+from data.batches.cutters import TileCutter
+from data.batches.place_batches import PlaceBatches, _read_of_cities, prefetch
 from data.locations import Locations
 from data.osm.build import build_map
-from data.place_graph import PlaceGraph
-from data.views import TileCutter
-from models.registry import CLOUDS
+from utils.batch import Batch, PlaceGraph
 from utils.errors import InputError
 
 CPU = torch.device("cpu")

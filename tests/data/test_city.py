@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from data.city import FORMAT, CityMap
-from data.georeference import Georeference
 from utils.errors import InputError
+from utils.georeference import Georeference
 
 
 def test_points_are_sorted_by_cell(small_city):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from data.cloud_index import cloud_index
-from data.georeference import EXTENT_M
+from data.areas.cloud_index import cloud_index
+from utils.georeference import EXTENT_M
 
 
 def brute_force(city, x, y, heading_deg):

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from data.cloud_index import cloud_index
+from data.areas.cloud_index import cloud_index
+from data.batches.cutters import TileCutter, cut_clouds
 from data.render.panorama import Conditions, Renderer
-from data.views import TileCutter, cut_clouds, tile_grid
+from utils.frames import tile_grid
 
 # heading, share of the width at which panorama and polar tile show the tower, where it stands in metres right and ahead
 CASES = [(0.0, 0.75, (50, 0)), (90.0, 0.5, (0, 50)), (180.0, 0.25, (-50, 0)), (270.0, 0.0, (0, -50)), (30.0, 0.5 + 60 / 360, (43.3, 25))]

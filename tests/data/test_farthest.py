@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from benchmarks.crops import textbook_order
-from data.farthest import farthest_point_order
+from data.areas.farthest_order import farthest_point_order
 
 
 def uniform(rng):

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data.areas.sample_streets import _thin, apart_from, sample_streets
 from data.city import CityMap
-from data.georeference import EXTENT_M
-from data.locations import Locations, _thin, apart_from, read_locations, sample_streets
+from data.locations import Locations, read_locations
 from data.osm.build import build_map
-from data.osm.classes import INDEX
-from data.projection import Projection
+from utils.classes import INDEX
 from utils.errors import InputError
+from utils.georeference import EXTENT_M
+from utils.projection import Projection
 
 HEADER = "id,lat,lon,heading_deg\n"
 

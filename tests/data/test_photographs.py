@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from data import photographs
-from data.photographs import find_photographs, read_photograph, usable_photographs
+from data.sources.photographs import images as photographs
+from data.sources.photographs.images import find_photographs, read_photograph, usable_photographs
 from utils.errors import InputError
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.osm.classes import CLASSES, INDEX
-from data.picture import DOWN_DEG, SIDE, UP_DEG, save_picture
+from data.pictures.city_picture import DOWN_DEG, SIDE, UP_DEG, save_picture
+from utils.classes import CLASSES, INDEX
 from utils.errors import InputError
 from utils.outputs import check_files
 
@@ -60,7 +60,7 @@ def test_a_picture_replaces_one_of_its_own_and_no_photograph(tower_city, tmp_pat
 
 def test_it_says_whose_data_it_shows(tower_city, tmp_path, monkeypatch):
     with_text = picture_of(tower_city, tmp_path / "p.png", 0.0)
-    monkeypatch.setattr("data.picture.attribute", lambda picture, text: None)
+    monkeypatch.setattr("data.pictures.city_picture.attribute", lambda picture, text: None)
     without = picture_of(tower_city, tmp_path / "q.png", 0.0)
     changed = np.argwhere((with_text != without).any(-1))
     assert len(changed) > 200 and changed[:, 0].min() > SIDE - 20 and changed[:, 1].min() < 10

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from data.batches.graph_cutter import GraphCutter
 from data.city import CityGraph, CityMap
 from data.osm.build import build_map
-from data.osm.classes import INDEX
-from data.place_graph import FEATURES, GraphCutter, PlaceGraph
-from data.town import write_town
+from data.town.town import write_town
+from utils.batch import FEATURES, PlaceGraph
+from utils.classes import INDEX
 from utils.errors import InputError
 
 

@@ -15,8 +15,8 @@ from PIL import Image
 
 import data.osm.build
 from data.area import Area
+from data.areas.sample_streets import sample_streets
 from data.city import CityMap
-from data.locations import sample_streets
 from data.prepare import main
 from utils.errors import InputError
 

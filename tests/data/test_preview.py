@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from data.area import Area
+from data.areas.build_area import build_area
+from data.areas.sample_streets import sample_streets
 from data.city import CityMap
-from data.locations import sample_streets
-from data.prepare import build_area
-from data.preview import SIDE, save_preview
+from data.pictures.preview import SIDE, save_preview
 from utils.errors import InputError
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.projection import EARTH_RADIUS_M, Projection, great_circle_m
+from utils.projection import EARTH_RADIUS_M, Projection, great_circle_m
 
 MANHATTAN = (40.7424436, -73.9816155)  # origin of the published coordinates
 

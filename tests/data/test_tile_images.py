@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from data.georeference import Georeference
-from data.views import TileCutter, TileImageCutter, tile_grid, to_world
+from data.batches.cutters import TileCutter, TileImageCutter
+from utils.frames import tile_grid, to_world
+from utils.georeference import Georeference
 
 PLACES = [(0.0, 0.0, 0.0), (30.3, -40.7, 33.0), (-60.0, 50.0, 181.0), (11.0, 71.0, 275.5)]
 

@@ -5,9 +5,9 @@ import osmium
 import pytest
 import shapely
 
-from data.projection import Projection
-from data.town import MIN_EXTENT_M, write_town
-from data.town_blocks import ROAD_WIDTH_M
+from data.town.blocks import ROAD_WIDTH_M
+from data.town.town import MIN_EXTENT_M, write_town
+from utils.projection import Projection
 
 ORIGIN = (48.0, 9.0)
 SIZE_M = (1400, 1000)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from data.georeference import EXTENT_M
-from data.osm.classes import BARE_RGB
-from data.views import TileCutter, cut_clouds, tile_grid, to_view, to_world
+from data.batches.cutters import TileCutter, cut_clouds
+from utils.classes import BARE_RGB
+from utils.frames import tile_grid, to_view, to_world
+from utils.georeference import EXTENT_M
 
 PLACES = [(0.0, 0.0, 0.0), (30.3, -40.7, 33.0), (-200.0, 120.0, 181.0), (390.0, 290.0, 275.5)]  # the last near a corner of the map
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from data.batches import PlaceBatches
+from data.batches.place_batches import PlaceBatches
 from eval import embed
 from eval.embed import embed_places, evaluate_area
 from eval.metrics import retrieval_metrics

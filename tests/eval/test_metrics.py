@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from data.projection import great_circle_m
 from eval import metrics
 from eval.embeddings import read_places
 from eval.metrics import rank_references, retrieval_metrics, table
 from utils.errors import InputError
+from utils.projection import great_circle_m
 
 
 def embeddings(n, dims=8, noise=1.5, seed=0):

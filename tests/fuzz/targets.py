@@ -12,19 +12,19 @@ import numpy as np
 import torch
 
 from config.schema import read_config
-from data.batches import PlaceBatches
+from data.batches.place_batches import PlaceBatches
 from data.city import CityMap
 from data.locations import read_locations
 from data.osm.build import build_map
-from data.photographs import read_photograph
-from data.sources.layout import Layout
-from data.sources.tables import read_tables
+from data.sources.photographs.images import read_photograph
+from data.sources.streetlearn.dataset_tables import read_tables
+from data.sources.streetlearn.layout import Layout
 from eval.embeddings import read_places
-from eval.routes.figure import published_curves
-from eval.routes.files import read_routes, read_turns
-from eval.routes.graph import RouteGraph
+from eval.routes.graphs.route_graph import RouteGraph
+from eval.routes.results.figure import published_curves
+from eval.routes.route_files import read_routes, read_turns
 from models.checkpoint import load_run
-from models.weights import read_state
+from models.weights import read_tensors
 from tests.fuzz import formats, mutations
 from tests.fuzz.protobuf import PBF
 from tests.fuzz.world import PLACES
@@ -174,7 +174,7 @@ READERS = [
     Target("run", ("runs/tiny/config.yaml", "runs/tiny/checkpoints/best.safetensors"), "runs/tiny",
            lambda p, w: load_run(_above(p, "tiny"), "best", CPU)),
     Target("photograph", ("photos/*",), read=lambda p, w: read_photograph(p, 16)),
-    Target("weights", ("weights/*",), read=lambda p, w: read_state(p)),
+    Target("weights", ("weights/*",), read=lambda p, w: read_tensors(p)),
     Target("published tables", ("published/csv/*.csv",), "published", lambda p, w: read_tables(Layout(p.parents[1]), "eastU_farU")),
 ]  # fmt: skip
 COMMANDS = [

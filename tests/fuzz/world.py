@@ -11,13 +11,13 @@ from scipy.io import savemat
 
 from config.schema import read_config
 from data.area import Area
+from data.areas.build_area import build_area
+from data.areas.sample_streets import sample_streets
 from data.city import CityMap
-from data.locations import sample_streets
 from data.osm.build import build_map
-from data.prepare import build_area
-from eval.routes.figure import COLUMNS
 from eval.routes.inputs import read_inputs
-from eval.routes.localizer import build_localizer
+from eval.routes.localizers.localizer import build_localizer
+from eval.routes.results.figure import COLUMNS
 from models.checkpoint import save_checkpoint
 from tests.conftest import Extract
 from tests.data.sources.published import write_dataset

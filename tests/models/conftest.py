@@ -6,11 +6,10 @@ from importlib.util import find_spec
 import pytest
 import torch
 
+from config.components import CLOUDS, FUSIONS, IMAGES, MAP_POOLINGS, POINT_POOLINGS
 from config.reader import from_mapping
 from config.schema import ModelConfig
-from data.batches import Batch
-from data.place_graph import FEATURES, PlaceGraph
-from models.registry import CLOUDS, FUSIONS, IMAGES, MAP_POOLINGS, POINT_POOLINGS
+from utils.batch import FEATURES, Batch, PlaceGraph
 
 DIM = 7
 POINTS = 24

@@ -11,13 +11,13 @@ import pytest
 import torch
 from torch import nn
 
+from config.components import CLOUDS, FUSIONS, IMAGES, MAP_POOLINGS, POINT_POOLINGS
 from config.reader import from_mapping
 from config.schema import LossConfig, ModelConfig
-from models.clouds.encoder import CloudEncoder
+from models.clouds.cloud_encoder import CloudEncoder
 from models.clouds.graph_encoder import GraphEncoder
-from models.images.encoder import ImageEncoder
+from models.images.image_encoder import ImageEncoder
 from models.model import GroundToMap
-from models.registry import CLOUDS, FUSIONS, IMAGES, MAP_POOLINGS, POINT_POOLINGS
 from training.losses import matching_loss
 from utils.errors import InputError
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from config.components import FUSIONS
 from config.schema import Config, DataConfig
 from models.export import QueryTower, ReferenceTower, example_inputs, export_towers
 from models.model import build_model
-from models.registry import FUSIONS
 from utils.errors import InputError
 
 pytest.importorskip("onnxscript")

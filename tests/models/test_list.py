@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
+from config.components import CLOUDS, FUSIONS, IMAGES, MAP_POOLINGS, POINT_POOLINGS
 from models.__main__ import main
-from models.registry import CLOUDS, FUSIONS, IMAGES, MAP_POOLINGS, POINT_POOLINGS
 from utils.errors import InputError
 
 

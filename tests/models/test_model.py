@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from config.components import FUSIONS
 from config.schema import Config, DataConfig
 from models.model import GroundToMap, build_model
-from models.registry import FUSIONS
 
 
 @pytest.mark.parametrize("sectors", [1, 4])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.registry import CLOUDS, IMAGES, TIMM, image_entry, known
+from config.components import CLOUDS, IMAGES, TIMM, image_entry, known
 from utils.errors import InputError
 
 

@@ -15,11 +15,11 @@ from safetensors.torch import save_file
 from config.schema import CloudConfig, ImageEncoderConfig, TileConfig
 from models import weights
 from models.checkpoint import save_checkpoint
-from models.clouds.encoder import CloudEncoder
+from models.clouds.cloud_encoder import CloudEncoder
 from models.clouds.graph_encoder import GraphEncoder
-from models.images.encoder import ImageEncoder
+from models.images.image_encoder import ImageEncoder
 from models.images.torchvision_import import networks
-from models.weights import read_state
+from models.weights import read_tensors
 from utils.errors import InputError
 
 needs_timm = pytest.mark.skipif(find_spec("timm") is None, reason="timm is not installed")
@@ -289,7 +289,7 @@ def test_cloud_encoders(tmp_path, saved_dim, dim):
 def test_any_module(tmp_path):
     module = torch.nn.Linear(2, 3)
     torch.save(module.state_dict(), tmp_path / "linear.pth")
-    state = read_state(tmp_path / "linear.pth")
+    state = read_tensors(tmp_path / "linear.pth")
     assert torch.equal(state["weight"], module.weight) and list(state) == ["weight", "bias"]
 
 
@@ -355,7 +355,7 @@ def test_odd_tensors(tmp_path, tensor, what):
 
 
 def test_imagenet_of_timm_without_a_connection(monkeypatch):
-    timm_trunk = pytest.importorskip("models.images.timm_trunk")
+    timm_trunk = pytest.importorskip("models.images.timm_backbone")
 
     def fail(*args, pretrained, **kwargs):
         assert pretrained
@@ -368,6 +368,6 @@ def test_imagenet_of_timm_without_a_connection(monkeypatch):
 
 def test_without_timm(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
-    monkeypatch.delitem(sys.modules, "models.images.timm_trunk", raising=False)
+    monkeypatch.delitem(sys.modules, "models.images.timm_backbone", raising=False)
     with pytest.raises(InputError, match="needs the package timm .*install it: pip install timm"):
         build("none", "timm/convnext_atto", height=64)

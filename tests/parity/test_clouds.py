@@ -7,10 +7,10 @@ import torch
 
 from config.reader import from_mapping
 from config.schema import CloudConfig
-from data.georeference import EXTENT_M
-from models.clouds.encoder import CloudEncoder
+from models.clouds.cloud_encoder import CloudEncoder
 from models.clouds.layers import FarthestSampling
 from models.published.clouds import ABSENT, cloud
+from utils.georeference import EXTENT_M
 
 # Of features per point and of vectors; near-tied neighbours change single features of DGCNN.
 TOLERANCES = {"dgcnn": (2e-3, 1e-4), "pointnet2": (1e-3, 1e-3)}  # the others: 1e-5

@@ -5,7 +5,7 @@ import torch
 
 from config.reader import from_mapping
 from config.schema import PanoramaConfig, TileConfig
-from models.images.encoder import ImageEncoder
+from models.images.image_encoder import ImageEncoder
 from models.published import images
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from data.batches import Batch
 from models.clouds.layers import FarthestSampling
 from models.published import convert, load
 from models.published.clouds import ABSENT
+from utils.batch import Batch
 
 TOLERANCES = {"dgcnn": (2e-3, 1e-4), "pointnetssg": (1e-3, 1e-3)}  # of features per point, of vectors; of other clouds 1e-5
 HEADS = {None: "none", "fc": "linear"}

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 import torch
 
-from data.augmentation import Augmentation, turn_columns
-from data.cloud_index import cloud_of_spans
-from data.farthest import farthest_point_order
-from data.georeference import EXTENT_M
+from data.areas.cloud_index import cloud_of_spans
+from data.areas.farthest_order import farthest_point_order
+from data.batches.augmentation import Augmentation, turn_columns
+from data.batches.cutters import TileImageCutter, cut_clouds
 from data.osm.mesh import ROOF, Mesh
 from data.osm.sampling import sample_surface
-from data.projection import Projection
-from data.sources.files import Cloud, indices_around, published_axes
-from data.views import TileImageCutter, cut_clouds
-from models.clouds.encoder import scaled
+from data.sources.streetlearn.dataset_files import Cloud, indices_around, published_axes
+from models.clouds.cloud_encoder import scaled
+from models.fusions.tile_pixels import pixel_centres, sample_pixels, tile_pixels, upsample
 from models.neighbors import nearest_neighbors
-from models.projection import pixel_centres, sample_pixels, tile_pixels, upsample
+from utils.georeference import EXTENT_M
+from utils.projection import Projection
 
 
 def ours(points: np.ndarray) -> np.ndarray:

@@ -10,10 +10,10 @@ from PIL import Image
 
 from config.schema import AugmentationConfig, ModelConfig, PanoramaConfig, TileConfig
 from data.area import Area
-from data.batches import PlaceBatches
-from data.sources.layout import Layout
-from data.sources.streetlearn import import_area
-from models.images.encoder import normalise
+from data.batches.place_batches import PlaceBatches
+from data.sources.streetlearn.import_area import import_area
+from data.sources.streetlearn.layout import Layout
+from models.images.image_encoder import normalise
 from tests.data.sources.published import PLACES, write_dataset
 from utils.errors import InputError
 

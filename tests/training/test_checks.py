@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from config.schema import read_config
-from data.osm.classes import BARE_RGB
 from tests.training.tiny import write_city, write_places, write_recipe
 from training import train as module
 from training.checks import note_collapse
 from training.train import train
+from utils.classes import BARE_RGB
 from utils.errors import InputError
 
 CPU = torch.device("cpu")

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from config.schema import TrainingConfig, read_config
-from data.batches import PlaceBatches
+from data.batches.place_batches import PlaceBatches
 from eval import evaluate
 from models.checkpoint import load_run, read_checkpoint
 from models.model import build_model

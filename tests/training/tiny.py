@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from data.area import write_area
+from data.areas.write_area import write_area
 from data.city import FORMAT, CityMap
-from data.georeference import Georeference
 from data.locations import Locations
+from utils.georeference import Georeference
 
 BOUNDS = (-200.0, -160.0, 200.0, 160.0)
 HEIGHT, POINTS = 32, 24  # of the stored panoramas and clouds

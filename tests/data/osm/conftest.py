@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from data.georeference import Georeference
 from data.osm.extract import read_extract
 from data.osm.features import Summary
 from data.osm.source import opened, read_frame
 from data.osm.store import KINDS, Blocks, FeatureStore
-from data.projection import Projection
+from utils.georeference import Georeference
+from utils.projection import Projection
 
 
 @dataclass

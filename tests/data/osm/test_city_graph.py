@@ -7,11 +7,12 @@ import shapely
 from data.city import CityMap
 from data.osm.build import build_map
 from data.osm.buildings import Volumes, build_volumes
-from data.osm.classes import DRIVABLE, INDEX
-from data.osm.graph import BESIDE_M, FRONT_M, GAP_M, build_graph
+from data.osm.city_graph import BESIDE_M, FRONT_M, GAP_M, build_graph
 from data.osm.mesh import DECK_M_PER_LEVEL
 from data.osm.store import WAY
+from data.osm.tags import DRIVABLE
 from tests.data.osm.scenes import holed
+from utils.classes import INDEX
 
 BUILDING = INDEX["buildings"]
 CORNER, NEXT, BEYOND, TOWER, LONELY, SHED = range(6)  # buildings of the village, by id

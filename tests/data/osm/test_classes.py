@@ -2,18 +2,8 @@
 
 import pytest
 
-from data.osm.classes import (
-    CLASSES,
-    DRIVABLE,
-    HIGHEST_LEVEL,
-    INDEX,
-    RAILS,
-    ROADS,
-    bridge_level,
-    class_of_area,
-    class_of_way,
-    is_underground,
-)
+from data.osm.tags import DRIVABLE, HIGHEST_LEVEL, RAILS, ROADS, bridge_level, class_of_area, class_of_way, is_underground
+from utils.classes import CLASSES, INDEX
 
 
 def test_numbers_follow_the_published_dataset():

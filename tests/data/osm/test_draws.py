@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data.osm.draws import stream_keys, uniforms
+from data.osm.streams import stream_keys, uniforms
 
 GOLDEN, MASK = 0x9E3779B97F4A7C15, 2**64 - 1
 

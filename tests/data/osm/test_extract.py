@@ -9,11 +9,11 @@ import osmium
 import pytest
 import shapely
 
-from data.osm.classes import CLASSES, INDEX
 from data.osm.extract import HIGHEST_TREE_M, LANE_WIDTH_M, TREE_SPACING_M
 from data.osm.features import WIDEST_M
 from data.osm.heights import BY_HEIGHT, BY_LEVELS, NO_HEIGHT
 from data.osm.roofs import FLAT, GABLED
+from utils.classes import CLASSES, INDEX
 from utils.errors import InputError
 
 

@@ -5,9 +5,9 @@ import pytest
 import shapely
 from hypothesis import given, settings
 
-from data.osm.classes import CLASSES, INDEX
 from data.osm.landcover import land_cover
 from tests.data.osm.scenes import holed, rngs
+from utils.classes import CLASSES, INDEX
 
 CELL = shapely.box(0, 0, 200, 150)
 NONE = np.array([], object)

@@ -3,7 +3,7 @@
 import pytest
 import shapely
 
-from data.osm.classes import INDEX
+from utils.classes import INDEX
 
 BOW = [(0, 0), (30, 30), (30, 0), (0, 30), (0, 0)]
 BOW_AREA = 2 * 30 * 15 / 2

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from data.georeference import Georeference
 from data.osm.merge import write_mesh, write_points, write_rasters
 from data.osm.store import BLOCK_CELLS, Blocks, Window
 from data.osm.tile import Tile
+from utils.georeference import Georeference
 
 BLOCKS = Blocks(Georeference((0.0, 0.0, 333.0, 200.0), 1.0 / 3))  # 96 pixels a cell; 999 × 600 pixels, 11 × 7 cells, 2 × 1 blocks
 MANY = Blocks(Georeference((0.0, 0.0, 1300.5, 900.0), 8.0))  # 4 pixels a cell; 163 × 113 pixels, 41 × 29 cells, 6 × 4 blocks

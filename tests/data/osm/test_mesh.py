@@ -7,8 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.osm.buildings import GROUND_M, Volumes
-from data.osm.classes import INDEX
-from data.osm.draws import uniforms
 from data.osm.heights import BY_HEIGHT
 from data.osm.mesh import (
     CROWN,
@@ -30,7 +28,9 @@ from data.osm.mesh import (
 from data.osm.roofs import CONE, FLAT, GABLED, PYRAMIDAL
 from data.osm.sampling import sample_surface
 from data.osm.store import TREE
+from data.osm.streams import uniforms
 from tests.data.osm.scenes import holed, holed_polygons, rngs
+from utils.classes import INDEX
 
 COURTYARD = shapely.box(0, 0, 40, 30).difference(shapely.box(10, 10, 30, 20))
 

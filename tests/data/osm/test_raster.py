@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import shapely
 
-from data.georeference import Georeference
-from data.osm.classes import BARE, BARE_RGB, CLASSES, INDEX
 from data.osm.raster import MARGIN, draw_map
+from utils.classes import BARE, BARE_RGB, CLASSES, INDEX
+from utils.georeference import Georeference
 
 GEO = Georeference((100, -50, 160, -10), 0.5)  # 120 × 80 pixels
 EVERYTHING = shapely.box(*GEO.bounds)

@@ -1,7 +1,7 @@
 """What the terminal shows of a built map."""
 
-from data.osm.classes import CLASSES
 from data.osm.report import summary_of
+from utils.classes import CLASSES
 
 INFO = {
     "bounds": [-1200.0, -300.0, 1300.0, 400.0], "points": 1234567, "seconds": 12.6,

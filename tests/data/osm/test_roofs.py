@@ -30,7 +30,7 @@ from data.osm.roofs import (
     default_roof_height_m,
     roof_height_of_angle_m,
 )
-from data.projection import Projection
+from utils.projection import Projection
 
 LENGTH, WIDTH, EAVES, TOP = 20.0, 12.0, 7.0, 12.0
 RISE = TOP - EAVES

@@ -8,12 +8,12 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.osm.classes import INDEX
-from data.osm.draws import stream_keys
 from data.osm.mesh import GROUND, ROOF, UNDERSIDE, WALL, Mesh, building_mesh, flat_triangles, tree_mesh
 from data.osm.sampling import sample_surface
+from data.osm.streams import stream_keys
 from tests.data.osm.scenes import holed, rngs
 from tests.data.osm.test_mesh import COURTYARD, area, cross, trees, volumes
+from utils.classes import INDEX
 
 
 def ground(*polygons, seed=0, semantic=INDEX["water"]):

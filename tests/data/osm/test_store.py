@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import shapely
 
-from data.georeference import Georeference
 from data.osm.store import KINDS, SURFACE, TREE, WAY, Blocks, FeatureStore, Window
+from utils.georeference import Georeference
 
 GEO = Georeference((-700.0, -500.0, 650.3, 611.0), 0.45)
 BLOCKS = Blocks(GEO)

@@ -6,10 +6,10 @@ import shapely
 
 from data.city import CityMap
 from data.osm.build import build_map
-from data.osm.classes import INDEX
 from data.osm.mesh import DECK, ROOF, WALL
 from data.osm.store import Blocks
 from tests.data.osm.scenes import assert_same_map, digests, star
+from utils.classes import INDEX
 
 HALF = (520, 420)  # 5 × 4 blocks of 256 m
 

@@ -7,7 +7,6 @@ import shapely
 
 from data.city import CityMap
 from data.osm.build import build_map
-from data.osm.classes import INDEX
 from data.osm.water import (
     DRY_SHARE,
     EDGE_GAP_M,
@@ -17,6 +16,7 @@ from data.osm.water import (
     keep_dry,
     water_of_relations,
 )
+from utils.classes import INDEX
 
 BOX = (-500.0, -500.0, 500.0, 500.0)
 NORTHWARD = [(0, -500), (40, 0), (0, 500)]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import shapely
 
-from data.osm.classes import INDEX
 from data.osm.store import WAY
 from data.osm.ways import LAP_M, NOTCH_M, widened
+from utils.classes import INDEX
 
 PATH, ROAD = INDEX["paths_footway"], INDEX["roads_residential"]
 

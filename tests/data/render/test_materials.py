@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from data.osm.classes import BARE, INDEX
 from data.render.materials import GROUND_PALETTE, ground_colour, hash01, noise, tree_colour, wall_colour
+from utils.classes import BARE, INDEX
 
 
 def test_hash_is_uniform_and_depends_on_every_number():

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from data.osm.classes import INDEX
 from data.render.panorama import CAMERA_HEIGHT_M, Conditions, Renderer
+from utils.classes import INDEX
 
 CONDITIONS = Conditions(np.array([0.0, -0.6, 0.8]), 0.8, 1.0, 0.0, 0.0, 5)
 

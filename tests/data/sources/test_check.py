@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from data.area import Area
-from data.sources.check import examine
-from data.sources.files import read_cloud
-from data.sources.layout import Layout
-from data.sources.tables import read_tables
+from data.sources.streetlearn.check import examine
+from data.sources.streetlearn.dataset_files import read_cloud
+from data.sources.streetlearn.dataset_tables import read_tables
+from data.sources.streetlearn.layout import Layout
 from utils.errors import InputError
 
 PANORAMA, TILE, INDEX = "jpegs_alpha_2019/looks_north.jpg", "tiles_alpha_2019/z18/00007.png", "eastU_idx/looks_north.npy"
@@ -224,7 +224,7 @@ def test_area_json_lists_what_was_left_out(root, tmp_path, prepare):
 
 
 def test_a_bad_class_is_named_by_its_line_in_any_block(root, monkeypatch):
-    monkeypatch.setattr("data.sources.files.BLOCK", 1000)
+    monkeypatch.setattr("data.sources.streetlearn.dataset_files.BLOCK", 1000)
     lines = (root / CLASSES).read_text().splitlines()
     assert read_cloud(Layout(root), "alpha").classes.tolist() == [int(line) for line in lines]
     lines[4321] = "77"

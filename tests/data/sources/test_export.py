@@ -9,16 +9,18 @@ import pytest
 import torch
 from PIL import Image
 
-from data.area import Area, write_area
+from data.area import Area
+from data.areas.build_area import build_area
+from data.areas.cloud_index import cloud_index
+from data.areas.sample_streets import sample_streets
+from data.areas.write_area import write_area
+from data.batches.cutters import TileCutter
 from data.city import CityMap
-from data.cloud_index import cloud_index
-from data.locations import Locations, sample_streets
-from data.prepare import build_area
-from data.sources.export import export_city
-from data.sources.layout import Layout
-from data.sources.streetlearn import import_area
-from data.sources.tables import read_tables
-from data.views import TileCutter
+from data.locations import Locations
+from data.sources.streetlearn.dataset_tables import read_tables
+from data.sources.streetlearn.import_area import import_area
+from data.sources.streetlearn.layout import Layout
+from data.sources.streetlearn.write_dataset import export_city
 from utils.errors import InputError
 
 HEIGHT, POINTS = 32, 128

@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from data.sources import merge
-from data.sources.export import WRITES
-from data.sources.merge import merged_into
+from data.sources.streetlearn import merge_dataset as merge
+from data.sources.streetlearn.merge_dataset import merged_into
+from data.sources.streetlearn.write_dataset import WRITES
 from utils.errors import InputError
 
 

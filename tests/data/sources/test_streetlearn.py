@@ -10,11 +10,11 @@ from PIL import Image
 
 from config.schema import AugmentationConfig, CloudConfig, ModelConfig, PanoramaConfig, TileConfig, read_config
 from data.area import Area
-from data.batches import PlaceBatches
+from data.areas.cloud_index import cloud_index
+from data.batches.place_batches import PlaceBatches
 from data.city import CityMap
-from data.cloud_index import cloud_index
-from data.sources.layout import Layout
-from data.sources.streetlearn import ATTRIBUTION, import_area
+from data.sources.streetlearn.import_area import ATTRIBUTION, import_area
+from data.sources.streetlearn.layout import Layout
 from tests.data.sources.published import BUILDING, ORIGINS, PLACES, WATER, degrees, write_dataset
 from tests.training.tiny import write_recipe
 from training.train import train
@@ -189,7 +189,7 @@ def test_a_map_built_here_is_not_overwritten(small_city, root, tmp_path):
 
 @pytest.mark.parametrize("folder", ["beta/eastU_farU", "beta/map"])
 def test_a_folder_that_holds_something_else_is_refused_before_the_examination(root, tmp_path, monkeypatch, folder):
-    monkeypatch.setattr("data.sources.streetlearn.examine", lambda *_: pytest.fail("the work has begun"))
+    monkeypatch.setattr("data.sources.streetlearn.import_area.examine", lambda *_: pytest.fail("the work has begun"))
     notes = tmp_path / "data" / folder / "notes.txt"
     notes.parent.mkdir(parents=True)
     notes.write_text("mine")

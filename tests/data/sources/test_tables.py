@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from data.sources.files import read_tile
-from data.sources.layout import Layout
-from data.sources.tables import read_tables, recover_origin
+from data.sources.streetlearn.dataset_files import read_tile
+from data.sources.streetlearn.dataset_tables import read_tables, recover_origin
+from data.sources.streetlearn.layout import Layout
 from tests.data.sources.published import ORIGINS, PLACES, RADIUS_M
 from utils.errors import InputError
 

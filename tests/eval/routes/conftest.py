@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eval.routes import __main__ as command
-from eval.routes.graph import RouteGraph
+from eval.routes.graphs.route_graph import RouteGraph
 
 
 @pytest.fixture

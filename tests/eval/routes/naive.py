@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from eval.routes.localizer import RouteMap
-from eval.routes.observation import PairModel
-from eval.routes.online import Motion
+from eval.routes.localizers.localizer import RouteMap
+from eval.routes.localizers.observation import PairModel
+from eval.routes.localizers.online import Motion
 
 
 def moves(graph, state, motion: Motion) -> tuple[list[tuple[float, tuple, tuple]], float]:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eval.routes.animate import HEIGHT_PX, STRONG, TRUE, animate, draw_frames
-from eval.routes.graph import RouteGraph
+from eval.routes.graphs.route_graph import RouteGraph
 from eval.routes.inputs import RouteInputs
-from eval.routes.localizer import Belief, RouteMap, build_localizer
+from eval.routes.localizers.localizer import Belief, RouteMap, build_localizer
+from eval.routes.results.animate import HEIGHT_PX, STRONG, TRUE, animate, draw_frames
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from eval.routes.files import read_routes, write_table
-from eval.routes.graph import RouteGraph
+from eval.routes.graphs.route_graph import RouteGraph
+from eval.routes.route_files import read_routes, write_table
 from tests.training.tiny import write_datasets
 
 
@@ -93,8 +93,8 @@ def test_published_files_count_from_1(call, tmp_path):
 
 def test_an_area_its_roads_and_its_animation(call, small_city, tmp_path):
     """Places along the roads of a map, drawn with their panoramas on the map."""
-    from data.area import write_area
-    from data.locations import sample_streets
+    from data.areas.sample_streets import sample_streets
+    from data.areas.write_area import write_area
 
     locations = sample_streets(small_city, 12.0, None, "p", np.random.default_rng(0))
     root = tmp_path / "small"

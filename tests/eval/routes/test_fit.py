@@ -7,8 +7,8 @@ import pytest
 
 from eval.routes import fit as command
 from eval.routes.fit import fit, least_within_error
-from eval.routes.graph import RouteGraph
-from eval.routes.localizer import RouteMap
+from eval.routes.graphs.route_graph import RouteGraph
+from eval.routes.localizers.localizer import RouteMap
 from utils.errors import InputError, run_command
 
 

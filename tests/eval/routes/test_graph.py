@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from data.areas.sample_streets import sample_streets
 from data.city import Streets
-from data.locations import sample_streets
-from eval.routes.graph import RouteGraph
-from eval.routes.roads import graph_along_roads
+from eval.routes.graphs.roads import graph_along_roads
+from eval.routes.graphs.route_graph import RouteGraph
 from utils.errors import InputError
 
 

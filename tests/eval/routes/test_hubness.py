@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eval.routes import hubness
-from eval.routes.graph import RouteGraph
-from eval.routes.hubness import HubnessSearch, mean_of_least, squared_distances
-from eval.routes.likelihood import LikelihoodSearch
-from eval.routes.localizer import RouteMap
-from eval.routes.observation import PairModel
+from eval.routes.graphs.route_graph import RouteGraph
+from eval.routes.localizers import hubness
+from eval.routes.localizers.hubness import HubnessSearch, mean_of_least, squared_distances
+from eval.routes.localizers.likelihood import LikelihoodSearch
+from eval.routes.localizers.localizer import RouteMap
+from eval.routes.localizers.observation import PairModel
 from utils.errors import InputError
 
 MODEL = PairModel(slope=0.8, variance=0.5, correlation=0.7, reach=0.9, temperature=0.7)

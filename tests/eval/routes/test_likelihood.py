@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eval.routes.accuracy import top1_accuracy
-from eval.routes.files import read_routes, read_turns
-from eval.routes.graph import RouteGraph
+from eval.routes.graphs.route_graph import RouteGraph
 from eval.routes.inputs import read_inputs
-from eval.routes.likelihood import TURN_AGREES, LikelihoodSearch
-from eval.routes.localizer import LOCALIZERS, RouteMap, build_localizer
-from eval.routes.observation import PairModel
+from eval.routes.localizers.likelihood import TURN_AGREES, LikelihoodSearch
+from eval.routes.localizers.localizer import LOCALIZERS, RouteMap, build_localizer
+from eval.routes.localizers.observation import PairModel
+from eval.routes.results.accuracy import top1_accuracy
+from eval.routes.route_files import read_routes, read_turns
 from tests.eval.routes.naive import log_density
 from utils.errors import InputError
 

@@ -5,14 +5,14 @@ import itertools
 import numpy as np
 import pytest
 
-from eval.routes.calibration import calibration_error, disturbed, follow, kidnapped
-from eval.routes.files import read_routes
-from eval.routes.graph import RouteGraph
+from eval.routes.graphs.route_graph import RouteGraph
 from eval.routes.inputs import read_inputs
-from eval.routes.localizer import RouteMap
-from eval.routes.observation import PairModel
-from eval.routes.online import Motion, OnlineFilter, OnlineLocalizer
-from eval.routes.published import PublishedSearch
+from eval.routes.localizers.localizer import RouteMap
+from eval.routes.localizers.observation import PairModel
+from eval.routes.localizers.online import Motion, OnlineFilter, OnlineLocalizer
+from eval.routes.localizers.paper import PublishedSearch
+from eval.routes.results.calibration import calibration_error, disturbed, follow, kidnapped
+from eval.routes.route_files import read_routes
 from tests.eval.routes.naive import log_density, moves, naive_start, naive_step
 from utils.errors import InputError
 

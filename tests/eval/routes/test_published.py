@@ -4,15 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eval.routes import search as paths_search
-from eval.routes.accuracy import top1_accuracy, true_tails
-from eval.routes.files import read_routes, read_turns
-from eval.routes.graph import RouteGraph
+from eval.routes.graphs.paths import path_tree
+from eval.routes.graphs.route_graph import RouteGraph
+from eval.routes.graphs.turns import heading_change, turns_of
 from eval.routes.inputs import read_inputs
-from eval.routes.localizer import LOCALIZERS, RouteMap, build_localizer
-from eval.routes.paths import path_tree
-from eval.routes.published import PublishedSearch
-from eval.routes.turns import heading_change, turns_of
+from eval.routes.localizers import search as paths_search
+from eval.routes.localizers.localizer import LOCALIZERS, RouteMap, build_localizer
+from eval.routes.localizers.paper import PublishedSearch
+from eval.routes.results.accuracy import top1_accuracy, true_tails
+from eval.routes.route_files import read_routes, read_turns
 from utils.errors import InputError
 
 
@@ -107,7 +107,7 @@ def test_routes_longer_than_any_path():
 
 
 def test_too_many_paths_say_so(monkeypatch, tangle):
-    monkeypatch.setattr("eval.routes.paths.MAX_PATHS", 500)
+    monkeypatch.setattr("eval.routes.graphs.paths.MAX_PATHS", 500)
     with pytest.raises(InputError, match="more than 500 simple paths of up to 4 places"):
         path_tree(tangle, 12)
 

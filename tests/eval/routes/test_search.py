@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from eval.routes.graph import RouteGraph
-from eval.routes.likelihood import LikelihoodSearch
-from eval.routes.localizer import LOCALIZERS, RouteMap, build_localizer
-from eval.routes.search import PathSearch
+from eval.routes.graphs.route_graph import RouteGraph
+from eval.routes.localizers.likelihood import LikelihoodSearch
+from eval.routes.localizers.localizer import LOCALIZERS, RouteMap, build_localizer
+from eval.routes.localizers.search import PathSearch
 from utils.errors import InputError
 
 
@@ -108,7 +108,7 @@ def test_queries_that_cannot_be(tangle, name):
 
 
 def test_more_candidates_than_can_be_held(monkeypatch, tangle):
-    monkeypatch.setattr("eval.routes.search.MAX_PATHS", 300)
+    monkeypatch.setattr("eval.routes.localizers.search.MAX_PATHS", 300)
     with pytest.raises(InputError, match=r"more than 300 candidates in one search; keep fewer \(--keep 45\)"):
         LikelihoodSearch(RouteMap(np.random.default_rng(0).normal(size=(60, 3)), tangle), 90).locate(np.zeros((1, 8, 3)))
 

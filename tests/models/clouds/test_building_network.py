@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from config.schema import CloudConfig
-from data.place_graph import FEATURES, PlaceGraph
-from models.clouds.buildings import Attention, Buildings
+from models.clouds.building_graph import Attention, Buildings
+from utils.batch import FEATURES, PlaceGraph
 
 
 @torch.no_grad()

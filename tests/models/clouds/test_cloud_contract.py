@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
+from config.components import CLOUDS, POINT_POOLINGS
 from config.reader import from_mapping
 from config.schema import CloudConfig
-from data.osm.classes import CLASSES
-from models.clouds.encoder import CloudEncoder, scaled
+from models.clouds.cloud_encoder import CloudEncoder, scaled
 from models.neighbors import farthest_points, gather_rows
-from models.registry import CLOUDS, POINT_POOLINGS
+from utils.classes import CLASSES
 
 POINTS = 24
 NETWORKS = [name for name, entry in CLOUDS.items() if entry.reads == "points"]

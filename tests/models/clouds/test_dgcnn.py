@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from config.schema import CloudConfig
+from models.clouds.cloud_encoder import CloudEncoder
 from models.clouds.dgcnn import EdgeConv
-from models.clouds.encoder import CloudEncoder
 from models.neighbors import nearest_neighbors
 
 

@@ -5,12 +5,12 @@ import dataclasses
 import pytest
 import torch
 
+from config.components import CLOUDS
 from config.reader import from_mapping
 from config.schema import CloudConfig
-from data.osm.classes import CLASSES
-from data.place_graph import FEATURES, PlaceGraph
 from models.clouds.graph_encoder import GraphEncoder
-from models.registry import CLOUDS
+from utils.batch import FEATURES, PlaceGraph
+from utils.classes import CLASSES
 from utils.errors import InputError
 
 NETWORKS = [name for name, entry in CLOUDS.items() if entry.reads == "graph"]

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from config.components import FUSIONS
 from config.schema import CloudConfig, ModelConfig, PanoramaConfig, TileConfig
-from models.registry import FUSIONS
 
 
 @pytest.fixture

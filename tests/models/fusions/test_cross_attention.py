@@ -4,8 +4,8 @@ import math
 
 import torch
 
-from data.views import tile_grid
 from models.fusions.cross_attention import HEADS, WIDTH, Attention, position_waves
+from utils.frames import tile_grid
 
 
 @torch.no_grad()

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from config.components import FUSIONS
 from config.reader import from_mapping
 from config.schema import ModelConfig
-from models.registry import FUSIONS
 from utils.errors import InputError
 
 KINDS = [(name, polar) for name, entry in FUSIONS.items() for polar in (False, True) if entry.polar or not polar]

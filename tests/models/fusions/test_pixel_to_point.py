@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from data.views import tile_grid
 from models.fusions.pixel_to_point import sample_at_points
+from utils.frames import tile_grid
 
 
 def naive(features, points, polar):

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from data.views import tile_grid
 from models.fusions.pixel_to_point import sample_at_points
-from models.projection import sample_pixels, tile_pixels, upsample
+from models.fusions.tile_pixels import sample_pixels, tile_pixels, upsample
+from utils.frames import tile_grid
 
 
 def naive(fusion, tile, features, points, cells, places, sampled):

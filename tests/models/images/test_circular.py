@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from config.components import IMAGES
 from config.reader import from_mapping
 from config.schema import PanoramaConfig
-from models.images.encoder import ImageEncoder
-from models.registry import IMAGES
+from models.images.image_encoder import ImageEncoder
 from tests.models.conftest import TRUNKS, image
 
 CONVOLUTIONS = [name for name in TRUNKS if not IMAGES[name].tokens]

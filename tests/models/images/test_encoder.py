@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from config.schema import ImageEncoderConfig
-from models.images.encoder import ImageEncoder, normalise
+from models.images.image_encoder import ImageEncoder, normalise
 from models.images.torchvision_import import networks
 from utils.errors import InputError
 

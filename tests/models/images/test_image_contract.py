@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from config.components import IMAGES, MAP_POOLINGS
 from config.reader import from_mapping
 from config.schema import PanoramaConfig, TileConfig
-from models.images.encoder import ImageEncoder
-from models.registry import IMAGES, MAP_POOLINGS
+from models.images.image_encoder import ImageEncoder
 from tests.models.conftest import TRUNKS, image, pooled
 from utils.errors import InputError
 

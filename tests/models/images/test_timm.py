@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from config.schema import PanoramaConfig, TileConfig
-from models.images.encoder import ImageEncoder
+from models.images.image_encoder import ImageEncoder
 from utils.errors import InputError
 
-timm_trunk = pytest.importorskip("models.images.timm_trunk", reason="timm is not installed", exc_type=ImportError)
+timm_trunk = pytest.importorskip("models.images.timm_backbone", reason="timm is not installed", exc_type=ImportError)
 
 
 def build(name, height=64, dim=None, **settings):

@@ -30,7 +30,7 @@ def make_cloud(request):
 @pytest.fixture
 def tiny_chunks(monkeypatch):
     """Two queries at a time of clouds of 30 points."""
-    monkeypatch.setattr("models.neighbors.distances.CHUNK", 60)
+    monkeypatch.setattr("models.neighbors.CHUNK", 60)
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ def test_chunks_change_nothing(make_cloud, tiny_chunks, monkeypatch, dims):
 ])  # fmt: skip
 def test_no_more_distances_at_a_time_than_stated(monkeypatch, chunk, shapes):
     seen, topk = [], torch.Tensor.topk
-    monkeypatch.setattr("models.neighbors.distances.CHUNK", chunk)
+    monkeypatch.setattr("models.neighbors.CHUNK", chunk)
     monkeypatch.setattr(torch.Tensor, "topk", lambda x, *a, **k: seen.append(tuple(x.shape)) or topk(x, *a, **k))
     nearest_neighbors(torch.randn(2, 9, 3), 2, torch.randn(2, 10, 3))
     assert seen == shapes

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from config.schema import ImageEncoderConfig
-from models.poolings.map_mean import WIDTH, MapMean
+from models.poolings import WIDTH, MapMean
 
 
 def map_mean(rows, columns, sectors):

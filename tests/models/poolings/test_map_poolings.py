@@ -4,9 +4,7 @@ import torch
 
 from config.schema import ImageEncoderConfig
 from models.heads import make_head
-from models.poolings.class_tokens import ClassTokens
-from models.poolings.flat import Flat
-from models.poolings.safa import HEADS, SAFA
+from models.poolings import HEADS, SAFA, ClassTokens, Flat
 
 
 @torch.no_grad()

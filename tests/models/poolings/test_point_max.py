@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from config.schema import CloudConfig
-from models.poolings.point_max import PointMax
+from models.poolings import PointMax
 
 
 def sector_max(sectors):

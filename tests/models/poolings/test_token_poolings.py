@@ -5,10 +5,8 @@ import math
 import pytest
 import torch
 
-from models.poolings.gem import GeM
-from models.poolings.netvlad import CLUSTERS, NetVLAD
-from models.poolings.tokens import MaxMean, Mean
-from models.registry import MAP_POOLINGS, POINT_POOLINGS
+from config.components import MAP_POOLINGS, POINT_POOLINGS
+from models.poolings import CLUSTERS, GeM, MaxMean, Mean, NetVLAD
 
 CLASSES = [Mean, MaxMean, GeM, NetVLAD]
 BATCH, TOKENS, CHANNELS = 3, 8, 5

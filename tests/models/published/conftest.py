@@ -5,8 +5,8 @@ import functools
 import pytest
 import torch
 
+from config.components import IMAGES
 from config.schema import PanoramaConfig
-from models.registry import IMAGES
 
 FEATURES, CHANNELS, NORM = 6, 512, ("weight", "bias", "running_mean", "running_var")
 

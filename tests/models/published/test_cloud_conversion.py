@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from config.reader import from_mapping
 from config.schema import CloudConfig
-from models.clouds.encoder import CloudEncoder
+from models.clouds.cloud_encoder import CloudEncoder
 from models.neighbors import gather_rows, nearest_neighbors
 from models.published.clouds import ABSENT, cloud
 from utils.errors import InputError

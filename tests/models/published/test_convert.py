@@ -12,8 +12,8 @@ import torch
 from config.reader import from_mapping
 from config.schema import CloudConfig, TileConfig
 from models.checkpoint import load_run, read_checkpoint, save_checkpoint
-from models.clouds.encoder import CloudEncoder
-from models.images.encoder import ImageEncoder
+from models.clouds.cloud_encoder import CloudEncoder
+from models.images.image_encoder import ImageEncoder
 from models.model import GroundToMap
 from models.published import __main__ as command
 from models.published import convert, load

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from config.reader import from_mapping
 from config.schema import PanoramaConfig, TileConfig
-from models.images.encoder import ImageEncoder
+from models.images.image_encoder import ImageEncoder
 from models.published import images
 from utils.errors import InputError
 

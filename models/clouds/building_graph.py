@@ -1,0 +1,62 @@
+"""A network over the graph of buildings and streets around a place, by torch-geometric."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn import GATv2Conv
+from torch_geometric.utils import scatter
+
+from config.schema import CloudConfig
+from utils.batch import FEATURES, PlaceGraph
+from utils.georeference import EXTENT_M
+
+HEADS = 4
+_POSITION = [FEATURES.index("right"), FEATURES.index("ahead")]
+
+
+class Attention(nn.Module):
+    """Attention among neighbours (Brody et al., How Attentive are Graph Attention Networks?, 2022, eq. 7) that sees the way to each, the
+    node's own features added, then norm and ReLU. The norm is a node's own: graphs of one node, and of none, are trained on, too."""
+
+    def __init__(self, width_in: int, width_out: int):
+        super().__init__()
+        self.attend = GATv2Conv(width_in, width_out, HEADS, concat=False, add_self_loops=False, edge_dim=3, residual=True)
+        self.norm = nn.LayerNorm(width_out)
+
+    def forward(self, x: Tensor, edges: Tensor, way: Tensor) -> Tensor:
+        """x (N, C), edges (2, E), way (E, 3) → (N, C')."""
+        return self.norm(self.attend(x, edges, way)).relu()
+
+
+class Buildings(nn.Module):
+    """Layers of attention, joined to features of nodes; half of them are pooled to their maximum over a place, the others to their mean.
+
+    Args:
+        config: widths of the layers, features.
+        width_in: width of the inputs.
+
+    Attributes:
+        features: width of a place's features.
+    """
+
+    def __init__(self, config: CloudConfig, width_in: int):
+        super().__init__()
+        self.features, widths = config.features, config.widths
+        self.enter = nn.Sequential(nn.Linear(width_in, widths[0]), nn.LayerNorm(widths[0]), nn.ReLU())
+        self.layers = nn.ModuleList(Attention(a, b) for a, b in pairwise([widths[0], *widths]))
+        self.join = nn.Sequential(nn.Linear(widths[0] + sum(widths), self.features), nn.ReLU())
+
+    def forward(self, inputs: Tensor, graph: PlaceGraph) -> Tensor:
+        """inputs (N, width_in) of the nodes of B places → (B, features); zeros where a place has no nodes."""
+        sender, receiver = graph.edges
+        position = graph.nodes[:, _POSITION] / (EXTENT_M / 2)
+        offset = position[sender] - position[receiver]
+        way = torch.cat([offset, offset.norm(dim=1, keepdim=True)], dim=1)
+        outputs = [self.enter(inputs)]
+        for layer in self.layers:
+            outputs.append(layer(outputs[-1], graph.edges, way))
+        joined = self.join(torch.cat(outputs, dim=1)).float()  # a mean of hundreds of nodes in bfloat16 would lose most of them
+        highest, level = joined.tensor_split(2, dim=1)
+        pooled = [scatter(x, graph.place, 0, graph.places, how) for x, how in ((highest, "max"), (level, "mean"))]
+        return torch.cat(pooled, dim=1)

@@ -1,0 +1,87 @@
+"""Cloud encoders: inputs from coordinates and classes, a network over points, a pooling, a head."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from config.components import CLOUDS, POINT_POOLINGS, known
+from config.schema import CloudConfig
+from models.clouds.layers import dense
+from models.heads import make_head
+from models.neighbors import gather_rows, three_nearest_interpolation
+from models.weights import load_pretrained
+from utils.classes import CLASSES
+from utils.georeference import EXTENT_M
+
+
+class CloudEncoder(nn.Module):
+    """Network over points → features of points → pooling → head → vector.
+
+    Args:
+        config: network and its settings, pooling, head, inputs.
+        dim: width of the vector; 0 for the pooling's, None for point features alone.
+
+    Attributes:
+        features: width of a point's feature.
+        reads: what it takes of a batch.
+
+    Raises:
+        InputError: weights do not fit, or the head cannot give `dim`.
+    """
+
+    reads = ("cloud", "classes")
+
+    def __init__(self, config: CloudConfig, dim: int | None):
+        super().__init__()
+        self.scale, self.dim = config.scale, dim
+        self.classes = ClassInput(config.class_width) if config.classes else None
+        self.network = known(CLOUDS, "encoder", config.encoder).load()(config, 3 + (self.classes.width if self.classes else 0))
+        widths = [self.network.features, *config.projection]
+        layers = [dense(a, b, config.projection_slope) for a, b in pairwise(widths[:-1])]
+        self.project = nn.Sequential(*layers, nn.Linear(*widths[-2:])) if config.projection else nn.Identity()
+        self.features = widths[-1]
+        if dim is not None:
+            self.pool = known(POINT_POOLINGS, "pooling", config.pooling).load()(config, self.features)
+            self.dim = dim or self.pool.width
+            self.head = make_head(config.head, self.pool.width, self.dim, "model.cloud")
+        if config.weights != "none":
+            load_pretrained(self, config, "model.cloud")
+
+    def forward(self, cloud: Tensor, classes: Tensor) -> tuple[Tensor | None, Tensor]:
+        """cloud (B, P, 3) metres right, ahead, up; classes (B, P) → vector (B, dim) or None, point features (B, P, features)."""
+        positions = scaled(cloud, self.scale)
+        inputs = positions if self.classes is None else torch.cat([positions, self.classes(classes).to(positions.dtype)], dim=-1)
+        features, kept = self.network(positions, inputs)
+        features = self.project(features)
+        points = cloud if kept is None else gather_rows(cloud, kept)
+        vector = None if self.dim is None else self.head(self.pool(features, points))
+        if kept is not None:  # the network has thinned the cloud
+            features = three_nearest_interpolation(points, features, cloud)
+        return vector, features
+
+
+class ClassInput(nn.Module):
+    """Semantic classes (...) as vectors (..., width): learned ones, or one-hot (width 0)."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.width = width or len(CLASSES)
+        self.vectors = nn.Embedding(len(CLASSES), width) if width else None
+
+    def forward(self, classes: Tensor) -> Tensor:
+        if self.vectors is None:
+            return nn.functional.one_hot(classes.long(), len(CLASSES))
+        return self.vectors(classes.long())
+
+
+def scaled(cloud: Tensor, scale: str) -> Tensor:
+    """Coordinates as networks see them, (B, P, 3) → (B, P, 3).
+
+    Args:
+        scale: metres: over 76 m, sizes and heights are what a map knows. unit: about the cloud's mean, over its largest norm (published).
+    """
+    if scale == "metres":
+        return cloud / (EXTENT_M / 2)
+    centred = cloud - cloud.mean(1, keepdim=True)
+    return centred / centred.norm(dim=-1).amax(1).clamp_min(1e-6)[:, None, None]  # all points may be one

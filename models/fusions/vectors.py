@@ -1,0 +1,29 @@
+"""Fusions of the vectors of two branches."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Add(nn.Module):
+    """The sum of both branches' vectors (arXiv 2308.05993, add)."""
+
+    def __init__(self, config, tile: nn.Module, cloud: nn.Module):
+        super().__init__()
+        self.width = tile.dim
+
+    def forward(self, tile: tuple[Tensor, Tensor], cloud: tuple[Tensor, Tensor | None], points: Tensor | None) -> Tensor:
+        """tile: vector (B, D) and map; cloud: vector (B, D) and point features → (B, D)."""
+        return tile[0] + cloud[0]
+
+
+class Concat(nn.Module):
+    """Both branches' vectors side by side, the cloud's first (arXiv 2308.05993, concat)."""
+
+    def __init__(self, config, tile: nn.Module, cloud: nn.Module):
+        super().__init__()
+        self.width = cloud.dim + tile.dim
+
+    def forward(self, tile: tuple[Tensor, Tensor], cloud: tuple[Tensor, Tensor | None], points: Tensor | None) -> Tensor:
+        """tile: vector (B, D) and map (B, C, h, w); cloud: vector (B, D) and point features (B, P, F); points (B, P, 3) metres right,
+        ahead, up → (B, 2·D)."""
+        return torch.cat([cloud[0], tile[0]], dim=-1)

@@ -1,0 +1,54 @@
+"""Published layers on points as ours: convolutions of kernel size 1 become linear maps, and biases before norms part of the norms."""
+
+import torch
+from torch import Tensor
+
+from models.published.take import take, take_all, take_norm
+from utils.errors import InputError
+
+Tensors = dict[str, Tensor]
+
+
+def matrix(state: Tensors, name: str, rows: int | None = None, columns: int | None = None) -> Tensor:
+    """Takes a linear map, or a convolution of kernel size 1, as a matrix.
+
+    Raises:
+        InputError: it is missing, or of another shape.
+    """
+    tensor = take(state, name)
+    fits = tensor.dim() >= 2 and rows in (None, tensor.shape[0]) and columns in (None, tensor.shape[1])
+    if not fits or any(size != 1 for size in tensor.shape[2:]):
+        shape = ", ".join("any" if size is None else str(size) for size in (rows, columns))
+        raise InputError(f"{name} has the shape {tuple(tensor.shape)}, expected ({shape}) and a kernel of size 1")
+    return tensor.flatten(1)
+
+
+def linear(state: Tensors, name: str, to: str, rows: int | None, columns: int) -> Tensors:
+    """Takes a linear map with a bias."""
+    weight = matrix(state, f"{name}.weight", rows, columns)
+    return {f"{to}.weight": weight, f"{to}.bias": take(state, f"{name}.bias", weight.shape[:1])}
+
+
+def dense(state: Tensors, name: str, norm: str, to: str, rows: int | None, columns: int | None, at: str | None = None) -> Tensors:
+    """Takes a linear map, with or without a bias, and the norm after it.
+
+    Args:
+        to: of our `models.clouds.layers.dense`.
+        at: of our norm, if it is not inside of it.
+    """
+    weight, at = matrix(state, f"{name}.weight", rows, columns), at or f"{to}.1"
+    tensors = {f"{to}.0.weight": weight} | take_norm(state, norm, at, len(weight))
+    if f"{name}.bias" in state:
+        tensors[f"{at}.running_mean"] = tensors[f"{at}.running_mean"] - take(state, f"{name}.bias", weight.shape[:1])
+    return tensors
+
+
+def drop_second_names(state: Tensors, second: str, first: str) -> None:
+    """Drops tensors that stand under a second prefix too.
+
+    Raises:
+        InputError: their values differ from those under the first.
+    """
+    for key, tensor in take_all(state, second).items():
+        if f"{first}{key}" in state and not torch.equal(state[f"{first}{key}"], tensor):
+            raise InputError(f"{first}{key} and {second}{key} are one tensor under two names, but their values differ")

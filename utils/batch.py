@@ -1,0 +1,78 @@
+"""What a model sees of places, as tensors."""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+# Of a node, in the frame of a viewer at the place who looks along the heading. Lengths in metres, log_area of 1 + m²; street is 1 for a
+# piece of a street and 0 for a building; direction is twice the angle from ahead to the street, clockwise, 0 and 0 for a building.
+FEATURES = ("right", "ahead", "distance", "bearing_sin", "bearing_cos", "log_area", "height", "length", "street", "direction_sin",
+            "direction_cos")  # fmt: skip
+_SIDED = [FEATURES.index(name) for name in ("right", "bearing_sin", "direction_sin")]  # change sign in a mirror
+
+
+@dataclass
+class PlaceGraph:
+    """The graphs of B places as one: N nodes in the order of their places, E edges, none between places."""
+
+    nodes: Tensor  # (N, len(FEATURES)) float32
+    classes: Tensor  # (N,) uint8 semantic classes
+    place: Tensor  # (N,) int64 which of the places each node belongs to, ascending; places may have none
+    edges: Tensor  # (2, E) int64 neighbours, both ways, ascending
+    places: int  # B
+
+    @staticmethod
+    def join(parts: list["PlaceGraph"]) -> "PlaceGraph":
+        """One graph of several, their places one after the other."""
+        before = [0, 0]  # nodes and places
+        place, edges = [], []
+        for part in parts:
+            edges.append(part.edges + before[0])
+            place.append(part.place + before[1])
+            before = [before[0] + len(part.nodes), before[1] + part.places]
+        return PlaceGraph(torch.cat([p.nodes for p in parts]), torch.cat([p.classes for p in parts]), torch.cat(place),
+                          torch.cat(edges, dim=1), before[1])  # fmt: skip
+
+    def select(self, order: Tensor) -> "PlaceGraph":
+        """The places `order` (k,) int64, in that order; none twice."""
+        rank = order.new_full((self.places,), -1)
+        rank[order] = torch.arange(len(order), device=order.device)
+        node = rank[self.place].argsort(stable=True)
+        node = node[int((rank[self.place] < 0).sum()) :]
+        renumbered = node.new_full((len(self.nodes),), -1)
+        renumbered[node] = torch.arange(len(node), device=node.device)
+        edges = renumbered[self.edges]
+        edges = edges[:, edges[0] >= 0]
+        edges = edges[:, edges[0].argsort(stable=True)]
+        return PlaceGraph(self.nodes[node], self.classes[node], rank[self.place[node]], edges, len(order))
+
+    def mirrored(self, mirror: Tensor) -> "PlaceGraph":
+        """Left and right exchanged where mirror (B,) says so."""
+        sign = torch.ones_like(self.nodes)
+        sign[:, _SIDED] = torch.where(mirror, -1.0, 1.0)[self.place, None]
+        return PlaceGraph(self.nodes * sign, self.classes, self.place, self.edges, self.places)
+
+
+@dataclass
+class Batch:
+    """What a model sees of B places. Tile and cloud are heading-up; the panorama's centre column looks along the heading."""
+
+    panorama: Tensor  # (B, 3, H, 2H) float32 RGB in 0..1
+    tile: Tensor | None  # (B, 3, h, w) float32 RGB in 0..1
+    cloud: Tensor | None  # (B, P, 3) float32 metres right, ahead, up
+    classes: Tensor | None  # (B, P) uint8
+    position: Tensor  # (B, 2) float64 metres east and north about the city's origin
+    city: Tensor  # (B,) int64: places of different cities have no distance
+    graph: PlaceGraph | None = None  # of the B places
+
+    @staticmethod
+    def join(parts: list["Batch"]) -> "Batch":
+        """One batch of several."""
+        columns = ([getattr(p, f.name) for p in parts] for f in fields(Batch))
+        return Batch(*(None if c[0] is None else PlaceGraph.join(c) if isinstance(c[0], PlaceGraph) else torch.cat(c) for c in columns))
+
+    def select(self, order: Tensor) -> "Batch":
+        """The places `order` (k,) int64, in that order; none twice."""
+        columns = (getattr(self, f.name) for f in fields(Batch))
+        return Batch(*(None if c is None else c.select(order) if isinstance(c, PlaceGraph) else c[order] for c in columns))
