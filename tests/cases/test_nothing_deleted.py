@@ -17,6 +17,7 @@ from PIL import Image
 from config.reader import to_yaml
 from config.schema import read_config
 from data import prepare
+from data.town import make_demo
 from data.area import Area
 from data.areas.write_area import AREA, write_area
 from data.city import MAP, CityMap
@@ -202,14 +203,14 @@ def test_the_demo_over_a_city(refusal, city, small_extract, tmp_path, what):
 
 
 @pytest.mark.parametrize(("info", "theirs"), [
-    ({"attribution": prepare.DEMO_ATTRIBUTION, "format": 2, "points_sha256": "", "density": 0.2}, "demo map"),
+    ({"attribution": make_demo.DEMO_ATTRIBUTION, "format": 2, "points_sha256": "", "density": 0.2}, "demo map"),
     ({"attribution": "© OpenStreetMap contributors", "format": 2, "points_sha256": "", "density": 0.2}, "map"),
     ({"attribution": "© OpenStreetMap contributors", "format": 2, "points_sha256": ""}, "imported map"),
 ])  # fmt: skip
 def test_maps_of_earlier_versions(tmp_path, info, theirs):
     """They do not name their command, but show it."""
     (tmp_path / "map.json").write_text(json.dumps(info))
-    kinds = {"demo map": prepare.DEMO_MAP, "map": MAP, "imported map": IMPORTED_MAP}
+    kinds = {"demo map": make_demo.DEMO_MAP, "map": MAP, "imported map": IMPORTED_MAP}
     replaced = {name for name, kind in kinds.items() if kind.objection(tmp_path) is None}
     assert replaced == {theirs, "map"} if theirs == "demo map" else replaced == {theirs}
 
