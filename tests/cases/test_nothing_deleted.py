@@ -17,7 +17,6 @@ from PIL import Image
 from config.reader import to_yaml
 from config.schema import read_config
 from data import prepare
-from data.town import make_demo
 from data.area import Area
 from data.areas.write_area import AREA, write_area
 from data.city import MAP, CityMap
@@ -25,6 +24,7 @@ from data.locations import Locations
 from data.osm.build import build_map
 from data.osm.tile import TileMaker
 from data.sources.streetlearn.import_area import IMPORTED_MAP
+from data.town import make_demo
 from eval import evaluate
 from eval.routes import __main__ as routes
 from models import export
