@@ -8,23 +8,32 @@ import math
 import types
 import typing
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
+from config.components import Entry, Settings, find
 from utils.errors import InputError
+
+T = TypeVar("T")
 
 MOST_BYTES, MOST_VALUES = 1 << 18, 10_000  # of a YAML file
 
 
-def read_settings(cls: type, path: Path, overrides: typing.Sequence[str] = ()):
+Upgrade = Callable[[dict[str, Any], str], list[str]]  # changes a mapping of an earlier format in place; says what it changed
+
+
+def read_settings(cls: type[T], path: Path, overrides: Sequence[str] = (), upgrade: Upgrade | None = None) -> T:
     """Reads a YAML file into a dataclass.
 
     Args:
-        cls: the dataclass; its fields may be dataclasses, optional (`X | None`), lists, literals, str, int, float or bool.
+        cls: the dataclass; its fields may be dataclasses, components (config.components.component), optional (`X | None`), lists, literals,
+            str, int, float or bool.
         path: the file.
         overrides: `key.path=value`, the value in YAML; they win over the file.
+        upgrade: for files and overrides in the words of earlier versions.
 
     Raises:
         InputError: names the file, the key path, what was found and what is allowed.
@@ -41,8 +50,13 @@ def read_settings(cls: type, path: Path, overrides: typing.Sequence[str] = ()):
         raise InputError(f"{path}: not valid YAML ({error})") from None
     if not isinstance(settings, dict):
         raise InputError(f"{path}: a recipe is a mapping of keys to values, found {type(settings).__name__}")
+    changes = upgrade(settings, str(path)) if upgrade else []
     for override in overrides:
         _override(settings, override)
+    if upgrade and overrides:
+        changes += upgrade(settings, str(path))
+    if changes:
+        print(f"note: {path}: upgraded from an earlier version: {', '.join(changes[:3])}{', …' if len(changes) > 3 else ''}")
     return from_mapping(cls, settings, str(path))
 
 
@@ -100,9 +114,10 @@ def _written_out(node: yaml.Node, known: dict[yaml.Node, float]) -> float:
     return known[node]
 
 
-def from_mapping(cls: type, settings: dict, source: str, prefix: str = ""):
+def from_mapping(cls: type[T], settings: Mapping[str, Any], source: str, prefix: str = "") -> T:
     """Builds a dataclass from a mapping; `source` and `prefix` (`model.tile.`) say in messages where it stands."""
     hints = typing.get_type_hints(cls)
+    components = {f.name: f.metadata["components"] for f in dataclasses.fields(cls) if "components" in f.metadata}
     missing = dataclasses.MISSING
     optional = {f.name for f in dataclasses.fields(cls) if f.default is not missing or f.default_factory is not missing}
     values = {}
@@ -110,9 +125,15 @@ def from_mapping(cls: type, settings: dict, source: str, prefix: str = ""):
         if key not in hints:
             near = difflib.get_close_matches(str(key), hints, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(hints)}"
+            if issubclass(cls, Settings) and not near:
+                hint = f"{settings.get('name')} takes {', '.join(k for k in hints if k != 'name') or 'no settings'}"
             shown = key if str(key).isidentifier() and len(str(key)) <= 100 else _shown(key)
             raise InputError(f"{source}: unknown key {prefix}{shown}; {hint}")
-        if value is not None or key not in optional or _takes_null(hints[key]):  # elsewhere null is the default: an override's "leave out"
+        if value is None and key in optional and not _takes_null(hints[key]):
+            continue  # null is the default: an override's "leave out"
+        if key in components and value is not None:
+            values[key] = _component(components[key], _default_name(cls, key), value, source, prefix + key)
+        else:
             values[key] = _value(hints[key], value, source, prefix + key)
     for field in dataclasses.fields(cls):
         if field.name not in optional and field.name not in values:
@@ -123,11 +144,37 @@ def from_mapping(cls: type, settings: dict, source: str, prefix: str = ""):
         raise InputError(f"{source}: {prefix}{error}") from None
 
 
+def _default_name(cls: type, key: str) -> str | None:
+    """Of the component that a field holds unless the recipe names one."""
+    make = next(f.default_factory for f in dataclasses.fields(cls) if f.name == key)
+    return None if make is dataclasses.MISSING else make().name
+
+
+def _component(registry: Mapping[str, Entry], default: str | None, value: Any, source: str, key: str) -> Settings:
+    """The settings of a component: of its name alone, or of a mapping with its name and what differs from its defaults."""
+    mapping = {"name": value} if isinstance(value, str) else value
+    if not isinstance(mapping, dict):
+        raise InputError(f"{source}: {key} is {_shown(value)}, it takes {_describe_components(registry)}")
+    name = default if mapping.get("name") is None else mapping["name"]
+    if not isinstance(name, str):
+        found = f"{key}.name is {_shown(name)}, it" if name is not None else f"required key {key}.name is missing; it"
+        raise InputError(f"{source}: {found} takes one of {', '.join(registry)}")
+    try:
+        entry = find(registry, key, name)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+    return from_mapping(entry.settings, mapping | {"name": name}, source, f"{key}.")
+
+
+def _describe_components(registry: Mapping[str, Entry]) -> str:
+    return f"one of {', '.join(registry)}; or a mapping with its name and settings"
+
+
 def _takes_null(hint: Any) -> bool:
     return type(None) in typing.get_args(hint)
 
 
-def to_yaml(settings) -> str:
+def to_yaml(settings: Any) -> str:
     """A dataclass as YAML that `read_settings` reads back to the same value."""
     return yaml.safe_dump(dataclasses.asdict(settings), sort_keys=False, allow_unicode=True)
 
@@ -139,7 +186,7 @@ def _override(settings: dict, text: str) -> None:
     *parents, last = path.split(".")
     for key in parents:
         if not isinstance(settings.get(key), dict):
-            settings[key] = {}
+            settings[key] = {"name": settings[key]} if isinstance(settings.get(key), str) else {}  # a component by its name alone
         settings = settings[key]
     try:
         settings[last] = _parse(value)

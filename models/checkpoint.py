@@ -13,7 +13,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from config.schema import Config, read_config
+from config.upgrade import FORMAT
 from models.model import GroundToMap, build_model
+from models.upgrade import upgrade_names
 from models.weights import check_header
 from utils.atomic import atomic_file
 from utils.errors import InputError
@@ -31,6 +33,7 @@ def save_checkpoint(path: Path, tensors: dict[str, Tensor], info: dict, previous
         OSError: the disk is full; `path` still holds what it held.
     """
     tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    info = info | {"format": FORMAT}
     # Within the info: of several entries the library writes the header in any order, and equal checkpoints have equal bytes.
     header = {"info": json.dumps(info | {"sha256": _digest(tensors, info)})}
     with atomic_file(path) as temporary:
@@ -64,6 +67,9 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict, str]:
         digest = _digest(tensors, info)
         if said not in (None, digest):
             raise ValueError("its checksum is not that of its content")
+        version = info.pop("format", 1)
+        if type(version) is not int or version > FORMAT:
+            raise ValueError(f"of format {str(version)[:40]}, this version reads up to {FORMAT}; update it")
         return tensors, info, digest
     # RuntimeError, AttributeError: types of numbers that torch lacks or cannot read; JSON nested too deep.
     except (SafetensorError, OSError, KeyError, ValueError, RuntimeError, AttributeError) as error:
@@ -81,13 +87,14 @@ def _digest(tensors: dict[str, Tensor], info: dict) -> str:
 
 
 def load_weights(model: torch.nn.Module, tensors: dict[str, Tensor], source: Path) -> None:
-    """Loads a model's weights, all of them and no others.
+    """Loads a model's weights, all of them and no others, also under the names of earlier versions.
 
     Raises:
         InputError: names the first tensor that is missing, unknown, of another shape or kind of number, or not finite: the checkpoint is
             of another model, or was edited.
     """
     state = model.state_dict()
+    tensors = upgrade_names(tensors, state)
     expected = {k: tuple(v.shape) for k, v in state.items()}
     found = {k: tuple(v.shape) for k, v in tensors.items()}
     wrong = [k for k in expected if expected[k] != found.get(k)] + [k for k in found if k not in expected]

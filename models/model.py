@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from config.components import CLOUDS, FUSIONS, known
+from config.fusions import FUSIONS
 from config.schema import Config, ModelConfig
 from models.clouds.cloud_encoder import CloudEncoder
 from models.clouds.graph_encoder import GraphEncoder
@@ -22,14 +22,14 @@ class GroundToMap(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         dim = config.embedding_dim
-        fusion = known(FUSIONS, "fusion", config.fusion) if config.fusion else None
+        fusion = FUSIONS[config.fusion.name] if config.fusion else None
         # A fusion that reads feature maps and point features leaves the branches' own vectors unused.
         branch_dim = None if fusion and fusion.reads == "features" else dim
         self.panorama = ImageEncoder(config.panorama, dim, name="model.panorama")
         self.tile = ImageEncoder(config.tile, branch_dim, name="model.tile") if config.tile else None
-        kind = GraphEncoder if config.cloud and CLOUDS[config.cloud.encoder].reads == "graph" else CloudEncoder
-        self.cloud = kind(config.cloud, branch_dim) if config.cloud else None
-        self.fusion = fusion.load()(config, self.tile, self.cloud) if fusion else None
+        cloud_encoder = GraphEncoder if config.cloud and config.cloud.reads == "graph" else CloudEncoder
+        self.cloud = cloud_encoder(config.cloud, branch_dim) if config.cloud else None
+        self.fusion = fusion.load()(config.fusion, self.tile, self.cloud) if fusion else None
         width = self.fusion.width if fusion else dim
         kind = config.head or ("none" if width == dim else "norm")
         self.head = nn.Identity() if kind == "none" else make_head(kind, width, dim)
@@ -60,8 +60,9 @@ def build_model(config: Config, device: torch.device) -> GroundToMap:
         torch.manual_seed(config.seed)
         model = GroundToMap(config.model)
     if model.reference_dim != config.model.embedding_dim:
+        fusion = config.model.fusion.name if config.model.fusion else "null"
         raise InputError(
-            f"model.head is none, and fusion {config.model.fusion} gives {model.reference_dim:,} numbers, but "
+            f"model.head is none, and fusion {fusion} gives {model.reference_dim:,} numbers, but "
             f"model.embedding_dim is {config.model.embedding_dim:,}; give model.head another value, or make them agree"
         )
     return model.to(device, memory_format=torch.channels_last)

@@ -8,8 +8,8 @@ from torch.nn import functional
 
 
 class TokenPooling(nn.Module):
-    """Base: subclasses pool tokens (B, N, C), wherever they lie. Made alike for maps, (config, channels, rows, columns), and points,
-    (config, channels).
+    """Base: subclasses pool tokens (B, N, C), wherever they lie. Made alike for maps, (settings, channels, rows, columns), and points,
+    (settings, channels).
 
     Attributes:
         width: of the pooled vector.
@@ -31,7 +31,7 @@ class TokenPooling(nn.Module):
 class Mean(TokenPooling):
     """Mean of all."""
 
-    def __init__(self, config, channels: int, *size: int):
+    def __init__(self, settings, channels: int, *size: int):
         super().__init__(channels)
 
     def pool(self, tokens: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ class Mean(TokenPooling):
 class MaxMean(TokenPooling):
     """Maximum and mean of all, side by side."""
 
-    def __init__(self, config, channels: int, *size: int):
+    def __init__(self, settings, channels: int, *size: int):
         super().__init__(2 * channels)
 
     def pool(self, tokens: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ class GeM(TokenPooling):
     """(mean of x^p)^(1/p) with a learned p, between mean (1) and maximum (∞); what lies below 1e-6 counts as 1e-6 (Radenović et al.,
     Fine-tuning CNN Image Retrieval with No Human Annotation, 2018, eq. 3)."""
 
-    def __init__(self, config, channels: int, *size: int):
+    def __init__(self, settings, channels: int, *size: int):
         super().__init__(channels)
         self.p = nn.Parameter(torch.tensor(3.0))
 
@@ -71,7 +71,7 @@ class NetVLAD(TokenPooling):
     """Sums of what tokens differ from cluster centres, by soft assignment (Arandjelović et al., NetVLAD, 2016, eq. 4), each normalised
     for itself (intra-normalisation), then all together. Centres begin as random directions."""
 
-    def __init__(self, config, channels: int, *size: int):
+    def __init__(self, settings, channels: int, *size: int):
         super().__init__(CLUSTERS * channels)
         self.centers = nn.Parameter(functional.normalize(torch.randn(CLUSTERS, channels), dim=1))
         self.assign = nn.Linear(channels, CLUSTERS)
@@ -95,9 +95,9 @@ class MapMean(nn.Module):
     What stands in which direction survives pooling by sectors, so a query and a reference can agree on it.
     """
 
-    def __init__(self, config, channels: int, rows: int, columns: int):
+    def __init__(self, settings, channels: int, rows: int, columns: int):
         super().__init__()
-        self.sectors = config.sectors
+        self.sectors = settings.sectors
         self.reduce, self.width = None, channels
         if self.sectors > 1:
             self.reduce = nn.Sequential(nn.Conv2d(channels, WIDTH, 1, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU(inplace=True))
@@ -114,8 +114,8 @@ class Flat(nn.Sequential):
     """The flattened map through norm, ReLU and a linear layer, then norm and ReLU: with a linear head the plain head of
     arXiv 2308.05993, whose `hidden` is 1,024 for panoramas and 512 for tiles. (B, C, h, w) → (B, hidden)."""
 
-    def __init__(self, config, channels: int, rows: int, columns: int):
-        numbers, width = channels * rows * columns, config.hidden
+    def __init__(self, settings, channels: int, rows: int, columns: int):
+        numbers, width = channels * rows * columns, settings.hidden
         super().__init__(nn.Flatten(), nn.BatchNorm1d(numbers), nn.ReLU(), nn.Linear(numbers, width), nn.BatchNorm1d(width), nn.ReLU())
         self.width = width
 
@@ -127,7 +127,7 @@ class SAFA(nn.Module):
     """Weighted sums over the positions of a map, eight of them, their weights computed from each position's largest channel by two
     linear maps without an activation (arXiv 2308.05993, after Shi et al., Spatial-Aware Feature Aggregation, 2019, eq. 2 and 3)."""
 
-    def __init__(self, config, channels: int, rows: int, columns: int):
+    def __init__(self, settings, channels: int, rows: int, columns: int):
         super().__init__()
         positions = rows * columns
         hidden = max(1, positions // 2)
@@ -150,7 +150,7 @@ def _linear(width_in: int, width_out: int) -> tuple[nn.Parameter, nn.Parameter]:
 class ClassTokens(nn.Module):
     """All class tokens side by side, (B, T, C) → (B, T · C)."""
 
-    def __init__(self, config, channels: int, rows: int, columns: int):
+    def __init__(self, settings, channels: int, rows: int, columns: int):
         super().__init__()
         self.width = channels * rows * columns
 
@@ -164,9 +164,9 @@ class PointMax(nn.Module):
     Sectors are counted like a panorama's columns: the first begins straight behind and they go clockwise, the middle is ahead.
     """
 
-    def __init__(self, config, channels: int):
+    def __init__(self, settings, channels: int):
         super().__init__()
-        self.sectors = config.sectors
+        self.sectors = settings.sectors
         self.width = channels * self.sectors
 
     def forward(self, features: Tensor, points: Tensor) -> Tensor:

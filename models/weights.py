@@ -1,25 +1,31 @@
 """Pretrained weights from a file: `weights: PATH`."""
 
 import contextlib
+import dataclasses
 import json
 import pickle
 import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from config.schema import CloudConfig, ImageEncoderConfig
+from config.upgrade import upgrade
+from models.upgrade import upgrade_names
 from utils.child import at_most
 from utils.errors import InputError
 
+EncoderConfig = ImageEncoderConfig | CloudConfig
 KEYS = ("state_dict", "model", "model_state_dict")  # under which trainers keep it
 AFTER = ("pool.", "head.")  # of an encoder; they may differ from the file's
 # Settings with which an encoder may differ from the one whose network it takes over: sizes of the input, and what follows the network.
-FREE = ("height", "polar", "circular", "stages", "points", "pooling", "hidden", "sectors", "head", "weights")
+FREE = ("height", "polar", "circular", "encoder.stages", "points", "pooling", "head", "weights")
 
 MOST_HEADER = 16 << 20  # bytes; a tensor takes about a hundred
 MOST_SHARED = 4  # times the file's length that its tensors may be long: tied weights lie in it once
@@ -115,7 +121,7 @@ def _read_pickle(path: str | Path, size: int):
 
 def load_pretrained(
     encoder: nn.Module,
-    config,
+    config: EncoderConfig,
     name: str,
     adapt: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict,
     spare: tuple[str, ...] = (),
@@ -141,7 +147,7 @@ def load_pretrained(
     if any(key.startswith(f"{name}.") for key in state):
         state = {key.removeprefix(f"{name}."): tensor for key, tensor in state.items() if key.startswith(f"{name}.")}
     try:
-        state = adapt(state)
+        state = adapt(upgrade_names(state, expected))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -153,7 +159,7 @@ def load_pretrained(
         same = all(key in expected and tensor.shape == expected[key].shape for key, tensor in own.items())
         return same and own.keys() >= {key for key in needed if key.startswith(part)}
 
-    other_pooling = "pooling" in settings and (encoder.dim is None or settings["pooling"] != config.pooling)
+    other_pooling = "pooling.name" in settings and (encoder.dim is None or settings["pooling.name"] != config.pooling.name)
     left = AFTER if other_pooling else tuple(part for part in AFTER if not fits(part))
     absent = tuple(part for part in fresh if not any(key.startswith(part) for key in state))
     ignored = [key for key in state if key.startswith(left) or key not in expected and key.startswith(spare)]
@@ -174,40 +180,59 @@ def load_pretrained(
     )
     if wrong:
         more = f" ({len(wrong)} tensors do not fit)" if len(wrong) > 1 else ""
-        raise InputError(f"{path}: weights of another network than the recipe's: {wrong[0].removeprefix('trunk.')}{more}")
+        raise InputError(f"{path}: weights of another network than the recipe's: {wrong[0].removeprefix('backbone.')}{more}")
     afresh = [part for part in absent + left if any(key.startswith(part) for key in needed)]
-    _say(path, settings["pooling"] if other_pooling else "", ignored, afresh)
+    _say(path, settings["pooling.name"] if other_pooling else "", ignored, afresh)
     encoder.load_state_dict(state, strict=False)
 
 
-def _header_settings(path: str) -> dict:
-    """The settings of the encoder in a file of `python -m models.published`; of another file none. Of a trunk alone no pooling."""
+def _header_settings(path: str) -> dict[str, Any]:
+    """The settings of the encoder in a file of `python -m models.published`, as `encoder.name`, `classes`, …; of another file none. Of a
+    backbone alone no pooling."""
     if Path(path).suffix != ".safetensors":
         return {}
     kinds = (SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError)
     with contextlib.suppress(*kinds), safe_open(path, "pt") as file:
         info = json.loads((file.metadata() or {})["info"])
+        recipe = {"model": {info["part"]: info["settings"]}}
+        if "format" not in info:
+            upgrade(recipe, path)
+        settings = _flat(recipe["model"][info["part"]] | {"weights": "none"})
         vector = info["embedding_dim"] is not None
-        return {key: value for key, value in info["settings"].items() if vector or key != "pooling"}
+        return {key: value for key, value in settings.items() if vector or not key.startswith("pooling")}
     return {}
 
 
-def _refuse_contradictions(settings: dict, config, name: str) -> None:
-    differ = [key for key, value in settings.items() if key not in FREE and value != getattr(config, key, None)]
+def _flat(section: dict[str, Any]) -> dict[str, Any]:
+    """A section of a recipe by the paths of its keys."""
+    flat = {}
+    for key, value in section.items():
+        if isinstance(value, str) and key in ("encoder", "pooling"):
+            value = {"name": value}
+        flat |= {f"{key}.{name}": v for name, v in value.items()} if isinstance(value, dict) else {key: value}
+    return flat
+
+
+def _refuse_contradictions(settings: dict[str, Any], config: EncoderConfig, name: str) -> None:
+    own = _flat(dataclasses.asdict(config))
+    differ = [key for key, value in settings.items() if not key.startswith(FREE) and value != own.get(key)]
     if differ:
         key, more = differ[0], f" ({len(differ)} settings differ)" if len(differ) > 1 else ""
-        raise InputError(f"{config.weights}: weights of another network than the recipe's: they are of {key} {settings[key]!r}, "
-                         f"but {name}.{key} is {getattr(config, key, None)!r}{more}; make them agree, or take other weights")  # fmt: skip
+        shown = key.removesuffix(".name")
+        raise InputError(
+            f"{config.weights}: weights of another network than the recipe's: they are of {shown} {settings[key]!r}, "
+            f"but {name}.{shown} is {own.get(key)!r}{more}; make them agree, or take other weights"
+        )
 
 
 def _say(path: str, pooling: str, ignored: list[str], afresh: list[str]) -> None:
     """One line on what is not taken over, if anything."""
     parts = sorted({key.partition(".")[0] if key.startswith(AFTER) else key.rpartition(".")[0] for key in ignored})
-    parts = [f"pooling {pooling}"] * bool(pooling) + [part.removeprefix("trunk.") for part in parts if not (pooling and part == "pool")]
+    parts = [f"pooling {pooling}"] * bool(pooling) + [part.removeprefix("backbone.") for part in parts if not (pooling and part == "pool")]
     said = []
     if parts:
         said.append(f"not taken: {', '.join(parts[:3])}{' …' if len(parts) > 3 else ''} ({len(ignored)} tensors)")
     if afresh:
-        said.append(f"starts afresh: {', '.join(part.removeprefix('trunk.').rstrip('.') for part in afresh)}")
+        said.append(f"starts afresh: {', '.join(part.removeprefix('backbone.').rstrip('.') for part in afresh)}")
     if said:
         print(f"{path}: {'; '.join(said)}")

@@ -1,9 +1,30 @@
-"""What a model sees of places, as tensors."""
+"""What a model reads of places, and the tensors in which it sees them."""
 
 from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class TileInput:
+    """The size of a tile in pixels, and whether its columns are azimuths."""
+
+    height: int
+    width: int
+    polar: bool
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a model reads of a place."""
+
+    height: int  # rows of the panorama; it has twice as many columns
+    tile: TileInput | None
+    points: int  # of the cloud; 0: it reads none
+    graph: bool  # of buildings and streets
+    paper: bool  # images and polar tiles are sampled as in the paper
+
 
 # Of a node, in the frame of a viewer at the place who looks along the heading. Lengths in metres, log_area of 1 + m²; street is 1 for a
 # piece of a street and 0 for a building; direction is twice the angle from ahead to the street, clockwise, 0 and 0 for a building.

@@ -5,6 +5,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+VERSION = "0.12.0"  # of this code: runs, maps and areas carry it
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("config", "data", "eval", "models", "training", "utils")
 

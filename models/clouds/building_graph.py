@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import GATv2Conv
 from torch_geometric.utils import scatter
 
-from config.schema import CloudConfig
+from config.clouds import BuildingGraphSettings
 from utils.batch import FEATURES, PlaceGraph
 from utils.georeference import EXTENT_M
 
@@ -15,7 +15,7 @@ HEADS = 4
 _POSITION = [FEATURES.index("right"), FEATURES.index("ahead")]
 
 
-class Attention(nn.Module):
+class NeighborAttention(nn.Module):
     """Attention among neighbours (Brody et al., How Attentive are Graph Attention Networks?, 2022, eq. 7) that sees the way to each, the
     node's own features added, then norm and ReLU. The norm is a node's own: graphs of one node, and of none, are trained on, too."""
 
@@ -29,22 +29,22 @@ class Attention(nn.Module):
         return self.norm(self.attend(x, edges, way)).relu()
 
 
-class Buildings(nn.Module):
+class BuildingGraph(nn.Module):
     """Layers of attention, joined to features of nodes; half of them are pooled to their maximum over a place, the others to their mean.
 
     Args:
-        config: widths of the layers, features.
+        settings: widths of the layers, features.
         width_in: width of the inputs.
 
     Attributes:
         features: width of a place's features.
     """
 
-    def __init__(self, config: CloudConfig, width_in: int):
+    def __init__(self, settings: BuildingGraphSettings, width_in: int):
         super().__init__()
-        self.features, widths = config.features, config.widths
+        self.features, widths = settings.features, settings.widths
         self.enter = nn.Sequential(nn.Linear(width_in, widths[0]), nn.LayerNorm(widths[0]), nn.ReLU())
-        self.layers = nn.ModuleList(Attention(a, b) for a, b in pairwise([widths[0], *widths]))
+        self.layers = nn.ModuleList(NeighborAttention(a, b) for a, b in pairwise([widths[0], *widths]))
         self.join = nn.Sequential(nn.Linear(widths[0] + sum(widths), self.features), nn.ReLU())
 
     def forward(self, inputs: Tensor, graph: PlaceGraph) -> Tensor:

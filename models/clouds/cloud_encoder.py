@@ -5,8 +5,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from config.components import CLOUDS, POINT_POOLINGS, known
-from config.schema import CloudConfig
+from config.clouds import CLOUDS
+from config.poolings import POINT_POOLINGS
+from config.schema import CloudConfig, PaperCloudConfig
 from models.clouds.layers import dense
 from models.heads import make_head
 from models.neighbors import gather_rows, three_nearest_interpolation
@@ -24,6 +25,7 @@ class CloudEncoder(nn.Module):
 
     Attributes:
         features: width of a point's feature.
+        pooling: of its section of the recipe, for fusions that pool points.
         reads: what it takes of a batch.
 
     Raises:
@@ -34,15 +36,16 @@ class CloudEncoder(nn.Module):
 
     def __init__(self, config: CloudConfig, dim: int | None):
         super().__init__()
-        self.scale, self.dim = config.scale, dim
+        paper = config.paper or PaperCloudConfig(scale="metres")
+        self.scale, self.pooling, self.dim = paper.scale, config.pooling, dim
         self.classes = ClassInput(config.class_width) if config.classes else None
-        self.network = known(CLOUDS, "encoder", config.encoder).load()(config, 3 + (self.classes.width if self.classes else 0))
-        widths = [self.network.features, *config.projection]
-        layers = [dense(a, b, config.projection_slope) for a, b in pairwise(widths[:-1])]
-        self.project = nn.Sequential(*layers, nn.Linear(*widths[-2:])) if config.projection else nn.Identity()
+        self.network = CLOUDS[config.encoder.name].load()(config.encoder, 3 + (self.classes.width if self.classes else 0))
+        widths = [self.network.features, *paper.projection]
+        layers = [dense(a, b, paper.slope) for a, b in pairwise(widths[:-1])]
+        self.project = nn.Sequential(*layers, nn.Linear(*widths[-2:])) if paper.projection else nn.Identity()
         self.features = widths[-1]
         if dim is not None:
-            self.pool = known(POINT_POOLINGS, "pooling", config.pooling).load()(config, self.features)
+            self.pool = POINT_POOLINGS[config.pooling.name].load()(config.pooling, self.features)
             self.dim = dim or self.pool.width
             self.head = make_head(config.head, self.pool.width, self.dim, "model.cloud")
         if config.weights != "none":
@@ -79,7 +82,7 @@ def scaled(cloud: Tensor, scale: str) -> Tensor:
     """Coordinates as networks see them, (B, P, 3) → (B, P, 3).
 
     Args:
-        scale: metres: over 76 m, sizes and heights are what a map knows. unit: about the cloud's mean, over its largest norm (published).
+        scale: metres: over 76 m, sizes and heights are what a map knows. unit: about the cloud's mean, over its largest norm (paper).
     """
     if scale == "metres":
         return cloud / (EXTENT_M / 2)

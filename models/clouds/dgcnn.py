@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from config.schema import CloudConfig
+from config.clouds import DGCNNSettings
 from models.clouds.layers import PointNorm, dense
 from models.neighbors import nearest_neighbors, neighbor_max
 
@@ -31,19 +31,19 @@ class DGCNN(nn.Module):
     """Edge convolutions on a neighbour graph, joined to per-point features.
 
     Args:
-        config: neighbours, widths, features, what the first graph is built on, whether the graph is dynamic.
+        settings: neighbours, widths, features, what the first graph is built on, whether the graph is dynamic.
         width_in: width of the inputs.
 
     Attributes:
         features: width of a point's feature.
     """
 
-    def __init__(self, config: CloudConfig, width_in: int):
+    def __init__(self, settings: DGCNNSettings, width_in: int):
         super().__init__()
-        self.k, self.graph, self.dynamic, self.features = config.neighbors, config.graph, config.dynamic, config.features
-        widths = [width_in, *config.widths]
+        self.k, self.graph, self.dynamic, self.features = settings.neighbors, settings.graph, settings.dynamic, settings.features
+        widths = [width_in, *settings.widths]
         self.layers = nn.ModuleList(EdgeConv(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
-        self.join = dense(sum(config.widths), self.features, 0.2)
+        self.join = dense(sum(settings.widths), self.features, 0.2)
 
     def forward(self, positions: Tensor, inputs: Tensor) -> tuple[Tensor, None]:
         """positions (B, P, 3), inputs (B, P, width_in) → features (B, P, features) of all points."""

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from config.components import CLOUDS, known
+from config.clouds import CLOUDS
 from config.schema import CloudConfig
 from models.clouds.cloud_encoder import ClassInput
 from models.heads import make_head
@@ -37,7 +37,7 @@ class GraphEncoder(nn.Module):
         self.classes = ClassInput(config.class_width) if config.classes else None
         self.register_buffer("unit", torch.tensor([_TO_UNIT.get(name, 1.0) for name in FEATURES]), persistent=False)
         width_in = len(FEATURES) + (self.classes.width if self.classes else 0)
-        self.network = known(CLOUDS, "encoder", config.encoder).load()(config, width_in)
+        self.network = CLOUDS[config.encoder.name].load()(config.encoder, width_in)
         self.head = make_head(config.head, self.network.features, dim, "model.cloud")
         if config.weights != "none":
             load_pretrained(self, config, "model.cloud")

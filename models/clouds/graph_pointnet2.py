@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import PointNetConv
 
-from config.schema import CloudConfig
-from models.clouds.graph_edges import edges_of
+from config.clouds import PointNet2Settings
 from models.clouds.layers import dense, mlp
 from models.neighbors import ball_query
 
@@ -18,7 +17,7 @@ class GraphPointNet2(nn.Module):
     Clouds come in farthest-point order, so their first points are the sample and none is drawn.
 
     Args:
-        config: strides; radius of the first level's balls, which doubles at each; the most points of a ball; widths: level i has layers
+        settings: strides; radius of the first level's balls, which doubles at each; the most points of a ball; widths: level i has layers
             of width i and width i + 1 on every edge; features.
         width_in: width of the inputs.
 
@@ -26,11 +25,11 @@ class GraphPointNet2(nn.Module):
         features: width of a point's feature.
     """
 
-    def __init__(self, config: CloudConfig, width_in: int):
+    def __init__(self, settings: PointNet2Settings, width_in: int):
         super().__init__()
-        self.k, self.radius, self.strides, self.features = config.neighbors, config.radius, config.strides, config.features
-        before = [width_in, *config.widths[1:]]
-        levels = zip(before, pairwise(config.widths), strict=False)
+        self.k, self.radius, self.strides, self.features = settings.neighbors, settings.radius, settings.strides, settings.features
+        before = [width_in, *settings.widths[1:]]
+        levels = zip(before, pairwise(settings.widths), strict=False)
         self.levels = nn.ModuleList(PointNetConv(mlp([width + 3, a, b]), add_self_loops=False) for width, (a, b) in levels)
         self.last = dense(before[-1], self.features)
 
@@ -45,3 +44,19 @@ class GraphPointNet2(nn.Module):
             positions, radius = centres, 2 * radius
         kept = torch.arange(positions.shape[1], device=x.device).expand(positions.shape[0], -1)
         return self.last(x).unflatten(0, kept.shape), kept
+
+
+def edges_of(index: Tensor, points: int) -> Tensor:
+    """One graph of a batch of clouds, none of its edges between clouds.
+
+    Args:
+        index: (B, Q, k) neighbours of each query among the points of its cloud.
+        points: of each cloud; point p of cloud b is node b · points + p, query q is node b · Q + q.
+
+    Returns:
+        (2, B · Q · k) int64: neighbours, and the queries that they send their messages to.
+    """
+    batch, queries, k = index.shape
+    first = torch.arange(batch, device=index.device)[:, None, None] * points
+    receivers = torch.arange(batch * queries, device=index.device).repeat_interleave(k)
+    return torch.stack([(index + first).flatten(), receivers])

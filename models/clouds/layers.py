@@ -7,12 +7,19 @@ from torch import Tensor, nn
 from models.neighbors import ball_query, farthest_points, gather_rows, nearest_neighbors
 
 
-class PointNorm(nn.BatchNorm1d):
-    """Batch norm of the last axis, over all others: points, or edges."""
+class PointNorm(nn.Module):
+    """Batch norm of the last axis, over all others: points, or edges.
+
+    It holds a BatchNorm1d and is none, so that what converts batch norms (to synchronised ones) leaves the axes alone.
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., C) → (..., C)."""
-        return super().forward(x.flatten(0, -2)).reshape(x.shape)
+        return self.norm(x.flatten(0, -2)).reshape(x.shape)
 
 
 def dense(width_in: int, width_out: int, slope: float = 0.0) -> nn.Sequential:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from config.schema import CloudConfig
+from config.clouds import PCTSettings
 from models.clouds.layers import FarthestSampling, PointNorm, dense, kept_of, mlp
 from models.neighbors import gather_rows, nearest_neighbors
 
@@ -53,19 +53,19 @@ class PCT(nn.Module):
     """Layers on each point, neighbour embeddings that thin the cloud, offset attention among the points that are left.
 
     Args:
-        config: neighbours, strides; widths: of the points' first layers and of each embedding; features.
+        settings: neighbours, strides; widths: of the points' first layers and of each embedding; features.
         width_in: width of the inputs.
 
     Attributes:
         features: width of a point's feature.
     """
 
-    def __init__(self, config: CloudConfig, width_in: int):
+    def __init__(self, settings: PCTSettings, width_in: int):
         super().__init__()
-        self.features, widths = config.features, config.widths
+        self.features, widths = settings.features, settings.widths
         self.enter = mlp([width_in, widths[0], widths[0]])
-        levels = zip(config.strides, pairwise(widths), strict=True)
-        self.levels = nn.ModuleList(NeighborEmbedding(stride, config.neighbors, a, b) for stride, (a, b) in levels)
+        levels = zip(settings.strides, pairwise(widths), strict=True)
+        self.levels = nn.ModuleList(NeighborEmbedding(stride, settings.neighbors, a, b) for stride, (a, b) in levels)
         self.before = mlp([widths[-1]] * 3)
         self.attentions = nn.ModuleList(OffsetAttention(widths[-1]) for _ in range(ATTENTIONS))
         self.last = dense((ATTENTIONS + 1) * widths[-1], self.features, 0.2)

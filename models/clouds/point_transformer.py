@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from config.schema import CloudConfig
+from config.clouds import PointTransformerSettings
 from models.clouds.layers import SetAbstraction, dense, kept_of
 from models.neighbors import gather_rows, nearest_neighbors
 
@@ -34,19 +34,19 @@ class PointTransformer(nn.Module):
     """Vector attention at each of several levels, between which set abstractions of nearest neighbours thin the cloud.
 
     Args:
-        config: neighbours, strides, attention_width; widths: of the first level and of those that follow; features.
+        settings: neighbours, strides, attention_width; widths: of the first level and of those that follow; features.
         width_in: width of the inputs.
 
     Attributes:
         features: width of a point's feature.
     """
 
-    def __init__(self, config: CloudConfig, width_in: int):
+    def __init__(self, settings: PointTransformerSettings, width_in: int):
         super().__init__()
-        self.features, widths, k = config.features, config.widths, config.neighbors
+        self.features, widths, k = settings.features, settings.widths, settings.neighbors
         self.enter = nn.Sequential(nn.Linear(width_in, widths[0]), nn.ReLU(), nn.Linear(widths[0], widths[0]))
-        self.attentions = nn.ModuleList(VectorAttention(width, config.attention_width, k) for width in widths)
-        levels = zip(config.strides, pairwise(widths), strict=True)
+        self.attentions = nn.ModuleList(VectorAttention(width, settings.attention_width, k) for width in widths)
+        levels = zip(settings.strides, pairwise(widths), strict=True)
         self.levels = nn.ModuleList(SetAbstraction(stride, k, a, [b, b]) for stride, (a, b) in levels)
         self.last = dense(widths[-1], self.features)
 

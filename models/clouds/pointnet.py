@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from config.schema import CloudConfig
+from config.clouds import PointNetSettings
 from models.clouds.layers import mlp
 
 
@@ -10,17 +10,17 @@ class PointNet(nn.Module):
     """The same layers on every point; a point knows of the others by the pooling alone.
 
     Args:
-        config: widths, features.
+        settings: widths, features.
         width_in: width of the inputs.
 
     Attributes:
         features: width of a point's feature.
     """
 
-    def __init__(self, config: CloudConfig, width_in: int):
+    def __init__(self, settings: PointNetSettings, width_in: int):
         super().__init__()
-        self.features = config.features
-        self.layers = mlp([width_in, *config.widths, self.features])
+        self.features = settings.features
+        self.layers = mlp([width_in, *settings.widths, self.features])
 
     def forward(self, positions: Tensor, inputs: Tensor) -> tuple[Tensor, None]:
         """positions (B, P, 3), inputs (B, P, width_in) → features (B, P, features) of all points."""

@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from config.schema import CloudConfig
+from config.clouds import PointNet2Settings
 from models.clouds.layers import SetAbstraction, kept_of, mlp
 
 
@@ -13,7 +13,7 @@ class PointNet2(nn.Module):
     """Set abstractions in balls, then layers on the points that are left; PointNet++'s last abstraction is these layers and a pooling.
 
     Args:
-        config: strides; radius and neighbours of the first level's balls, which double at each; widths: level i has layers of width
+        settings: strides; radius and neighbours of the first level's balls, which double at each; widths: level i has layers of width
             i, width i and width i + 1; features.
         width_in: width of the inputs.
 
@@ -21,12 +21,12 @@ class PointNet2(nn.Module):
         features: width of a point's feature.
     """
 
-    def __init__(self, config: CloudConfig, width_in: int):
+    def __init__(self, settings: PointNet2Settings, width_in: int):
         super().__init__()
-        self.features, widths, self.levels = config.features, config.widths, nn.ModuleList()
+        self.features, widths, self.levels = settings.features, settings.widths, nn.ModuleList()
         width = width_in - 3
-        for i, (stride, (a, b)) in enumerate(zip(config.strides, pairwise(widths), strict=True)):
-            self.levels.append(SetAbstraction(stride, config.neighbors * 2**i, width, [a, a, b], config.radius * 2**i))
+        for i, (stride, (a, b)) in enumerate(zip(settings.strides, pairwise(widths), strict=True)):
+            self.levels.append(SetAbstraction(stride, settings.neighbors * 2**i, width, [a, a, b], settings.radius * 2**i))
             width = b
         self.last = mlp([3 + width, width, 2 * width, self.features])
 

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from config.components import MAP_POOLINGS, POINT_POOLINGS, known
-from config.schema import ModelConfig
+from config.components import Settings
+from config.poolings import MAP_POOLINGS, POINT_POOLINGS
+from models.clouds.cloud_encoder import CloudEncoder
+from models.images.image_encoder import ImageEncoder
 from utils.frames import tile_grid
 from utils.georeference import EXTENT_M
 
@@ -19,16 +21,16 @@ class CrossAttention(nn.Module):
     """Pixels of the tile's map attend to the points of the cloud and points to pixels, both knowing where each lies; then each side is
     pooled as its section says, and the two are joined (cf. Vaswani et al., Attention Is All You Need, 2017)."""
 
-    def __init__(self, config: ModelConfig, tile: nn.Module, cloud: nn.Module):
+    def __init__(self, settings: Settings, tile: ImageEncoder, cloud: CloudEncoder):
         super().__init__()
         rows, columns = tile.map_size
-        cells = tile_grid(rows, columns, config.tile.polar).flatten(0, 1)[None]
+        cells = tile_grid(rows, columns, tile.polar).flatten(0, 1)[None]
         self.register_buffer("cells", position_waves(cells), persistent=False)  # 1,N,4·OCTAVES
         self.tile_tokens, self.cloud_tokens = nn.Linear(tile.channels, WIDTH), nn.Linear(cloud.features, WIDTH)
         self.position = nn.Linear(4 * OCTAVES, WIDTH, bias=False)
-        self.to_tile, self.to_cloud = Attention(), Attention()
-        self.tile_pool = known(MAP_POOLINGS, "pooling", config.tile.pooling).load()(config.tile, WIDTH, rows, columns)
-        self.cloud_pool = known(POINT_POOLINGS, "pooling", config.cloud.pooling).load()(config.cloud, WIDTH)
+        self.to_tile, self.to_cloud = TokenAttention(), TokenAttention()
+        self.tile_pool = MAP_POOLINGS[tile.pooling.name].load()(tile.pooling, WIDTH, rows, columns)
+        self.cloud_pool = POINT_POOLINGS[cloud.pooling.name].load()(cloud.pooling, WIDTH)
         self.width = self.tile_pool.width + self.cloud_pool.width
 
     def forward(self, tile: tuple[None, Tensor], cloud: tuple[None, Tensor], points: Tensor) -> Tensor:
@@ -40,7 +42,7 @@ class CrossAttention(nn.Module):
         return torch.cat([self.tile_pool(pixels), self.cloud_pool(features, points)], dim=-1)
 
 
-class Attention(nn.Module):
+class TokenAttention(nn.Module):
     """One block: tokens take from others what they attend to, then a layer of their own; norms before each."""
 
     def __init__(self):

@@ -6,10 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from config.components import POINT_POOLINGS, known
-from config.schema import ModelConfig
+from config.components import Settings
+from config.poolings import POINT_POOLINGS, SectorSettings, sectors_of
+from models.clouds.cloud_encoder import CloudEncoder
 from models.clouds.layers import dense
 from models.fusions.tile_pixels import sample_pixels, tile_pixels, upsample
+from models.images.image_encoder import ImageEncoder
 from utils.georeference import EXTENT_M
 
 
@@ -20,15 +22,14 @@ class PixelToPoint(nn.Module):
     """
 
     lifts, widening = 1, 2  # layers on the samples; width after the join, in widths of a point's feature
-    pooling = None  # of the points; None: the cloud's
 
-    def __init__(self, config: ModelConfig, tile: nn.Module, cloud: nn.Module):
+    def __init__(self, settings: Settings, tile: ImageEncoder, cloud: CloudEncoder):
         super().__init__()
-        self.polar, width = config.tile.polar, cloud.features
+        self.polar, width = tile.polar, cloud.features
         self.lift = nn.Sequential(*(dense(a, width, 0.1) for a in [tile.channels, *[width] * (self.lifts - 1)]))
         self.join = nn.Sequential(nn.Linear(2 * width, self.widening * width), nn.LeakyReLU(0.1))
-        pooling = known(POINT_POOLINGS, "pooling", self.pooling or config.cloud.pooling)
-        self.pool = pooling.load()(config.cloud, self.widening * width)
+        pooling = self.pooling_of(cloud)
+        self.pool = POINT_POOLINGS[pooling.name].load()(pooling, self.widening * width)
         self.width = self.pool.width
 
     def forward(self, tile: tuple[None, Tensor], cloud: tuple[None, Tensor], points: Tensor) -> Tensor:
@@ -38,15 +39,23 @@ class PixelToPoint(nn.Module):
         joined = self.join(torch.cat([self.lift(sampled), features], dim=-1))
         return self.pool(joined, points)
 
+    def pooling_of(self, cloud: CloudEncoder) -> Settings:
+        """How the points are pooled."""
+        return cloud.pooling
+
     def sample(self, features: Tensor, points: Tensor) -> Tensor:
         """Features (B, P, C) of a map (B, C, h, w) under the points (B, P, 3)."""
         return sample_at_points(features, points, self.polar)
 
 
-class PublishedPixelToPoint(PixelToPoint):
+class PaperPixelToPoint(PixelToPoint):
     """The paper's 2to3 with its sizes, its pooling (maximum) and its geometry: four times the resolution, and tile_pixels.py."""
 
-    lifts, widening, pooling = 3, 8, "max"
+    lifts, widening = 3, 8
+
+    def pooling_of(self, cloud: CloudEncoder) -> Settings:
+        """The maximum."""
+        return SectorSettings("max", sectors_of(cloud.pooling))
 
     def sample(self, features: Tensor, points: Tensor) -> Tensor:
         """Features (B, P, C) of a Cartesian map (B, C, S, S) under the points (B, P, 3)."""

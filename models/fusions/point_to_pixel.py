@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from config.components import MAP_POOLINGS, known
-from config.schema import ModelConfig
+from config.components import Settings
+from config.poolings import MAP_POOLINGS
+from models.clouds.cloud_encoder import CloudEncoder
 from models.clouds.layers import dense
 from models.fusions.pixel_to_point import sample_at_points
 from models.fusions.tile_pixels import pixel_centres, sample_pixels, tile_pixels, upsample
+from models.images.image_encoder import ImageEncoder
 from models.neighbors import gather_rows, nearest_neighbors
 from utils.frames import tile_grid
 from utils.georeference import EXTENT_M
@@ -21,16 +23,15 @@ class PointToPixel(nn.Module):
     """
 
     lifts, upsampling = 1, 1  # layers on what is known of the points; resolution of the map, in that of the tile's
-    pooling = None  # of the map; None: the tile's
 
-    def __init__(self, config: ModelConfig, tile: nn.Module, cloud: nn.Module):
+    def __init__(self, settings: Settings, tile: ImageEncoder, cloud: CloudEncoder):
         super().__init__()
-        self.polar, width = config.tile.polar, cloud.features
+        self.polar, width = tile.polar, cloud.features
         rows, columns = (self.upsampling * size for size in tile.map_size)
         self.lift = nn.Sequential(*(dense(a, width, 0.1) for a in [2 + 1 + width, *[width] * (self.lifts - 1)]))
         self.join = nn.Sequential(nn.Linear(width + tile.channels, tile.channels), nn.LeakyReLU(0.1))
-        pooling = known(MAP_POOLINGS, "pooling", self.pooling or config.tile.pooling)
-        self.pool = pooling.load()(config.tile, tile.channels, rows, columns)
+        pooling = self.pooling_of(tile)
+        self.pool = MAP_POOLINGS[pooling.name].load()(pooling, tile.channels, rows, columns)
         self.width = self.pool.width
 
     def forward(self, tile: tuple[None, Tensor], cloud: tuple[None, Tensor], points: Tensor) -> Tensor:
@@ -44,6 +45,10 @@ class PointToPixel(nn.Module):
         joined = self.join(torch.cat([self.lift(known_of_points), pixels], dim=-1))
         return self.pool(joined.transpose(1, 2).unflatten(2, features.shape[2:]))
 
+    def pooling_of(self, tile: ImageEncoder) -> Settings:
+        """How the map is pooled."""
+        return tile.pooling
+
     def project(self, features: Tensor, points: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The map (B, C, h, w); where its N pixels (B, N, 2) and the points (B, P, 2) lie in one plane, in widths of about a pixel; the map
         under the points (B, P, C)."""
@@ -53,10 +58,14 @@ class PointToPixel(nn.Module):
         return features, cells.expand(points.shape[0], -1, -1), points[..., :2] / pixel_m, sample_at_points(features, points, self.polar)
 
 
-class PublishedPointToPixel(PointToPixel):
+class PaperPointToPixel(PointToPixel):
     """The paper's 3to2 with its sizes, its pooling (SAFA) and its geometry: four times the resolution, and tile_pixels.py."""
 
-    lifts, upsampling, pooling = 3, 4, "safa"
+    lifts, upsampling = 3, 4
+
+    def pooling_of(self, tile: ImageEncoder) -> Settings:
+        """SAFA."""
+        return Settings("safa")
 
     def project(self, features: Tensor, points: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         features = upsample(features, self.upsampling)

@@ -3,11 +3,16 @@
 import torch
 from torch import Tensor, nn
 
+from config.components import Settings
+from models.clouds.cloud_encoder import CloudEncoder
+from models.clouds.graph_encoder import GraphEncoder
+from models.images.image_encoder import ImageEncoder
+
 
 class Add(nn.Module):
     """The sum of both branches' vectors (arXiv 2308.05993, add)."""
 
-    def __init__(self, config, tile: nn.Module, cloud: nn.Module):
+    def __init__(self, settings: Settings, tile: ImageEncoder, cloud: CloudEncoder | GraphEncoder):
         super().__init__()
         self.width = tile.dim
 
@@ -19,7 +24,7 @@ class Add(nn.Module):
 class Concat(nn.Module):
     """Both branches' vectors side by side, the cloud's first (arXiv 2308.05993, concat)."""
 
-    def __init__(self, config, tile: nn.Module, cloud: nn.Module):
+    def __init__(self, settings: Settings, tile: ImageEncoder, cloud: CloudEncoder | GraphEncoder):
         super().__init__()
         self.width = cloud.dim + tile.dim
 

@@ -1,4 +1,4 @@
-"""What every image trunk keeps to."""
+"""What every backbone for images keeps to."""
 
 import math
 
@@ -7,14 +7,17 @@ from torch import Tensor, nn
 from utils.errors import InputError
 
 
-class Trunk(nn.Module):
+class Backbone(nn.Module):
     """Images (B, 3, H, W) → feature map (B, channels, H / stride, W / stride) and class tokens (B, tokens, channels), None without any.
+
+    Built as `Class(settings, size, circular, imagenet)`: its settings, the input's rows and columns, whether convolutions close behind the
+    viewer, and whether it starts from ImageNet weights.
 
     Attributes:
         channels, stride: of the feature map.
         tokens: class tokens of a transformer.
-        spare: how names of tensors begin that a classification network's file may hold beyond the trunk; they are ignored.
-        fresh: how names of tensors begin that such a file lacks; they start afresh.
+        spare: beginnings of tensor names that a classification network's file may hold and the backbone has not; they are ignored.
+        fresh: beginnings of tensor names that such a file lacks; they start from random values.
     """
 
     channels: int
@@ -24,7 +27,7 @@ class Trunk(nn.Module):
     fresh: tuple[str, ...] = ()
 
     def adapt(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """A file's tensors under the trunk's names and in its shapes.
+        """A file's tensors under the backbone's names and in its shapes.
 
         Raises:
             InputError: one cannot be brought to its shape.

@@ -1,4 +1,4 @@
-"""The published hybrid transformer: a ResNet-50 of three stages under a ViT-B/16 (Dosovitskiy et al., An Image is Worth 16x16 Words, 2021).
+"""The paper's hybrid transformer: a ResNet-50 of three stages under a ViT-B/16 (Dosovitskiy et al., An Image is Worth 16x16 Words, 2021).
 
 As in L2LTR (Yang et al., Cross-view Geo-localization with Layer-to-Layer Transformer, 2021) a layer takes its keys from the input of the
 layer before it.
@@ -8,21 +8,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from config.schema import ImageEncoderConfig
-from models.images.backbone import Trunk
+from config.images import HybridViTSettings
+from models.images.backbone import Backbone
 
 BLOCKS = (3, 4, 9)  # of the stages
 WIDTH, HEADS, HIDDEN, DROPOUT = 768, 12, 3072, 0.1
 
 
-class HybridViT(Trunk):
+class HybridViT(Backbone):
     """Convolutions with standardised weights to stride 16, then `layers` transformer layers over the positions and a class token."""
 
     channels, stride, tokens = WIDTH, 16, 1
 
-    def __init__(self, config: ImageEncoderConfig):
+    def __init__(self, settings: HybridViTSettings, size: tuple[int, int], circular: bool = False, imagenet: bool = False):
         super().__init__()
-        self.rows, columns = config.height // self.stride, config.width // self.stride
+        self.rows, columns = (pixels // self.stride for pixels in size)
         self.stem = nn.Sequential()
         self.stem.conv = StandardConv2d(3, 64, 7, stride=2, padding=3, bias=False)
         self.stem.norm = nn.GroupNorm(32, 64, eps=1e-6)
@@ -36,7 +36,7 @@ class HybridViT(Trunk):
         self.token = nn.Parameter(0.02 * torch.randn(1, 1, WIDTH))
         self.positions = nn.Parameter(0.02 * torch.randn(1, self.rows * columns + 1, WIDTH))
         self.dropout = nn.Dropout(DROPOUT)
-        self.layers = nn.ModuleList(Layer() for _ in range(config.layers))
+        self.layers = nn.ModuleList(Layer() for _ in range(settings.layers))
         self.norm = nn.LayerNorm(WIDTH, eps=1e-6)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:

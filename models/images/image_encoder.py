@@ -1,26 +1,29 @@
-"""Image encoders for panoramas and tiles: a trunk, a pooling of its feature map, a head."""
+"""Image encoders for panoramas and tiles: a backbone, a pooling of its feature map, a head."""
 
 import torch
 from torch import Tensor, nn
 
-from config.components import MAP_POOLINGS, image_entry, known
-from config.schema import ImageEncoderConfig
+from config.components import find
+from config.images import IMAGES
+from config.poolings import MAP_POOLINGS
+from config.schema import ImageEncoderConfig, TileConfig
 from models.heads import make_head
 from models.weights import load_pretrained
 from utils.errors import InputError
 
 
 class ImageEncoder(nn.Module):
-    """Trunk → feature map → pooling → head → vector.
+    """Backbone → feature map → pooling → head → vector.
 
     Args:
-        config: trunk, pooling, head, size of the input, weights.
+        config: backbone, pooling, head, size of the input, weights.
         dim: width of the vector; 0 for the pooling's, None for a feature map alone.
         name: of this encoder in messages and in checkpoints.
 
     Attributes:
         channels: channels of the feature map.
         map_size: its rows and columns.
+        pooling, polar: of its section of the recipe, for fusions that pool feature maps or place points on them.
 
     Raises:
         InputError: weights cannot be had or do not fit, or the head cannot give `dim`.
@@ -28,34 +31,37 @@ class ImageEncoder(nn.Module):
 
     def __init__(self, config: ImageEncoderConfig, dim: int | None, *, name: str = "the encoder"):
         super().__init__()
-        trunk = image_entry(config.encoder).load()
+        backbone, size = find(IMAGES, "encoder", config.encoder.name).load(), (config.height, config.width)
         try:
-            self.trunk = trunk(config)
+            self.backbone = backbone(config.encoder, size, config.circular, config.weights == "imagenet")
+            config.check_backbone(self.backbone.stride, self.backbone.tokens)
         except InputError as error:  # what only the built network tells
             raise InputError(f"{name}: {error}") from None
-        self.channels, self.dim = self.trunk.channels, dim
-        self.map_size = (config.height // self.trunk.stride, config.width // self.trunk.stride)
+        self.channels, self.dim = self.backbone.channels, dim
+        self.pooling, self.polar = config.pooling, isinstance(config, TileConfig) and config.polar
+        self.map_size = (size[0] // self.backbone.stride, size[1] // self.backbone.stride)
         if dim is not None:
-            pooling = known(MAP_POOLINGS, "pooling", config.pooling)
+            pooling = MAP_POOLINGS[config.pooling.name]
             self.reads_tokens = pooling.reads == "tokens"
-            self.pool = pooling.load()(config, self.channels, *((1, self.trunk.tokens) if self.reads_tokens else self.map_size))
+            pooled = (1, self.backbone.tokens) if self.reads_tokens else self.map_size
+            self.pool = pooling.load()(config.pooling, self.channels, *pooled)
             self.dim = dim or self.pool.width
             self.head = make_head(config.head, self.pool.width, self.dim, name)
         if config.weights not in ("none", "imagenet"):
-            spare, fresh = ([f"trunk.{part}" for part in parts] for parts in (self.trunk.spare, self.trunk.fresh))
+            spare, fresh = ([f"backbone.{part}" for part in parts] for parts in (self.backbone.spare, self.backbone.fresh))
             load_pretrained(self, config, name, self._adapt, tuple(spare), tuple(fresh))
 
     def forward(self, images: Tensor) -> tuple[Tensor | None, Tensor]:
         """images (B, 3, H, W), ImageNet-normalised → vector (B, dim) or None, feature map (B, channels, H / stride, W / stride)."""
-        features, tokens = self.trunk(images)
+        features, tokens = self.backbone(images)
         return None if self.dim is None else self.head(self.pool(tokens if self.reads_tokens else features)), features
 
     def _adapt(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """A file's tensors under the encoder's names; a file without `trunk.` is a classification network's."""
-        whole = any(part.startswith("trunk.") for part in state)
-        trunk = {part.removeprefix("trunk."): tensor for part, tensor in state.items() if not whole or part.startswith("trunk.")}
-        rest = {part: tensor for part, tensor in state.items() if whole and not part.startswith("trunk.")}
-        return {f"trunk.{part}": tensor for part, tensor in self.trunk.adapt(trunk).items()} | rest
+        """A file's tensors under the encoder's names; a file without `backbone.` is a classification network's."""
+        whole = any(part.startswith("backbone.") for part in state)
+        backbone = {part.removeprefix("backbone."): tensor for part, tensor in state.items() if not whole or part.startswith("backbone.")}
+        rest = {part: tensor for part, tensor in state.items() if whole and not part.startswith("backbone.")}
+        return {f"backbone.{part}": tensor for part, tensor in self.backbone.adapt(backbone).items()} | rest
 
 
 def normalise(images: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
-"""ResNet trunks (He et al., Deep Residual Learning, 2016), torchvision's, with its names of parameters."""
+"""ResNet backbones (He et al., Deep Residual Learning, 2016), torchvision's, with its names of parameters."""
 
 from torch import Tensor, nn
 
-from config.schema import ImageEncoderConfig
-from models.images.backbone import Trunk
+from config.components import Settings
+from models.images.backbone import Backbone
 from models.images.circular import close_horizon
 from models.images.torchvision_import import networks
 from utils.errors import InputError
@@ -11,18 +11,18 @@ from utils.errors import InputError
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 
 
-class ResNet(Trunk):
+class ResNet(Backbone):
     """The stem and the first `stages` stages of a ResNet.
 
     Raises:
         InputError: ImageNet weights are asked for and cannot be downloaded.
     """
 
-    def __init__(self, config: ImageEncoderConfig):
+    def __init__(self, settings: Settings, size: tuple[int, int], circular: bool = False, imagenet: bool = False):
         super().__init__()
-        name, stages = config.encoder.removesuffix("_published"), config.stages or 4
+        name, stages = settings.name.removesuffix("_paper"), getattr(settings, "stages", 4)
         network = getattr(networks, name)()
-        if config.weights == "imagenet":
+        if imagenet:
             _load_imagenet(network, name)
         for part in ("conv1", "bn1", "relu", "maxpool", *STAGES[:stages]):
             setattr(self, part, getattr(network, part))
@@ -30,7 +30,7 @@ class ResNet(Trunk):
         self.channels = network.fc.in_features >> (4 - stages)
         self.stride = 2 ** (stages + 1)
         self.spare = ("fc.", *(f"{stage}." for stage in STAGES[stages:]))
-        if config.circular:
+        if circular:
             close_horizon(self)
 
     def forward(self, images: Tensor) -> tuple[Tensor, None]:
@@ -40,19 +40,19 @@ class ResNet(Trunk):
         return x, None
 
 
-class PublishedResNet(ResNet):
-    """The trunk of arXiv 2308.05993: the last block of stage 4 gives way to a neck of two convolutions to 512 channels, without an
+class PaperResNet(ResNet):
+    """The backbone of arXiv 2308.05993: the last block of stage 4 gives way to a neck of two convolutions to 512 channels, without an
     activation at its end."""
 
     channels = 512
     fresh = ("neck.",)
 
-    def __init__(self, config: ImageEncoderConfig):
-        super().__init__(config)
-        channels, self.channels = self.channels, PublishedResNet.channels
+    def __init__(self, settings: Settings, size: tuple[int, int], circular: bool = False, imagenet: bool = False):
+        super().__init__(settings, size, circular, imagenet)
+        channels, self.channels = self.channels, PaperResNet.channels
         self.spare = (*self.spare, f"layer4.{len(self.layer4) - 1}.")
         self.layer4 = self.layer4[:-1]
-        deep = config.encoder != "resnet18_published"
+        deep = settings.name != "resnet18_paper"
         first = nn.Conv2d(channels, 512, 1 if deep else 3, padding=0 if deep else 1, bias=False)
         self.neck = nn.Sequential(
             first, nn.BatchNorm2d(512), *([] if deep else [nn.ReLU(inplace=True)]), nn.Conv2d(512, 512, 3, padding=1, bias=False)
@@ -60,7 +60,7 @@ class PublishedResNet(ResNet):
         for convolution in (first, self.neck[-1]):
             nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
         self.stages = (*self.stages, "neck")
-        if config.circular:
+        if circular:
             close_horizon(self.neck)
 
 

@@ -1,12 +1,13 @@
-"""Trunks of timm (optional package) by its names, `timm/NAME`: ConvNeXt, DINOv2 and DeiT, and any other that gives a feature map."""
+"""Backbones of timm (optional package) by its names, `timm/NAME`: ConvNeXt, DINOv2 and DeiT, and any other that gives a feature map."""
 
 import difflib
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from config.schema import ImageEncoderConfig
-from models.images.backbone import Trunk, map_size
+from config.components import Settings
+from models.images.backbone import Backbone, map_size
 from models.images.circular import close_horizon
 from models.images.torchvision_import import networks  # noqa: F401  timm imports torchvision, which must load our way first
 from utils.errors import InputError
@@ -16,18 +17,18 @@ import timm  # isort: skip
 AFTER_THE_MAP = ("head", "head_dist", "fc", "classifier", "fc_norm", "attn_pool")  # timm's names for what follows the feature map
 
 
-class TimmTrunk(Trunk):
+class TimmBackbone(Backbone):
     """A network of timm without its classifier.
 
     Raises:
-        InputError: no network has this name, it gives no feature map, its weights cannot be downloaded, or the configuration does not
-            fit its stride or its class tokens.
+        InputError: no network has this name, it gives no feature map, its weights cannot be downloaded, or the size of the input or
+            `circular` do not fit it.
     """
 
-    def __init__(self, config: ImageEncoderConfig):
+    def __init__(self, settings: Settings, size: tuple[int, int], circular: bool = False, imagenet: bool = False):
         super().__init__()
-        self.name = config.encoder.removeprefix("timm/")
-        self.network = _create(config, self.name)
+        self.name = settings.name.removeprefix("timm/")
+        self.network = _create(self.name, size, imagenet)
         for part in AFTER_THE_MAP:
             if hasattr(self.network, part):
                 setattr(self.network, part, nn.Identity())
@@ -36,12 +37,15 @@ class TimmTrunk(Trunk):
         try:
             self.channels, self.stride = self.network.num_features, self.network.feature_info[-1]["reduction"]
         except (AttributeError, IndexError, TypeError, KeyError):
-            raise InputError(f"encoder is {config.encoder!r}, which gives no feature map") from None
-        config.check_trunk(self.stride, self.tokens)
-        self.size = (config.height // self.stride, config.width // self.stride)
-        if config.circular:
+            raise InputError(f"encoder is {settings.name!r}, which gives no feature map") from None
+        if size[0] < self.stride or size[0] % self.stride:
+            raise InputError(f"height is {size[0]}; {settings.name} takes multiples of {self.stride}")
+        if circular and self.tokens:
+            raise InputError(f"circular is true, but {settings.name} is a transformer, whose learned positions begin at the left edge")
+        self.size = (size[0] // self.stride, size[1] // self.stride)
+        if circular:
             close_horizon(self.network)
-        self._try(config)
+        self._try(size, circular)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         x = self.network.forward_features(images)
@@ -50,7 +54,7 @@ class TimmTrunk(Trunk):
         return (x.permute(0, 3, 1, 2) if getattr(self.network, "output_fmt", "NCHW") == "NHWC" else x), None
 
     def adapt(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """timm's names are the trunk's; learned positions are interpolated to the size of the input."""
+        """timm's names are the backbone's; learned positions are interpolated to the size of the input."""
         if not any(name.startswith("network.") for name in state):
             state = {f"network.{name}": tensor for name, tensor in state.items()}
         own, given = getattr(self.network, "pos_embed", None), state.get("network.pos_embed")
@@ -61,24 +65,24 @@ class TimmTrunk(Trunk):
         return state | {"network.pos_embed": timm.layers.resample_abs_pos_embed(given, [*self.size], [*before], num_prefix_tokens=tokens)}
 
     @torch.no_grad()
-    def _try(self, config: ImageEncoderConfig) -> None:
+    def _try(self, size: tuple[int, int], circular: bool) -> None:
         """Runs the network once: what it does with an input is not written down anywhere."""
-        images = torch.rand(1, 3, config.height, config.width, generator=torch.Generator().manual_seed(0))
+        images = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
         training = self.training
         try:
             features = self.eval()(images)[0]
-            turned = self(images.roll(self.stride, 3))[0] if config.circular else None
+            turned = self(images.roll(self.stride, 3))[0] if circular else None
         except Exception as error:  # whatever its code raises
-            raise InputError(f"encoder is {config.encoder!r}, which gives no feature map at height {config.height} ({_line(error)}); "
+            raise InputError(f"encoder is 'timm/{self.name}', which gives no feature map at height {size[0]} ({_line(error)}); "
                              "take another height or network") from None  # fmt: skip
         self.train(training)
         if features.shape != (1, self.channels, *self.size):
-            raise InputError(f"encoder is {config.encoder!r}, which gives no feature map of its stride, {self.stride}")
+            raise InputError(f"encoder is 'timm/{self.name}', which gives no feature map of its stride, {self.stride}")
         if turned is not None and not torch.allclose(turned, features.roll(1, 3), rtol=0, atol=1e-4 * features.abs().max().item()):
-            raise InputError(f"circular is true, but {config.encoder} is not made of convolutions alone that pad by a fixed width")
+            raise InputError(f"circular is true, but timm/{self.name} is not made of convolutions alone that pad by a fixed width")
 
 
-def _create(config: ImageEncoderConfig, name: str) -> nn.Module:
+def _create(name: str, size: tuple[int, int], imagenet: bool) -> nn.Module:
     if not timm.is_model(name):
         near = _near(name, timm.list_models())
         raise InputError(f"encoder is 'timm/{name}', which timm {timm.__version__} does not have"
@@ -90,14 +94,14 @@ def _create(config: ImageEncoderConfig, name: str) -> nn.Module:
         others = [architecture, *_near(name, timm.models.list_pretrained(f"{architecture}.*"))]
         raise InputError(f"encoder is 'timm/{name}', but timm {timm.__version__} has no weights {tag!r} of it; "
                          f"did you mean {' or '.join(repr(f'timm/{n}') for n in others)}?") from None  # fmt: skip
-    size = {"img_size": (config.height, config.width)} if pretrained and pretrained.fixed_input_size else {}
+    fixed: dict[str, Any] = {"img_size": size} if pretrained and pretrained.fixed_input_size else {}
     try:
-        return timm.create_model(name, pretrained=config.weights == "imagenet", num_classes=0, **size)
+        return timm.create_model(name, pretrained=imagenet, num_classes=0, **fixed)
     except Exception as error:  # whatever the client of the model hub raises
-        if config.weights != "imagenet":
-            raise InputError(f"encoder is {config.encoder!r}, which cannot be built at height {config.height} ({_line(error)}); "
+        if not imagenet:
+            raise InputError(f"encoder is 'timm/{name}', which cannot be built at height {size[0]} ({_line(error)}); "
                              "take another height or network") from None  # fmt: skip
-        raise InputError(f"weights: imagenet of {config.encoder} cannot be downloaded ({_line(error)}); "
+        raise InputError(f"weights: imagenet of timm/{name} cannot be downloaded ({_line(error)}); "
                          "connect once, or set weights: none") from None  # fmt: skip
 
 

@@ -68,12 +68,12 @@ def recognise(state: Tensors, unsaid: str) -> tuple[dict, Tensors]:
                              "panorama and a map nor a single encoder")  # fmt: skip
     dim = _dim("panorama", sections["panorama"], {k.removeprefix("panorama."): v for k, v in tensors.items()})
     if dim is None:
-        raise InputError("image_fe.safa.w1 and image_fe.embnet.fc1.weight are missing: it has a trunk alone, without a pooling")
+        raise InputError("image_fe.safa.w1 and image_fe.embnet.fc1.weight are missing: it has a backbone alone, without a pooling")
     settings, joined = fusion(state, sections.get("tile"), sections.get("cloud"), dim, unsaid)
     _refuse(state, "")
     if "tile" in sections and "pooling" not in sections["tile"] and settings["fusion"] not in ("2to3", "3to2"):
-        raise InputError("tile_fe.safa.w1 and tile_fe.embnet.fc1.weight are missing: only fusions 2to3 and 3to2 read a trunk alone")
-    return {"model": sections | settings | {"embedding_dim": dim, "preprocessing": "published"}}, tensors | joined
+        raise InputError("tile_fe.safa.w1 and tile_fe.embnet.fc1.weight are missing: only fusions 2to3 and 3to2 read a backbone alone")
+    return {"model": sections | settings | {"embedding_dim": dim, "preprocessing": "paper"}}, tensors | joined
 
 
 def build(info: dict, source: str) -> nn.Module:
@@ -97,7 +97,7 @@ def build(info: dict, source: str) -> nn.Module:
 def describe(info: dict) -> str:
     """The architecture in one line."""
     model = info.get("model") or {info["part"]: info["settings"]}
-    parts = [f"{name} {model[name]['encoder']} ({_pooled(name, model[name])})" for name in PARTS if model.get(name)]
+    parts = [f"{name} {_name(model[name]['encoder'])} ({_pooled(name, model[name])})" for name in PARTS if model.get(name)]
     return ", ".join(parts + [f"{key} {model[key]}" for key in ("fusion", "head") if model.get(key)])
 
 
@@ -139,8 +139,13 @@ def _refuse(state: Tensors, prefix: str) -> None:
 
 def _pooled(name: str, settings: dict) -> str:
     """The pooling; encoders of published fusions have none."""
-    whole = "pooling" in settings if name != "cloud" else not settings.get("projection")
-    return settings["pooling"] if whole else "features alone"
+    whole = "pooling" in settings if name != "cloud" else not settings["paper"].get("projection")
+    return _name(settings["pooling"]) if whole else "features alone"
+
+
+def _name(component: str | dict) -> str:
+    """Of a component, as a recipe says it."""
+    return component if isinstance(component, str) else component["name"]
 
 
 def _dim(name: str, settings: dict, tensors: Tensors) -> int | None:

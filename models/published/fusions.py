@@ -2,9 +2,9 @@
 
 from torch import Tensor
 
-from config.components import image_entry
+from config.images import IMAGES
 from models.published.images import safa
-from models.published.take import take, take_norm
+from models.published.take import take, take_norm, take_point_norm
 from utils.errors import InputError
 
 CHANNELS = 512  # of a published tile's feature map
@@ -33,12 +33,12 @@ def fusion(state: dict[str, Tensor], tile: dict | None, cloud: dict | None, dim:
     if tile and cloud:
         kind, joined = unsaid if fused is None else "add" if fused == dim else "concat", {}
         reference = dim if kind == "add" else 2 * dim
-        width = (cloud.get("projection") or [cloud["features"]])[-1]
+        width = (cloud.get("paper", {}).get("projection") or [cloud["encoder"]["features"]])[-1]
         if "interp.mlps.0.conv_fn.weight" in state:
             _refuse_pooled("3to2", tile, cloud)
             kind, joined = "3to2", _lift(state, "interp.mlps", 3 + width, width, 2)
             joined |= _conv(state, "fuser.conv_fn", "join.0", CHANNELS, width + CHANNELS, 2)
-            joined |= safa(state, (4 * tile["height"] // image_entry(tile["encoder"]).stride) ** 2)
+            joined |= safa(state, (4 * tile["height"] // IMAGES[tile["encoder"]].stride) ** 2)
             reference = 8 * CHANNELS
         elif "mlps.0.conv_fn.weight" in state:
             _refuse_pooled("2to3", tile, cloud)
@@ -55,7 +55,8 @@ def fusion(state: dict[str, Tensor], tile: dict | None, cloud: dict | None, dim:
 def _refuse_pooled(kind: str, tile: dict, cloud: dict) -> None:
     """Refuses a pooled encoder before a fusion of feature maps and points."""
     if "pooling" in tile:
-        name = {"safa": "safa.w1", "flat": "embnet.fc1.weight"}.get(tile["pooling"], "net.*")
+        pooling = tile["pooling"] if isinstance(tile["pooling"], str) else tile["pooling"]["name"]
+        name = {"safa": "safa.w1", "flat": "embnet.fc1.weight"}.get(pooling, "net.*")
         raise InputError(f"tile_fe.{name}: pools the tile, but fusion {kind}, whose tensors are there, reads its feature map")
     if cloud.get("head", "none") != "none":
         raise InputError(f"cloud_fe.sa3.*: pools the cloud to one vector, but fusion {kind}, whose tensors are there, reads its points")
@@ -66,8 +67,8 @@ def _lift(state: dict[str, Tensor], name: str, width_in: int, width: int, axes: 
     tensors = {}
     for i in range(3):
         layer = _conv(state, f"{name}.{i}.conv_fn", f"lift.{i}.0", width, width if i else width_in, axes)
-        norm = take_norm(state, f"{name}.{i}.norm_fn", f"lift.{i}.1", width)
-        norm[f"lift.{i}.1.running_mean"] = norm[f"lift.{i}.1.running_mean"] - layer.pop(f"lift.{i}.0.bias")
+        norm = take_point_norm(state, f"{name}.{i}.norm_fn", f"lift.{i}.1", width)
+        norm[f"lift.{i}.1.norm.running_mean"] = norm[f"lift.{i}.1.norm.running_mean"] - layer.pop(f"lift.{i}.0.bias")
         tensors |= layer | norm
     return tensors
 

@@ -5,7 +5,7 @@ import re
 import torch
 from torch import Tensor
 
-from config.components import image_entry
+from config.images import IMAGES
 from config.reader import from_mapping
 from config.schema import PanoramaConfig, TileConfig
 from models.images.backbone import map_size
@@ -13,7 +13,7 @@ from models.published.take import take, take_norm
 from utils.errors import InputError
 
 DEIT = "timm/deit_small_distilled_patch16_224"
-HYBRID = (  # our names in the hybrid ViT's trunk and the published ones
+HYBRID = (  # our names in the hybrid ViT and the published ones
     (r"^stem\.conv\.", "transformer.embeddings.hybrid_model.root.conv."),
     (r"^stem\.norm\.", "transformer.embeddings.hybrid_model.root.gn."),
     (r"^stages\.(\d)\.(\d)\.", lambda m: f"transformer.embeddings.hybrid_model.body.block{int(m[1]) + 1}.unit{int(m[2]) + 1}."),
@@ -44,7 +44,7 @@ def panorama(state: dict[str, Tensor]) -> tuple[dict, dict[str, Tensor]]:
 
 
 def tile(state: dict[str, Tensor]) -> tuple[dict, dict[str, Tensor]]:
-    """As `panorama`, of `model.tile`: Cartesian or polar by the number of its positions; a trunk alone has no pooling."""
+    """As `panorama`, of `model.tile`: Cartesian or polar by the number of its positions; a backbone alone has no pooling."""
     return _encoder(state, tile=True)
 
 
@@ -53,32 +53,32 @@ def _encoder(state: dict[str, Tensor], tile: bool) -> tuple[dict, dict[str, Tens
         return _resnet(state, tile)
     if "net.pos_embed" in state:
         settings = {"encoder": DEIT, "pooling": "token", "head": "linear"} | _size(state["net.pos_embed"].shape[1] - 2, 16, tile)
-        return settings, _trunk(state, settings, tile, lambda name: name.replace("network.", "net.")) | _deit_head(state)
+        return settings, _backbone(state, settings, tile, lambda name: name.replace("network.", "net.")) | _deit_head(state)
     if "net.transformer.embeddings.position_embeddings" in state:
         positions = state["net.transformer.embeddings.position_embeddings"].shape[1] - 1
         layers = sum(name.endswith(".attn.query.weight") for name in state)
-        settings = {"encoder": "hybrid_vit", "layers": layers, "pooling": "token", "head": "none"} | _size(positions, 16, tile)
-        return settings, _trunk(state, settings, tile, _hybrid_name)
+        settings = {"encoder": {"name": "hybrid_vit", "layers": layers}, "pooling": "token", "head": "none"} | _size(positions, 16, tile)
+        return settings, _backbone(state, settings, tile, _hybrid_name)
     raise InputError("no published image encoder: it has no resnet.conv1.weight, net.pos_embed or net.transformer")
 
 
 def _resnet(state: dict[str, Tensor], tile: bool) -> tuple[dict, dict[str, Tensor]]:
     depth = 50 if "resnet.layer1.0.conv3.weight" in state else 34 if "resnet.layer1.2.conv1.weight" in state else 18
-    settings, tensors = {"encoder": f"resnet{depth}_published"}, {}
+    settings, tensors = {"encoder": f"resnet{depth}_paper"}, {}
     if "safa.w1" in state:
         positions = state["safa.w1"].shape[0]
         settings |= {"pooling": "safa", "head": "none"} | _size(positions, 32, tile)
         tensors |= safa(state, positions)
     elif "embnet.fc1.weight" in state:
         hidden, numbers = state["embnet.fc1.weight"].shape
-        settings |= {"pooling": "flat", "hidden": hidden, "head": "linear"} | _size(numbers // 512, 32, tile)
+        settings |= {"pooling": {"name": "flat", "hidden": hidden}, "head": "linear"} | _size(numbers // 512, 32, tile)
         tensors |= take_norm(state, "embnet.bn1", "pool.1") | take_norm(state, "embnet.bn2", "pool.4")
         for name, ours, shape in (("fc1", "pool.3", (hidden, numbers)), ("fc2", "head", (None, hidden))):
             tensors[f"{ours}.weight"] = take(state, f"embnet.{name}.weight", shape)
             tensors[f"{ours}.bias"] = take(state, f"embnet.{name}.bias", tensors[f"{ours}.weight"].shape[:1])
     else:
         settings |= {"height": 224}  # convolutions fit any size; this is the published one
-    return settings, _trunk(state, settings, tile, lambda name: "resnet." + name.replace("neck.", "layer5.")) | tensors
+    return settings, _backbone(state, settings, tile, lambda name: "resnet." + name.replace("neck.", "layer5.")) | tensors
 
 
 def safa(state: dict[str, Tensor], positions: int) -> dict[str, Tensor]:
@@ -106,12 +106,12 @@ def _size(positions: int, stride: int, tile: bool) -> dict:
     return {"height": rows * stride} | ({"polar": rows != columns} if tile else {})
 
 
-def _trunk(state: dict[str, Tensor], settings: dict, tile: bool, published) -> dict[str, Tensor]:
-    """Takes the tensors of a trunk, given the published name of ours."""
+def _backbone(state: dict[str, Tensor], settings: dict, tile: bool, published) -> dict[str, Tensor]:
+    """Takes the tensors of a backbone, given the published name of ours."""
     config = from_mapping(TileConfig if tile else PanoramaConfig, settings, "checkpoint")
     with torch.device("meta"):
-        expected = image_entry(config.encoder).load()(config).state_dict()
-    return {f"trunk.{name}": take(state, published(name), tuple(tensor.shape)) for name, tensor in expected.items()}
+        expected = IMAGES[config.encoder.name].load()(config.encoder, (config.height, config.width)).state_dict()
+    return {f"backbone.{name}": take(state, published(name), tuple(tensor.shape)) for name, tensor in expected.items()}
 
 
 def _hybrid_name(name: str) -> str:

@@ -29,6 +29,11 @@ def take_all(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): state.pop(name) for name in names}
 
 
+def take_point_norm(state: dict[str, Tensor], name: str, to: str, width: int | None = None) -> dict[str, Tensor]:
+    """Takes a batch norm for our models.clouds.layers.PointNorm `to`, which holds it inside."""
+    return take_norm(state, name, f"{to}.norm", width)
+
+
 def take_norm(state: dict[str, Tensor], name: str, to: str, width: int | None = None) -> dict[str, Tensor]:
     """Takes the five tensors of a batch norm `name`, of a width, and names them after `to`."""
     norm = {f"{to}.{k}": take(state, f"{name}.{k}", (width,)) for k in ("weight", "bias", "running_mean", "running_var")}

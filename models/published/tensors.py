@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor
 
-from models.published.take import take, take_all, take_norm
+from models.published.take import take, take_all, take_point_norm
 from utils.errors import InputError
 
 Tensors = dict[str, Tensor]
 
 
-def matrix(state: Tensors, name: str, rows: int | None = None, columns: int | None = None) -> Tensor:
+def take_matrix(state: Tensors, name: str, rows: int | None = None, columns: int | None = None) -> Tensor:
     """Takes a linear map, or a convolution of kernel size 1, as a matrix.
 
     Raises:
@@ -23,23 +23,24 @@ def matrix(state: Tensors, name: str, rows: int | None = None, columns: int | No
     return tensor.flatten(1)
 
 
-def linear(state: Tensors, name: str, to: str, rows: int | None, columns: int) -> Tensors:
+def take_linear(state: Tensors, name: str, to: str, rows: int | None, columns: int) -> Tensors:
     """Takes a linear map with a bias."""
-    weight = matrix(state, f"{name}.weight", rows, columns)
+    weight = take_matrix(state, f"{name}.weight", rows, columns)
     return {f"{to}.weight": weight, f"{to}.bias": take(state, f"{name}.bias", weight.shape[:1])}
 
 
-def dense(state: Tensors, name: str, norm: str, to: str, rows: int | None, columns: int | None, at: str | None = None) -> Tensors:
+def take_dense(state: Tensors, name: str, norm: str, to: str, rows: int | None, columns: int | None, at: str | None = None) -> Tensors:
     """Takes a linear map, with or without a bias, and the norm after it.
 
     Args:
         to: of our `models.clouds.layers.dense`.
         at: of our norm, if it is not inside of it.
     """
-    weight, at = matrix(state, f"{name}.weight", rows, columns), at or f"{to}.1"
-    tensors = {f"{to}.0.weight": weight} | take_norm(state, norm, at, len(weight))
+    weight, at = take_matrix(state, f"{name}.weight", rows, columns), at or f"{to}.1"
+    tensors = {f"{to}.0.weight": weight} | take_point_norm(state, norm, at, len(weight))
     if f"{name}.bias" in state:
-        tensors[f"{at}.running_mean"] = tensors[f"{at}.running_mean"] - take(state, f"{name}.bias", weight.shape[:1])
+        mean = f"{at}.norm.running_mean"
+        tensors[mean] = tensors[mean] - take(state, f"{name}.bias", weight.shape[:1])
     return tensors
 
 

@@ -1,0 +1,58 @@
+"""Networks for panoramas and tiles (backbones), and what each takes."""
+
+from dataclasses import dataclass
+
+from config.components import Entry, Settings, check
+
+
+@dataclass(frozen=True)
+class ImageEntry(Entry):
+    """A models.images.backbone.Backbone, built as `Class(settings, size, circular, imagenet)`."""
+
+    stride: int = 0  # of the feature map; 0: as the settings say, else known when the network is built
+    tokens: int = 0  # class tokens of a transformer
+    imagenet: bool = True  # has weights: imagenet
+
+    def stride_of(self, settings: Settings) -> int:
+        """The stride with these settings; 0 where only the built network tells."""
+        return settings.stride if isinstance(settings, ResNetSettings) else self.stride
+
+
+@dataclass
+class ResNetSettings(Settings):
+    """A ResNet."""
+
+    stages: int = 4  # 4 is all of it (stride 32), 3 leaves out the last stage (stride 16)
+
+    def __post_init__(self):
+        check(2 <= self.stages <= 4, f"stages is {self.stages}, it takes 2, 3 or 4")
+
+    @property
+    def stride(self) -> int:
+        return 2 ** (self.stages + 1)
+
+
+@dataclass
+class HybridViTSettings(Settings):
+    """A transformer on the features of a small ResNet."""
+
+    layers: int = 12  # of the transformer
+
+    def __post_init__(self):
+        check(self.layers > 0, f"layers is {self.layers}, it takes at least 1")
+
+
+_RESNET, _PAPER, _TIMM = "models.images.resnet:ResNet", "models.images.resnet:PaperResNet", "models.images.timm_backbone:TimmBackbone"
+IMAGES = {
+    "resnet18": ImageEntry(_RESNET, ResNetSettings),
+    "resnet34": ImageEntry(_RESNET, ResNetSettings),
+    "resnet50": ImageEntry(_RESNET, ResNetSettings),
+    "resnet18_paper": ImageEntry(_PAPER, paper="resnet, resnet_safa", stride=32),
+    "resnet34_paper": ImageEntry(_PAPER, paper="resnet, resnet_safa", stride=32),
+    "resnet50_paper": ImageEntry(_PAPER, paper="resnet, resnet_safa", stride=32),
+    "hybrid_vit": ImageEntry("models.images.hybrid_vit:HybridViT", HybridViTSettings, "vit", stride=16, tokens=1, imagenet=False),
+    "timm/deit_small_distilled_patch16_224": ImageEntry(_TIMM, paper="deit", package="timm", stride=16, tokens=2),
+    "timm/convnext_atto": ImageEntry(_TIMM, package="timm", stride=32),
+    "timm/vit_small_patch14_dinov2": ImageEntry(_TIMM, package="timm", stride=14, tokens=1),
+    "timm/*": ImageEntry(_TIMM, package="timm"),  # any other network of timm
+}

@@ -1,0 +1,110 @@
+"""Recipes of versions before 0.12, and the format of a run's config.yaml.
+
+In format 1 a section held the settings of its components side by side (`cloud: {encoder: dgcnn, neighbors: 8}`); since format 2 each
+component holds its own (`cloud: {encoder: {name: dgcnn, neighbors: 8}}`).
+"""
+
+from typing import Any
+
+from utils.errors import InputError
+from utils.version import VERSION
+
+FORMAT = 2  # of runs: their config.yaml, and the names of tensors in their checkpoints
+
+_IMAGE = {"stages": "encoder", "layers": "encoder", "hidden": "pooling", "sectors": "pooling"}
+_NETWORK = ("neighbors", "radius", "strides", "widths", "attention_width", "features", "graph", "dynamic")
+_CLOUD = dict.fromkeys(_NETWORK, "encoder") | {"sectors": "pooling", "scale": "paper", "projection": "paper", "projection_slope": "paper"}
+# section: {old key: component that holds it now}
+_MOVED = {
+    "model.panorama": _IMAGE,
+    "model.tile": _IMAGE,
+    "model.cloud": _CLOUD,
+    "training": {"weight_decay": "optimizer", "neighbors_per_batch": "sampler"},
+}
+_RENAMED = {"projection_slope": "slope", "neighbors_per_batch": "size"}
+# Old recipes of runs hold every key; what is at these values, or null, said nothing.
+_SAID_NOTHING = {"sectors": 1, "scale": "metres", "projection": [], "projection_slope": 0.1, "neighbors_per_batch": 1}
+_UNREAD_BY_LOSS = {"infonce": ("margin", 0.1), "triplet": ("temperature", 0.07)}
+_VALUES = {
+    "model.preprocessing": {"ours": "antialiased", "published": "paper"},
+    **{f"model.{s}.encoder": {f"resnet{n}_published": f"resnet{n}_paper" for n in (18, 34, 50)} for s in ("panorama", "tile")},
+}
+_REMOVED = {
+    "graph_edgeconv": "dgcnn with `dynamic: false`, the same network",
+    "graph_point_transformer": "point_transformer",
+}
+
+
+def header() -> str:
+    """The lines at the beginning of a run's config.yaml."""
+    return f"format: {FORMAT}\nversion: {VERSION}\n"
+
+
+def upgrade(settings: dict[str, Any], source: str) -> list[str]:
+    """Brings a recipe to the present format, in place; one that is of it stays as it is.
+
+    Returns:
+        what was changed, as `old key → new key`.
+
+    Raises:
+        InputError: it was written by a later version, or names a component that is gone.
+    """
+    written, version = settings.pop("format", None), settings.pop("version", None)
+    if written is not None and (type(written) is not int or written > FORMAT):
+        raise InputError(f"{source}: format {str(written)[:40]} (version {str(version)[:40]}), this version reads up to {FORMAT}; update it")
+    if written == FORMAT:
+        return []
+    changes = []
+    for path, moved in _MOVED.items():
+        section = _section(settings, path)
+        for key in [key for key in section if key in moved]:
+            changes += _move(section, path, key, moved[key])
+    paper = _section(settings, "model.cloud.paper")
+    if any(change.startswith("model.cloud.") and ".paper." in change for change in changes):
+        paper.setdefault("scale", "metres")
+    for path, values in _VALUES.items():
+        parent, _, key = path.rpartition(".")
+        section = _section(settings, parent)
+        value = section.get(key)
+        if isinstance(value, dict):
+            section, key, value = value, "name", value.get("name")
+        if isinstance(value, str) and value in values:
+            section[key] = values[value]
+            changes.append(f"{path} {value} → {values[value]}")
+    loss = _section(settings, "loss")
+    unread, default = _UNREAD_BY_LOSS.get(str(loss.get("name", "infonce")), ("", None))
+    if loss.get(unread) == default:
+        loss.pop(unread, None)
+    network = _section(settings, "model.cloud").get("encoder")
+    name = str(network.get("name") if isinstance(network, dict) else network)
+    if name in _REMOVED:
+        raise InputError(f"{source}: model.cloud.encoder is {name}, which is gone since version 0.12; use {_REMOVED[name]}")
+    return changes
+
+
+def _section(settings: dict[str, Any], path: str) -> dict[str, Any]:
+    """A mapping inside a recipe; an empty one where there is none."""
+    section: Any = settings
+    for key in path.split("."):
+        section = section.get(key) if isinstance(section, dict) else None
+    return section if isinstance(section, dict) else {}
+
+
+def _move(section: dict[str, Any], path: str, key: str, component: str) -> list[str]:
+    """Moves a setting into the component that holds it now."""
+    value, new = section[key], _RENAMED.get(key, key)
+    holder = section.get(component)
+    if isinstance(holder, str):
+        holder = section[component] = {"name": holder}
+    elif not isinstance(holder, dict):
+        holder = {}
+    if new in holder:
+        return []  # said twice: the old key stays, and is refused
+    del section[key]
+    if value is None or _SAID_NOTHING.get(key, None) == value:
+        return []
+    if key == "neighbors_per_batch":
+        holder.setdefault("name", "clumps")
+    holder[new] = value
+    section[component] = holder
+    return [f"{path}.{key} → {path}.{component}.{new}"]
