@@ -83,9 +83,7 @@ class ImageEncoderConfig:
         """
         name, columns, sectors = self.encoder.name, 2 * self.height // stride, sectors_of(self.pooling)
         stages = f" with {getattr(self.encoder, 'stages', '')} stages" if hasattr(self.encoder, "stages") else ""
-        check(
-            self.height >= stride and self.height % stride == 0, f"height is {self.height}; {name}{stages} takes multiples of {stride}"
-        )
+        check(self.height >= stride and self.height % stride == 0, f"height is {self.height}; {name}{stages} takes multiples of {stride}")
         check(columns % sectors == 0, f"pooling.sectors is {sectors}; it must divide the {columns} columns of the feature map")
         of_map = MAP_POOLINGS[self.pooling.name].reads == "map"
         check(of_map or tokens > 0, f"pooling is {self.pooling.name!r}, but {name} has no class token; take another")

@@ -51,7 +51,9 @@ def upgrade(settings: dict[str, Any], source: str) -> list[str]:
     """
     written, version = settings.pop("format", None), settings.pop("version", None)
     if written is not None and (type(written) is not int or written > FORMAT):
-        raise InputError(f"{source}: format {str(written)[:40]} (version {str(version)[:40]}), this version reads up to {FORMAT}; update it")
+        raise InputError(
+            f"{source}: format {str(written)[:40]} (version {str(version)[:40]}), this version reads up to {FORMAT}; update it"
+        )
     if written == FORMAT:
         return []
     changes = []

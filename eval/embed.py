@@ -53,7 +53,7 @@ def evaluate_area(model: GroundToMap, config: Config, name: str, device: torch.d
         InputError: the area cannot be read, or another folder of that name is there.
     """
     with atomic_folder(folder, EVALUATION) as temporary:
-        places = PlaceBatches(Path(config.data.root), [name], config.model, device)
+        places = PlaceBatches(Path(config.data.root), [name], config.model.inputs, device)
         query, reference = embed_places(model, places, config.training.precision, name)
         metrics = retrieval_metrics(query, reference, places.xy)
         measured = {"checkpoint": checkpoint, "code": code_version(), "data": places.areas[0].identity(places.cities[0].map, maps)}

@@ -1,17 +1,22 @@
-"""Lists every encoder, pooling and fusion that recipes can name: parameters, multiply-adds, sizes, and the published name.
+"""Lists every encoder, pooling and fusion that recipes can name: parameters, multiply-adds, sizes, and its name in the paper's code.
 
 example: python -m models --height 128 --points 1024
 """
 
 import argparse
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from config.components import CLOUDS, FUSIONS, IMAGES, MAP_POOLINGS, POINT_POOLINGS, Entry
-from config.reader import from_mapping
-from config.schema import ModelConfig
+from config.clouds import CLOUDS
+from config.components import Entry
+from config.fusions import FUSIONS
+from config.images import IMAGES
+from config.poolings import MAP_POOLINGS, POINT_POOLINGS
+from config.schema import CloudConfig, PanoramaConfig, TileConfig
 from models.clouds.cloud_encoder import CloudEncoder
 from models.clouds.graph_encoder import GraphEncoder
 from models.images.image_encoder import ImageEncoder
@@ -22,7 +27,7 @@ from utils.errors import InputError, run_command
 DIM = 256
 
 
-def cost(module: nn.Module, *inputs) -> tuple[int, int, object]:
+def cost(module: nn.Module, *inputs: object) -> tuple[int, int, Any]:
     """Parameters, multiply-adds of matrix products and convolutions for these inputs, and the output."""
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
@@ -30,48 +35,53 @@ def cost(module: nn.Module, *inputs) -> tuple[int, int, object]:
     return sum(p.numel() for p in module.parameters()), counter.get_total_flops() // 2, output
 
 
-def rows(height: int, points: int):
-    """(kind, name, entry, parameters, multiply-adds, input, output) of each component; parameters None where a package is missing."""
-
-    def config(**parts) -> ModelConfig:
-        small = {"panorama": {"height": height}, "embedding_dim": DIM, "tile": {"height": height}}
-        return from_mapping(ModelConfig, small | parts, "models")
-
+def rows(height: int, points: int) -> Iterator[tuple]:
+    """(kind, name, entry, parameters, multiply-adds, input, output) of each component; instead of parameters what is missing."""
     cloud, classes = torch.rand(1, points, 3) * 100 - 50, torch.randint(0, 25, (1, points), dtype=torch.uint8)
-    square = torch.rand(1, 3, height, height)
-    for name, entry in IMAGES.items():
-        fit = height - height % (entry.stride or 1)  # rows of 14
-        yield _row("image encoder", name, entry, f"3 × {fit} × {2 * fit}", lambda name=name, fit=fit: cost(
-            ImageEncoder(config(panorama={"encoder": name, "height": fit}).panorama, None), torch.rand(1, 3, fit, 2 * fit)))  # fmt: skip
-    for name, entry in MAP_POOLINGS.items():
-        of_tokens = entry.reads == "tokens"
-        features = torch.rand(1, 1, 512) if of_tokens else torch.rand(1, 512, height // 32, height // 16)
-        size = (1, 1) if of_tokens else features.shape[2:]
-        pooling = config(panorama={"encoder": "hybrid_vit" if of_tokens else "resnet18", "pooling": name, "height": height}).panorama
-        yield _row("pooling of maps", name, entry, "512 × {} × {}".format(*size), lambda entry=entry, p=pooling, s=size, x=features: cost(
-            entry.load()(p, 512, *s), x))  # fmt: skip
-    for name, entry in CLOUDS.items():
-        if entry.reads == "graph":
-            encoder, graph = config(cloud={"encoder": name}, fusion="concat").cloud, random_graph(1, 100, 500)
-            yield _row("cloud encoder", name, entry, "100 nodes", lambda encoder=encoder, graph=graph: cost(
-                GraphEncoder(encoder, DIM), graph))  # fmt: skip
-        else:
-            encoder = config(cloud={"encoder": name, "points": points}, fusion="concat").cloud
-            yield _row("cloud encoder", name, entry, f"{points} points", lambda encoder=encoder: cost(
-                CloudEncoder(encoder, None), cloud, classes))  # fmt: skip
-    point_features = torch.rand(1, points, 512)
-    for name, entry in POINT_POOLINGS.items():
-        pooling = config(cloud={"pooling": name, "points": points}, fusion="concat").cloud
-        yield _row("pooling of points", name, entry, f"{points} × 512", lambda entry=entry, pooling=pooling: cost(
-            entry.load()(pooling, 512), point_features, cloud))  # fmt: skip
-    for name, entry in FUSIONS.items():
-        model = config(cloud={"points": points}, fusion=name)
-        dim = None if entry.reads == "features" else DIM
-        tile_encoder, cloud_encoder = ImageEncoder(model.tile, dim).eval(), CloudEncoder(model.cloud, dim).eval()
-        with torch.no_grad():
-            branches = tile_encoder(square), cloud_encoder(cloud, classes)
-        yield _row("fusion", name, entry, entry.reads, lambda entry=entry, m=model, t=tile_encoder, c=cloud_encoder, b=branches: cost(
-            entry.load()(m, t, c), *b, cloud))  # fmt: skip
+    for name, image in IMAGES.items():
+        if not name.endswith("*"):
+            rows_of = height - height % (image.stride or 1)  # 14 rows a patch
+
+            config = PanoramaConfig(image.settings(name), rows_of)
+
+            def encode_image(config=config):
+                return cost(ImageEncoder(config, None), torch.rand(1, 3, config.height, config.width))
+
+            yield _row("image encoder", name, image, f"3 × {rows_of} × {2 * rows_of}", encode_image)
+    for name, pooling in MAP_POOLINGS.items():
+        of_tokens = pooling.reads == "tokens"
+        size = (1, 1) if of_tokens else (height // 32, height // 16)
+
+        def pool_map(pooling=pooling, name=name, size=size, of_tokens=of_tokens):
+            features = torch.rand(1, 1, 512) if of_tokens else torch.rand(1, 512, *size)
+            return cost(pooling.load()(pooling.settings(name), 512, *size), features)
+
+        yield _row("pooling of maps", name, pooling, "512 × {} × {}".format(*size), pool_map)
+    for name, network in CLOUDS.items():
+        cloud_config = CloudConfig(network.settings(name), points if network.reads == "points" else CloudConfig.points)
+
+        def encode_cloud(config=cloud_config):
+            if config.reads == "graph":
+                return cost(GraphEncoder(config, DIM), random_graph(1, 100, 500))
+            return cost(CloudEncoder(config, None), cloud, classes)
+
+        yield _row("cloud encoder", name, network, "100 nodes" if cloud_config.reads == "graph" else f"{points} points", encode_cloud)
+    for name, pooling in POINT_POOLINGS.items():
+
+        def pool_points(pooling=pooling, name=name):
+            return cost(pooling.load()(pooling.settings(name), 512), torch.rand(1, points, 512), cloud)
+
+        yield _row("pooling of points", name, pooling, f"{points} × 512", pool_points)
+    for name, fusion in FUSIONS.items():
+
+        def fuse(fusion=fusion, name=name):
+            dim = None if fusion.reads == "features" else DIM
+            tile, points_encoder = ImageEncoder(TileConfig(height=height), dim).eval(), CloudEncoder(CloudConfig(points=points), dim).eval()
+            with torch.no_grad():
+                branches = tile(torch.rand(1, 3, height, height)), points_encoder(cloud, classes)
+            return cost(fusion.load()(fusion.settings(name), tile, points_encoder), *branches, cloud)
+
+        yield _row("fusion", name, fusion, fusion.reads, fuse)
 
 
 def random_graph(places: int, nodes: int, edges: int) -> PlaceGraph:
@@ -81,7 +91,7 @@ def random_graph(places: int, nodes: int, edges: int) -> PlaceGraph:
     return PlaceGraph(torch.rand(len(place), len(FEATURES)), torch.zeros(len(place), dtype=torch.uint8), place, ends, places)
 
 
-def _row(kind: str, name: str, entry: Entry, size: str, measured) -> tuple:
+def _row(kind: str, name: str, entry: Entry, size: str, measured: Callable[[], tuple[int, int, Any]]) -> tuple:
     try:
         parameters, adds, output = measured()
     except InputError as error:
@@ -101,12 +111,12 @@ def main() -> None:
     previous = None
     for kind, name, entry, parameters, adds, size, output in rows(args.height, args.points):
         if kind != previous:
-            print(f"\n{kind + ':':40}{'parameters':>12}  {'mult-adds':>10}  {'input':18}{'output':18}published as")
+            print(f"\n{kind + ':':40}{'parameters':>12}  {'mult-adds':>10}  {'input':18}{'output':18}paper's name")
             previous = kind
         if adds is None:
             print(f"  {name:38}{parameters}")
         else:
-            print(f"  {name:38}{parameters:>12,}  {adds / 1e6:>8,.1f} M  {size:18}{output!s:18}{entry.published}")
+            print(f"  {name:38}{parameters:>12,}  {adds / 1e6:>8,.1f} M  {size:18}{output!s:18}{entry.paper}")
     print("\nmult-adds: of matrix products and convolutions, one place, a batch of one")
 
 

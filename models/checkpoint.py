@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from config.schema import Config, read_config
+from config.schema import Config, ModelConfig, read_config
 from config.upgrade import FORMAT
 from models.model import GroundToMap, build_model
 from models.upgrade import upgrade_names
@@ -146,10 +146,11 @@ def open_run(run: Path, which: str, device: torch.device) -> LoadedRun:
     run = Path(run)
     if not (run / "config.yaml").is_file():
         raise InputError(f"{run}: no run here (no config.yaml); runs lie in runs/")
-    config = without_pretraining(read_config(run / "config.yaml"))
+    config = read_config(run / "config.yaml")
+    config.model = without_pretraining(config.model)
     path = run / "checkpoints" / f"{which}.safetensors"
     tensors, info, digest = _read(path)
-    epoch, model = epoch_of(info, path), build_model(config, device)
+    epoch, model = epoch_of(info, path), build_model(config.model, config.seed, device)
     load_weights(model, weights_of_model(tensors), path)
     return LoadedRun(config, model, which, epoch, digest)
 
@@ -165,10 +166,10 @@ def weights_of_model(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
 
 
-def without_pretraining(config: Config) -> Config:
-    """The configuration for a model whose weights a checkpoint brings: pretrained ones are not asked for."""
+def without_pretraining(config: ModelConfig) -> ModelConfig:
+    """The configuration of a model whose weights a checkpoint brings: pretrained ones are not asked for."""
     config = copy.deepcopy(config)
-    for encoder in (config.model.panorama, config.model.tile, config.model.cloud):
+    for encoder in (config.panorama, config.tile, config.cloud):
         if encoder:
             encoder.weights = "none"
     return config

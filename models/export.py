@@ -13,7 +13,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from config.components import CLOUDS
 from config.schema import Config, ModelConfig
 from models.checkpoint import load_run
 from models.model import GroundToMap
@@ -80,9 +79,9 @@ def export_towers(config: Config, model: GroundToMap, folder: Path) -> None:
         InputError: an ONNX package is missing, or the model reads graphs, whose sizes differ from place to place; or another folder of
             that name is there.
     """
-    if config.model.cloud and CLOUDS[config.model.cloud.encoder].reads == "graph":
+    if config.model.cloud and config.model.cloud.reads == "graph":
         raise InputError(
-            f"model.cloud.encoder is {config.model.cloud.encoder}: graphs of places cannot be exported; "
+            f"model.cloud.encoder is {config.model.cloud.encoder.name}: graphs of places cannot be exported; "
             "export a run with another cloud encoder"
         )
     for package in ONNX_PACKAGES:

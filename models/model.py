@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from config.fusions import FUSIONS
-from config.schema import Config, ModelConfig
+from config.schema import ModelConfig
 from models.clouds.cloud_encoder import CloudEncoder
 from models.clouds.graph_encoder import GraphEncoder
 from models.heads import make_head
@@ -50,19 +50,19 @@ class GroundToMap(nn.Module):
         return self.embed_queries(batch), self.embed_references(batch)
 
 
-def build_model(config: Config, device: torch.device) -> GroundToMap:
-    """The recipe's model on a device, initialised from the recipe's seed.
+def build_model(config: ModelConfig, seed: int, device: torch.device) -> GroundToMap:
+    """A model on a device, initialised from a seed.
 
     Raises:
         InputError: query and reference embeddings would differ in width.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        model = GroundToMap(config.model)
-    if model.reference_dim != config.model.embedding_dim:
-        fusion = config.model.fusion.name if config.model.fusion else "null"
+        torch.manual_seed(seed)
+        model = GroundToMap(config)
+    if model.reference_dim != config.embedding_dim:
+        fusion = config.fusion.name if config.fusion else "null"
         raise InputError(
             f"model.head is none, and fusion {fusion} gives {model.reference_dim:,} numbers, but "
-            f"model.embedding_dim is {config.model.embedding_dim:,}; give model.head another value, or make them agree"
+            f"model.embedding_dim is {config.embedding_dim:,}; give model.head another value, or make them agree"
         )
     return model.to(device, memory_format=torch.channels_last)

@@ -5,10 +5,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from config.schema import Config
 from data.batches.place_batches import PlaceBatches
 from training.losses import same_places
-from training.sampler import ClumpSampler
+from training.samplers import Shuffled
 from utils.errors import InputError
 
 LOOKED_AT = 64  # places of an area, spread over all of it
@@ -16,12 +15,13 @@ ONE_COLOUR = 4 / 255  # values nearer than this are one colour: a black picture 
 SAME = 1e-6  # components of normalised embeddings nearer than this are the same
 
 
-def refuse_nothing_to_learn(config: Config, training: PlaceBatches, others: list[PlaceBatches], sampler: ClumpSampler) -> None:
+def refuse_nothing_to_learn(training: PlaceBatches, others: list[PlaceBatches], sampler: Shuffled, same_place_m: float) -> None:
     """Looks at what the model would see of each area, and at the batches of the first epoch; says what is odd.
 
     Args:
         training: the training places without augmentation.
         others: validation and test places, of which nothing is refused.
+        same_place_m: places nearer than this are not negatives of each other.
 
     Raises:
         InputError: nothing can be learned from a training area (its panoramas, or its maps, show one colour), or no batch has a pair of
@@ -37,12 +37,12 @@ def refuse_nothing_to_learn(config: Config, training: PlaceBatches, others: list
                 if not count:
                     continue
                 found = f"{area.path}: {count:,} of {len(shown):,} {what} looked at show one colour each"
-                alone = what == "panoramas" or config.model.cloud is None
+                alone = what == "panoramas" or not (places.inputs.points or places.inputs.graph)
                 if places is training and count == len(shown) and alone:
                     raise InputError(f"{found}; there is nothing to learn from: look at them "
                                      "(python -m data.prepare preview) and build the area again")  # fmt: skip
                 print(f"note: {found}")
-    _refuse_no_negatives(config, training, sampler)
+    _refuse_no_negatives(training, sampler, same_place_m)
 
 
 def _one_colour(images: Tensor) -> int:
@@ -51,15 +51,15 @@ def _one_colour(images: Tensor) -> int:
     return int(((pixels.amax(2) - pixels.amin(2)).amax(1) <= ONE_COLOUR).sum())
 
 
-def _refuse_no_negatives(config: Config, places: PlaceBatches, sampler: ClumpSampler) -> None:
-    xy, city, radius_m = torch.from_numpy(places.xy), torch.from_numpy(places.city_of), config.loss.same_place_m
+def _refuse_no_negatives(places: PlaceBatches, sampler: Shuffled, same_place_m: float) -> None:
+    xy, city = torch.from_numpy(places.xy), torch.from_numpy(places.city_of)
     batches = sampler.epoch(0)
-    without = sum(bool(same_places(xy[indices], city[indices], radius_m).all()) for indices in map(torch.from_numpy, batches))
+    without = sum(bool(same_places(xy[indices], city[indices], same_place_m).all()) for indices in map(torch.from_numpy, batches))
     if without == len(batches):
-        raise InputError(f"loss.same_place_m is {radius_m:g}, and in no batch two places lie farther apart: none is another's negative, "
+        raise InputError(f"loss.same_place_m is {same_place_m:g}, and no batch has two places farther apart: none is another's negative, "
                          "and there is nothing to learn; lower it, or train on places farther apart")  # fmt: skip
     if without:
-        print(f"note: in {without:,} of {len(batches):,} batches no two places lie loss.same_place_m ({radius_m:g} m) apart; "
+        print(f"note: in {without:,} of {len(batches):,} batches no two places lie loss.same_place_m ({same_place_m:g} m) apart; "
               "nothing is learned from them")  # fmt: skip
 
 

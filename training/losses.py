@@ -1,4 +1,13 @@
-"""Losses over query and reference embeddings of the same places, in float32."""
+"""Losses over the similarities of query and reference embeddings, in float32.
+
+A loss is built as `Class(settings)` and called with
+
+    similarity: (Q, R) cosine similarities of Q queries with R references.
+    positive: (Q,) int64, the column of each query's own reference.
+    ignore: (Q, R) bool, pairs that are neither positive nor negative; own references are never ignored. None: there are none.
+
+Both directions count: each query among all references, and each own reference among all queries.
+"""
 
 from collections.abc import Callable
 
@@ -6,66 +15,63 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from config.schema import LossConfig
+from config.learning import InfoNCESettings, TripletSettings
+
+Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
-def infonce(query: Tensor, reference: Tensor, temperature: float, ignore: Tensor | None = None) -> Tensor:
-    """Symmetric InfoNCE (van den Oord et al., 2018, eq. 4): cross-entropy of cosine similarities over the temperature, both directions.
+class InfoNCE:
+    """Symmetric InfoNCE (van den Oord et al., 2018, eq. 4): cross-entropy of similarities over the temperature."""
 
-    Args:
-        query, reference: (B, D) raw embeddings; row i of both is the same place.
-        ignore: (B, B) bool, pairs that are neither positive nor negative; the diagonal is never ignored.
+    def __init__(self, settings: InfoNCESettings):
+        self.temperature = settings.temperature
+
+    def __call__(self, similarity: Tensor, positive: Tensor, ignore: Tensor | None = None) -> Tensor:
+        logits = similarity / self.temperature
+        negative = negatives(similarity, positive, ignore)
+        own = torch.arange(len(positive), device=positive.device)
+        of_queries = logits.masked_fill(~negative & ~_own(logits, positive), float("-inf"))
+        diagonal = torch.eye(len(positive), dtype=torch.bool, device=positive.device)
+        of_references = logits[:, positive].masked_fill(~negative[:, positive] & ~diagonal, float("-inf"))
+        return (functional.cross_entropy(of_queries, positive) + functional.cross_entropy(of_references.T, own)) / 2
+
+
+class Triplet:
+    """Soft triplet loss: mean of softplus(d⁺ − d⁻ + margin) over all negatives (arXiv 2308.05993).
+
+    d is the Euclidean distance of normalised embeddings.
     """
-    logits = functional.normalize(query.float()) @ functional.normalize(reference.float()).T / temperature
-    if ignore is not None:
-        logits = logits.masked_fill(_off_diagonal(ignore), float("-inf"))
-    target = torch.arange(len(logits), device=logits.device)
-    return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
+
+    def __init__(self, settings: TripletSettings):
+        self.margin = settings.margin
+
+    def __call__(self, similarity: Tensor, positive: Tensor, ignore: Tensor | None = None) -> Tensor:
+        distance = (2 - 2 * similarity).clamp_min(1e-12).sqrt()
+        negative = negatives(similarity, positive, ignore)
+        own = distance.gather(1, positive[:, None])  # Q,1
+        pairs = ((own - distance)[negative], (own.T - distance[:, positive])[negative[:, positive]])
+        if not all(len(differences) for differences in pairs):
+            return distance.sum() * 0.0
+        return sum(functional.softplus(differences + self.margin).mean() for differences in pairs) / 2
 
 
-def triplet(query: Tensor, reference: Tensor, margin: float, ignore: Tensor | None = None) -> Tensor:
-    """Soft triplet loss: mean of softplus(d_ii − d_ij + margin) over all negatives j, both directions (arXiv 2308.05993).
-
-    d is the Euclidean distance of normalised embeddings. Arguments as for `infonce`.
-    """
-    cosine = functional.normalize(query.float()) @ functional.normalize(reference.float()).T
-    distance = (2 - 2 * cosine).clamp_min(1e-12).sqrt()
-    positive = distance.diagonal()
-    negative = ~torch.eye(len(distance), dtype=torch.bool, device=distance.device)
-    if ignore is not None:
-        negative &= ~ignore
-    if not negative.any():
-        return distance.sum() * 0.0
-    from_query = functional.softplus(positive[:, None] - distance + margin)[negative]
-    from_reference = functional.softplus(positive[None, :] - distance + margin)[negative]
-    return (from_query.mean() + from_reference.mean()) / 2
+def cosine_similarity(query: Tensor, reference: Tensor) -> Tensor:
+    """(Q, R) cosine similarities of raw embeddings (Q, D) and (R, D), in float32."""
+    return functional.normalize(query.float()) @ functional.normalize(reference.float()).T
 
 
-def two_view_loss(loss: Callable[[Tensor, Tensor], Tensor], query: Tensor, reference: Tensor, weights: tuple[float, ...]) -> Tensor:
-    """Three terms over two views of the same places, as published with arXiv 2308.05993.
+def negatives(similarity: Tensor, positive: Tensor, ignore: Tensor | None = None) -> Tensor:
+    """(Q, R) bool: the references that a query must not resemble. Arguments as of a loss."""
+    negative = ~_own(similarity, positive)
+    return negative if ignore is None else negative & ~ignore
 
-    Args:
-        loss: of two sets of embeddings (B, D), e.g. infonce at some temperature.
-        query, reference: (2, B, D) raw embeddings: of either view, the places in the same order.
-        weights: of mean query against mean reference (means of the raw embeddings), reference against reference, query against query.
-    """
-    pairs = ((query.mean(0), reference.mean(0)), tuple(reference), tuple(query))
-    return sum(weight * loss(*pair) for weight, pair in zip(weights, pairs, strict=True) if weight)
+
+def _own(similarity: Tensor, positive: Tensor) -> Tensor:
+    """(Q, R) bool: each query's own reference."""
+    return torch.zeros_like(similarity, dtype=torch.bool).scatter_(1, positive[:, None], True)
 
 
 def same_places(position: Tensor, city: Tensor, radius_m: float) -> Tensor:
     """Pairs of places nearer than a radius: (B, 2) metres and (B,) city → (B, B) bool."""
     near = torch.cdist(position, position) < radius_m
     return near & (city[:, None] == city[None, :])
-
-
-def matching_loss(config: LossConfig, query: Tensor, reference: Tensor, position: Tensor, city: Tensor) -> Tensor:
-    """The recipe's loss for a batch."""
-    ignore = same_places(position, city, config.same_place_m)
-    if config.name == "infonce":
-        return infonce(query, reference, config.temperature, ignore)
-    return triplet(query, reference, config.margin, ignore)
-
-
-def _off_diagonal(mask: Tensor) -> Tensor:
-    return mask & ~torch.eye(len(mask), dtype=torch.bool, device=mask.device)

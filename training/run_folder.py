@@ -7,6 +7,7 @@ from pathlib import Path
 
 from config.reader import to_yaml
 from config.schema import Config, read_config
+from config.upgrade import header
 from utils.atomic import atomic_file, make_folder, sync
 from utils.errors import InputError
 from utils.lock import locked
@@ -30,7 +31,7 @@ def run_folder(config: Config) -> Iterator[Path]:
         with locked(run / ".lock", f"{run}: another process is training this run; wait until it is done"):
             if not config.training.resume:
                 with atomic_file(run / "config.yaml") as temporary:
-                    temporary.write_text(to_yaml(config), encoding="utf-8")
+                    temporary.write_text(header() + to_yaml(config), encoding="utf-8")
             yield run
     finally:
         with suppress(OSError):  # it holds something

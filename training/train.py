@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
+from config.learning import LOSSES, OPTIMIZERS, SAMPLERS
 from config.schema import Config, TrainingConfig, read_config
 from config.unread import refuse_unread
 from data.area import Area
@@ -26,12 +28,14 @@ from eval.metrics import retrieval_metrics, table
 from models.checkpoint import open_run, without_pretraining
 from models.model import GroundToMap, build_model
 from training.checks import note_collapse, refuse_nothing_to_learn
-from training.losses import matching_loss
+from training.losses import Loss, cosine_similarity, same_places
 from training.run_folder import run_folder
-from training.sampler import ClumpSampler
+from training.samplers import Shuffled
 from training.state import State, keep_best, keep_lines, read_state, restore, save_epoch, score
+from training.streams import step_seeds
 from utils.arguments import Parser
 from utils.atomic import append_line
+from utils.batch import Batch
 from utils.device import autocast, choose_device, choose_precision
 from utils.errors import NO_SPACE, InputError, run_command
 from utils.georeference import EXTENT_M
@@ -46,7 +50,7 @@ def main() -> None:
     args = parser.parse_args()
     config = read_config(args.recipe, args.overrides)
     if not config.training.resume:
-        refuse_unread(config, args.overrides)
+        refuse_unread(config)
     device = choose_device(config.device)
     run = train(config, device)
     loaded = open_run(run, "best", device)
@@ -58,32 +62,96 @@ def main() -> None:
 
 def train(config: Config, device: torch.device) -> Path:
     """Trains; returns the run's folder."""
-    settings, root = config.training, Path(config.data.root)
     check_place(Path(config.runs) / config.name, f"runs {config.runs}")
-    cities = {}  # loaded once
-    places = PlaceBatches(root, config.data.train, config.model, device, config.augmentation, cities)
-    validation = PlaceBatches(root, config.data.validation, config.model, device, cities=cities)
-    test = PlaceBatches(root, config.data.test, config.model, device, cities=cities)  # what is wrong there shows before the training
-    _note_overlap(places, root, [*config.data.validation, *config.data.test])
-    sampler = ClumpSampler(places.xy, places.city_of, settings.batch_size, settings.neighbors_per_batch, config.seed)
-    if not len(sampler):
-        raise InputError(f"training.batch_size is {settings.batch_size}, but the training areas hold only {len(places)} places")
-    seen = PlaceBatches(root, config.data.train, config.model, device, cities=cities)  # without augmentation
-    refuse_nothing_to_learn(config, seen, [validation, test], sampler)
+    root, inputs, cities = Path(config.data.root), config.model.inputs, {}  # cities are loaded once
+    places = PlaceBatches(root, config.data.train, inputs, device, config.augmentation, cities)
+    validation = PlaceBatches(root, config.data.validation, inputs, device, cities=cities)
+    test = PlaceBatches(root, config.data.test, inputs, device, cities=cities)  # what is wrong there shows before the training
+    _note_overlap(places, [*validation.areas, *test.areas])
+    sampler = _sampler(config.training, places, config.seed)
+    seen = PlaceBatches(root, config.data.train, inputs, device, cities=cities)  # without augmentation
+    refuse_nothing_to_learn(seen, [validation, test], sampler, config.loss.same_place_m)
     # What is wrong with a new model shows before its run has a folder; one that goes on may have its weights from there.
-    model = None if settings.resume else build_model(config, device)
+    resume = config.training.resume
+    model = None if resume else build_model(config.model, config.seed, device)
     with run_folder(config) as run, _one_line_if_the_disk_is_full(run):
-        state = read_state(run, settings.epochs) if settings.resume else None
-        model = model or build_model(without_pretraining(config) if state else config, device)
-        _train_epochs(run, state, config, model, places, validation, sampler)
+        state = read_state(run, config.training.epochs) if resume else None
+        model = model or build_model(without_pretraining(config.model) if state else config.model, config.seed, device)
+        learner = Learner(config, model, places, sampler)
+        _train_epochs(run, state, learner, validation, config.training)
     return run
 
 
-def _train_epochs(run: Path, state: State | None, config: Config, model: GroundToMap, places: PlaceBatches, validation: PlaceBatches,
-                  sampler: ClumpSampler) -> None:  # fmt: skip
+class Learner:
+    """What takes the steps: a model with its loss, its optimiser and the places that it learns from.
+
+    Args:
+        config: the recipe; its loss, optimiser, seed and training settings are read.
+    """
+
+    def __init__(self, config: Config, model: GroundToMap, places: PlaceBatches, sampler: Shuffled):
+        self.model, self.places, self.sampler = model, places, sampler
+        self.settings, self.seed, self.same_place_m = config.training, config.seed, config.loss.same_place_m
+        self.loss: Loss = LOSSES[config.loss.name].load()(config.loss)
+        optimizer = config.training.optimizer
+        self.optimizer = OPTIMIZERS[optimizer.name].load()(optimizer, model, config.training.learning_rate)
+
+    def epoch(self, epoch: int, writer: SummaryWriter) -> float:
+        """One pass over the places; returns the mean loss.
+
+        Raises:
+            InputError: the loss is not finite.
+        """
+        settings, device, batches = self.settings, self.places.device, self.sampler.epoch(epoch)
+        load = prefetch if device.type == "cuda" else map  # on a CPU loading ahead would only compete for the cores
+        loaded = load(lambda step: self._batch(batches[step], epoch, step), range(len(batches)))
+        bar = progress(loaded, total=len(batches), desc=f"epoch {epoch + 1}", unit=" batches", delay=0)
+        total, started = torch.zeros((), device=device), time.monotonic()
+        self.model.train()
+        for i, batch in enumerate(bar):
+            step = epoch * len(batches) + i
+            rate = learning_rate(settings, step, settings.epochs * len(batches))
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            torch.manual_seed(step_seeds(self.seed, epoch, i)[1])
+            with autocast(device, settings.precision):
+                query, reference = self.model(batch)
+            own = torch.arange(len(query), device=device)
+            loss = self.loss(cosine_similarity(query, reference), own, same_places(batch.position, batch.city, self.same_place_m))
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.gradient_clip)
+            self.optimizer.step()
+            total += loss.detach()
+            if step % 10 == 0:  # reading a number from a GPU waits for it
+                value = loss.item()
+                if not math.isfinite(value):
+                    raise InputError(
+                        f"the loss became {value} at step {step}; lower training.learning_rate or set training.precision=float32"
+                    )
+                for name, scalar in (("loss", value), ("learning_rate", rate), ("gradient_norm", float(norm))):
+                    writer.add_scalar(f"training/{name}", scalar, step)
+                samples = (i + 1) * settings.batch_size / (time.monotonic() - started)
+                bar.set_postfix_str(f"loss {value:.3f}, {samples:.0f} samples/s", refresh=False)
+        return total.item() / len(batches)
+
+    def _batch(self, indices: np.ndarray, epoch: int, step: int) -> Batch:
+        generator = torch.Generator().manual_seed(step_seeds(self.seed, epoch, step)[0])
+        return self.places.batch(indices, generator)
+
+
+def _sampler(settings: TrainingConfig, places: PlaceBatches, seed: int) -> Shuffled:
+    make = SAMPLERS[settings.sampler.name].load()
+    sampler = make(settings.sampler, places.xy, places.city_of, settings.batch_size, seed)
+    if not len(sampler):
+        raise InputError(f"training.batch_size is {settings.batch_size}, but the training areas hold only {len(places)} places")
+    return sampler
+
+
+def _train_epochs(run: Path, state: State | None, learner: Learner, validation: PlaceBatches, settings: TrainingConfig) -> None:
     """All epochs, or those that follow a state; each leaves a line, events and checkpoints in the run's folder."""
-    settings, device = config.training, places.device
-    optimizer = torch.optim.AdamW(_parameter_groups(model, settings.weight_decay), lr=settings.learning_rate)
+    model, optimizer, places, device = learner.model, learner.optimizer, learner.places, learner.places.device
+    steps = len(learner.sampler)
     first_epoch, best_recall, collapsed = 0, -1.0, False
     if state is not None:
         restore(state, model, optimizer)
@@ -94,18 +162,18 @@ def _train_epochs(run: Path, state: State | None, config: Config, model: GroundT
         f"{run}: {len(places):,} training places, {len(validation):,} validation places, {parameters / 1e6:.1f} M parameters, "
         f"{choose_precision(device, settings.precision)} on {device}"
     )
-    writer = SummaryWriter(run, purge_step=first_epoch * len(sampler))
+    writer = SummaryWriter(run, purge_step=first_epoch * steps)
     for epoch in range(first_epoch, settings.epochs):
         started = time.monotonic()
-        loss = _train_epoch(config, model, optimizer, places, sampler, epoch, writer)
+        loss = learner.epoch(epoch, writer)
         seconds = time.monotonic() - started
         embedded = embed_places(model, validation, settings.precision, "validation")
         recall = retrieval_metrics(*embedded, validation.xy, city=validation.city_of, lat_lon=validation.lat_lon)
-        speed = len(sampler) * settings.batch_size / seconds
+        speed = steps * settings.batch_size / seconds
         line = {"epoch": epoch + 1, "loss": loss, "seconds": seconds, "samples_per_second": speed, "validation": recall}
         append_line(run / "metrics.jsonl", json.dumps(line))
         for name, value in recall.items():
-            writer.add_scalar(f"validation/{name}", value, (epoch + 1) * len(sampler) - 1)  # a step of this epoch: purging keeps it
+            writer.add_scalar(f"validation/{name}", value, (epoch + 1) * steps - 1)  # a step of this epoch: purging keeps it
         is_best, best_recall = score(recall) > best_recall, max(best_recall, score(recall))
         info = {"epoch": epoch + 1, "best_recall": best_recall, "validation": recall}
         # What the run went on from stays until this epoch is whole, and a damaged last checkpoint never takes its place.
@@ -141,9 +209,9 @@ def _is_full(error: BaseException | None) -> bool:
     return isinstance(error, OSError) and error.errno in NO_SPACE
 
 
-def _note_overlap(places: PlaceBatches, root: Path, others: list[str]) -> None:
-    """Says which validation and test areas show ground that training places show, too: recall there is not recall in unseen places."""
-    for other in (Area(root, name) for name in others):
+def _note_overlap(places: PlaceBatches, others: list[Area]) -> None:
+    """Says which other areas show ground that training places show, too: recall there is not recall in unseen places."""
+    for other in others:
         for area in (a for a in places.areas if a.path.parent == other.path.parent):
             near = len(other) - len(apart_from(other.locations, area.locations, EXTENT_M * math.sqrt(2)))
             if near:
@@ -153,58 +221,12 @@ def _note_overlap(places: PlaceBatches, root: Path, others: list[str]) -> None:
                 )
 
 
-def _train_epoch(config: Config, model: GroundToMap, optimizer, places: PlaceBatches, sampler: ClumpSampler, epoch: int,
-                 writer: SummaryWriter) -> float:  # fmt: skip
-    """One pass over the places; returns the mean loss."""
-    settings, device = config.training, places.device
-    # All randomness of an epoch comes from (seed, epoch), so a resumed run repeats an uninterrupted one (bit for bit on a CPU).
-    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
-    torch.manual_seed(config.seed * 1_000_003 + epoch)  # of dropout, which takes no generator
-    batches = sampler.epoch(epoch)
-    # On a CPU loading ahead would only compete for the cores.
-    load = prefetch if device.type == "cuda" else map
-    total = torch.zeros((), device=device)
-    bar = progress(load(lambda indices: places.batch(indices, generator), batches), total=len(batches), desc=f"epoch {epoch + 1}",
-                   unit=" batches", delay=0)  # fmt: skip
-    started = time.monotonic()
-    model.train()
-    for i, batch in enumerate(bar):
-        step = epoch * len(batches) + i
-        rate = learning_rate(settings, step, settings.epochs * len(batches))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        with autocast(device, settings.precision):
-            query, reference = model(batch)
-        loss = matching_loss(config.loss, query, reference, batch.position, batch.city)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
-        optimizer.step()
-        total += loss.detach()
-        if step % 10 == 0:  # reading a number from a GPU waits for it
-            value = loss.item()
-            if not math.isfinite(value):
-                raise InputError(f"the loss became {value} at step {step}; lower training.learning_rate or set training.precision=float32")
-            for name, scalar in (("loss", value), ("learning_rate", rate), ("gradient_norm", float(norm))):
-                writer.add_scalar(f"training/{name}", scalar, step)
-            samples = (i + 1) * settings.batch_size / (time.monotonic() - started)
-            bar.set_postfix_str(f"loss {value:.3f}, {samples:.0f} samples/s", refresh=False)
-    return total.item() / len(batches)
-
-
 def learning_rate(settings: TrainingConfig, step: int, steps: int) -> float:
     """Linear warm-up, then a cosine to zero (Loshchilov & Hutter, SGDR, 2017, eq. 5, without restarts)."""
     warmup = max(1, round(settings.warmup * steps))
     if step < warmup:
         return settings.learning_rate * (step + 1) / warmup
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
-
-
-def _parameter_groups(model: GroundToMap, weight_decay: float) -> list[dict]:
-    """Weight decay on matrices and kernels only, not on norms and biases."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    return [{"params": [p for p in parameters if p.dim() > 1], "weight_decay": weight_decay},
-            {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0}]  # fmt: skip
 
 
 if __name__ == "__main__":

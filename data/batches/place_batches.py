@@ -3,21 +3,21 @@
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from config.components import CLOUDS
-from config.schema import AugmentationConfig, ModelConfig
+from config.schema import AugmentationConfig
 from data.area import Area
 from data.batches.augmentation import Augmentation, change_colours, erase, turn_columns
 from data.batches.cutters import TileCutter, TileImageCutter, cut_clouds
 from data.batches.graph_cutter import GraphCutter
 from data.batches.paper_images import resize_panorama, resize_tile
 from data.city import CityMap
-from utils.batch import Batch
+from utils.batch import Batch, Inputs
 from utils.errors import InputError
 
 
@@ -26,7 +26,7 @@ class PlaceBatches:
 
     Args:
         root, names: the areas `<root>/<city>/<area>`.
-        model: sizes of what the model sees.
+        inputs: what the model reads.
         device: where batches are made.
         augmentation: random changes; None for evaluation.
         cities: what is already loaded of cities, by path, device and what the model reads of them; new ones are added. Pass one
@@ -37,25 +37,27 @@ class PlaceBatches:
             its map has no graph and the model wants one.
     """
 
-    def __init__(self, root: Path, names: list[str], model: ModelConfig, device: torch.device,
+    def __init__(self, root: Path, names: list[str], inputs: Inputs, device: torch.device,
                  augmentation: AugmentationConfig | None = None, cities: dict[tuple, "City"] | None = None):  # fmt: skip
-        self.model, self.device, self.augmentation = model, device, augmentation
-        self.published = model.preprocessing == "published"
+        self.inputs, self.device, self.augmentation = inputs, device, augmentation
         self.areas = [Area(root, name) for name in names]
         self.area_of = np.repeat(np.arange(len(self.areas)), [len(a) for a in self.areas])
         self.row_of = np.concatenate([np.arange(len(a)) for a in self.areas])
         self.xy = np.concatenate([a.locations.xy for a in self.areas])
         self.lat_lon = np.concatenate([np.column_stack([a.locations.lat, a.locations.lon]) for a in self.areas])
         cities = {} if cities is None else cities
-        paths, read = [a.path.parent.resolve() for a in self.areas], (str(device), _read_of_cities(model))
+        paths, read = (
+            [a.path.parent.resolve() for a in self.areas],
+            (str(device), inputs.tile, inputs.paper, inputs.points > 0, inputs.graph),
+        )
         for area, path in zip(self.areas, paths, strict=True):
             if (path, read) not in cities:
-                cities[path, read] = City(CityMap(path), model, device)
-            _check_area(area, cities[path, read].map, model)
+                cities[path, read] = City(CityMap(path), inputs, device)
+            _check_area(area, cities[path, read].map, inputs)
         self.cities = [cities[path, read] for path in paths]  # of each area
         self.city_of = np.array([paths.index(p) for p in paths])[self.area_of]
-        if model.tile:
-            self.cut_image = TileImageCutter(model.tile.height, model.tile.width, model.tile.polar, device, self.published)
+        if inputs.tile:
+            self.cut_image = TileImageCutter(inputs.tile.height, inputs.tile.width, inputs.tile.polar, device, inputs.paper)
 
     def __len__(self) -> int:
         return len(self.area_of)
@@ -82,24 +84,24 @@ class PlaceBatches:
         heading = image_heading = torch.from_numpy(area.locations.heading_deg[rows]).to(self.device)
         random = None
         if self.augmentation is not None:
-            width = 2 * self.model.panorama.height
+            width = 2 * self.inputs.height
             random = Augmentation.draw(self.augmentation, len(rows), width, generator).to(self.device)
             heading = heading + random.turn * (360.0 / width)
         centre = position if random is None else position + random.shift_m
         panorama = self._panoramas(area, rows)
         tile = cloud = classes = None
-        if self.model.tile and area.tiles is None:
+        if self.inputs.tile and area.tiles is None:
             tile = city.cut_tile(centre, heading)
-        elif self.model.tile:
+        elif self.inputs.tile:
             images = area.tiles[rows]
-            if self.published:
-                images = np.stack([resize_tile(image, self.model.tile.height) for image in images])
+            if self.inputs.paper:
+                images = np.stack([resize_tile(image, self.inputs.tile.height) for image in images])
             images = torch.from_numpy(images).to(self.device)
-            if self.published and random is None and not self.model.tile.polar:
+            if self.inputs.paper and random is None and not self.inputs.tile.polar:
                 tile = images.permute(0, 3, 1, 2).float() / 255.0  # as they are: sampling them at their pixels' centres rounds
             else:
                 tile = self.cut_image(images, image_heading, centre - position, heading)
-        if _reads(self.model, "points"):
+        if self.inputs.points:
             index = self._points(area, rows, generator)
             cloud, classes = cut_clouds(city.points, index, centre, heading), city.classes[index]
         graph = city.cut_graph(centre, heading) if city.cut_graph else None
@@ -119,8 +121,8 @@ class PlaceBatches:
         return Batch(panorama, tile, cloud, classes, position, city_index, graph)
 
     def _panoramas(self, area: Area, rows: np.ndarray) -> Tensor:
-        images, height = area.panoramas[rows], self.model.panorama.height
-        if self.published:
+        images, height = area.panoramas[rows], self.inputs.height
+        if self.inputs.paper:
             images = np.stack([resize_panorama(image, height) for image in images])
         images = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float() / 255.0
         if images.shape[2] % height == 0:
@@ -130,7 +132,7 @@ class PlaceBatches:
     def _points(self, area: Area, rows: np.ndarray, generator: torch.Generator | None) -> Tensor:
         """The first points in farthest-point order; in training some are dropped at random, the order stays. Others that the area stores
         take their places; where it stores no more, the first of those that were kept are repeated."""
-        wanted = self.model.cloud.points
+        wanted = self.inputs.points
         if self.augmentation is None:
             return torch.from_numpy(area.cloud_index[rows, :wanted]).to(self.device).long()
         drop = 1 + self.augmentation.point_drop
@@ -144,60 +146,51 @@ class PlaceBatches:
 class City:
     """What places of one city share on the device."""
 
-    def __init__(self, city: CityMap, model: ModelConfig, device: torch.device):
-        self.map = city
-        if model.tile and city.holds("raster.npy"):
-            published = model.preprocessing == "published"
-            self.cut_tile = TileCutter(city, model.tile.height, model.tile.width, model.tile.polar, device, published=published)
-        if _reads(model, "points"):
+    def __init__(self, city: CityMap, inputs: Inputs, device: torch.device):
+        self.map, tile = city, inputs.tile
+        if tile and city.holds("raster.npy"):
+            self.cut_tile = TileCutter(city, tile.height, tile.width, tile.polar, device, published=inputs.paper)
+        if inputs.points:
             self.points = torch.from_numpy(np.array(city.points)).to(device)
             self.classes = torch.from_numpy(np.array(city.classes)).to(device)
-        self.cut_graph = GraphCutter(city, device) if _reads(model, "graph") else None
+        self.cut_graph = GraphCutter(city, device) if inputs.graph else None
 
 
-def _read_of_cities(model: ModelConfig) -> tuple:
-    """The settings that decide what a City holds."""
-    tile = (model.tile.height, model.tile.width, model.tile.polar, model.preprocessing) if model.tile else None
-    return tile, _reads(model, "points"), _reads(model, "graph")
-
-
-def _reads(model: ModelConfig, what: str) -> bool:
-    """Whether there is a cloud encoder that reads points, or one that reads graphs."""
-    return model.cloud is not None and CLOUDS[model.cloud.encoder].reads == what
-
-
-def _check_area(area: Area, city: CityMap, model: ModelConfig) -> None:
+def _check_area(area: Area, city: CityMap, inputs: Inputs) -> None:
     area.check_map(city)
-    if model.tile and area.tiles is None and not city.holds("raster.npy"):
+    if inputs.tile and area.tiles is None and not city.holds("raster.npy"):
         raise InputError(
             f"{area.path}: holds no tile images (tiles.npy), and {city.path} no raster to cut tiles from; "
             "import the area with `python -m data.prepare streetlearn`, or leave tiles out: model.tile=null model.fusion=null"
         )
     height, points = area.panoramas.shape[1], area.cloud_index.shape[1]
-    if height < model.panorama.height:
+    if height < inputs.height:
         raise InputError(
-            f"{area.path}: panoramas of {height} rows, but model.panorama.height is {model.panorama.height}; "
-            f"build the area with --height {model.panorama.height} or more"
+            f"{area.path}: panoramas of {height} rows, but model.panorama.height is {inputs.height}; "
+            f"build the area with --height {inputs.height} or more"
         )
     imported = area.info.get("layout") == "streetlearn"
-    if imported and model.preprocessing == "published" and area.info.get("preprocessing") != "published":
+    if imported and inputs.paper and area.info.get("preprocessing") not in ("paper", "published"):  # published: before version 0.12
         raise InputError(
-            f"{area.path}: its photographs were scaled our way, but model.preprocessing is published; import the area again "
-            "with `python -m data.prepare streetlearn --preprocessing published`"
+            f"{area.path}: its photographs were scaled with antialiasing, but model.preprocessing is paper; import the area again "
+            "with `python -m data.prepare streetlearn --preprocessing paper`"
         )
-    if _reads(model, "points") and points < model.cloud.points:
+    if points < inputs.points:
         raise InputError(
-            f"{area.path}: clouds of {points} points, but model.cloud.points is {model.cloud.points}; "
-            f"build the area with --points {model.cloud.points} or more"
+            f"{area.path}: clouds of {points} points, but model.cloud.points is {inputs.points}; "
+            f"build the area with --points {inputs.points} or more"
         )
 
 
-def prefetch(make: Callable[[np.ndarray], Batch], index_lists: Iterable[np.ndarray]) -> Iterator[Batch]:
-    """make(i) for each list of indices, one ahead in a thread, so that a GPU does not wait for the host."""
+T = TypeVar("T")
+
+
+def prefetch(make: Callable[[T], Batch], items: Iterable[T]) -> Iterator[Batch]:
+    """make(item) for each item, one ahead in a thread, so that a GPU does not wait for the host."""
     with ThreadPoolExecutor(1) as pool:
         pending = None
-        for indices in index_lists:
-            following = pool.submit(make, indices)
+        for item in items:
+            following = pool.submit(make, item)
             if pending is not None:
                 yield pending.result()
             pending = following

@@ -153,7 +153,9 @@ def _projection(state: Tensors, features: int, slope: float) -> tuple[dict, Tens
 
 def _abstraction(state: Tensors, name: str, to: str, width: int | None, layers: int) -> Tensors:
     """A set abstraction of features of a width, None for the network's inputs. The last of three layers may have a width of its own."""
-    tensors = take_dense(state, f"{name}mlp_convs.0", f"{name}mlp_bns.0", "first", None, None if width is None else 3 + width, f"{to}.rest.0")
+    tensors = take_dense(
+        state, f"{name}mlp_convs.0", f"{name}mlp_bns.0", "first", None, None if width is None else 3 + width, f"{to}.rest.0"
+    )
     first = (_inputs if width is None else _axes)(tensors.pop("first.0.weight"))
     tensors[f"{to}.offset.weight"] = first[:, :3]
     if first.shape[1] > 3:

@@ -7,6 +7,7 @@ from torch import nn
 
 from config.reader import from_mapping, to_yaml
 from config.schema import Config, read_config
+from config.upgrade import header, upgrade
 from models.checkpoint import load_weights, read_checkpoint, save_checkpoint
 from models.published.assemble import PARTS, build, describe, recognise
 from models.weights import read_tensors
@@ -20,7 +21,9 @@ DATA = {  # the published split, as `python -m data.prepare streetlearn` names t
     "test": ["manhattan/unionsquare5kU", "manhattan/wallstreet5kU"],
 }
 
-TRAINING = {"epochs": 60, "batch_size": 32, "learning_rate": 1e-4, "weight_decay": 0.03, "precision": "float32"}  # as published
+TRAINING = {  # as published
+    "epochs": 60, "batch_size": 32, "learning_rate": 1e-4, "optimizer": {"name": "adamw", "weight_decay": 0.03}, "precision": "float32",
+}  # fmt: skip
 
 
 def convert(checkpoint: str | Path, out: str | Path, unsaid: str = "add") -> str:
@@ -61,7 +64,7 @@ def convert(checkpoint: str | Path, out: str | Path, unsaid: str = "add") -> str
         return found
     config = from_mapping(Config, {"name": out.name, "data": DATA, "model": info["model"], "training": TRAINING}, str(checkpoint))
     with atomic_folder(out) as folder:
-        (folder / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
+        (folder / "config.yaml").write_text(header() + to_yaml(config), encoding="utf-8")
         save_checkpoint(folder / "checkpoints" / "best.safetensors", {f"model.{name}": t for name, t in tensors.items()}, {})
     if model.reference_dim != config.model.embedding_dim:
         found += (f"\nnote: its queries have {config.model.embedding_dim:,} numbers and its references {model.reference_dim:,}: without a "
@@ -86,6 +89,7 @@ def load(path: str | Path) -> nn.Module:
         part, settings, dim = (info.get(key) for key in ("part", "settings", "embedding_dim"))
         if part not in [*PARTS] or not isinstance(settings, dict) or not (dim is None or type(dim) is int and dim > 0):
             raise InputError(f"{path}: not an encoder that `python -m models.published` wrote")
+        upgrade({"model": {part: settings}}, str(path))
         info = {"part": part, "settings": settings, "embedding_dim": dim}
     model = build(info, str(path))
     load_weights(model, tensors, path)
