@@ -1,38 +1,61 @@
 """Settings that a recipe sets and nothing would read: a wrong idea of what a component does."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from config.components import Settings
 from config.fusions import FUSIONS
-from config.schema import AugmentationConfig, CloudConfig, Config, TileConfig
+from config.schema import AugmentationConfig, CloudConfig, Config, ModelConfig, TileConfig
 from utils.errors import InputError
 
 
-def refuse_unread(config: Config) -> None:
+def refuse_unread(config: Config, overrides: Iterable[str] = ()) -> None:
     """Refuses a recipe that sets what its model does not read, to another value than its default.
 
     Only recipes of new runs are looked at: what a run has stored was good enough when it was made.
 
+    Args:
+        overrides: `key.path=value`, as given with the recipe. What the recipe says for a component that one of them exchanges is only
+            noted.
+
     Raises:
         InputError: names the setting and why nothing reads it.
     """
-    model = config.model
+    given = {text.partition("=")[0] for text in overrides}
+    for key, cause, component in _unread(config.model):
+        value, default = _value(config, key), _value(_DEFAULTS, key)
+        if value == default:
+            continue
+        found = f"{key} is {_shown(value)}, but {cause} is {component}, and nothing reads it"
+        if not any(cause.startswith(path) for path in given) or any(path.startswith(key) for path in given):
+            raise InputError(f"{found}; leave it out ({key}=null)")
+        print(f"note: {found}")
+
+
+class _DEFAULTS:
+    """The defaults of the sections that are looked at, under their names in a recipe."""
+
+    augmentation = AugmentationConfig()
+
+    class model:
+        tile, cloud = TileConfig(), CloudConfig()
+
+
+def _unread(model: ModelConfig) -> Iterator[tuple[str, str, str]]:
+    """What a model does not read: the setting, the setting that is the cause, and what that says."""
     if not (model.cloud and model.cloud.reads == "points"):
-        cause = f"model.cloud.encoder is {model.cloud.encoder.name}" if model.cloud else "there is no model.cloud"
-        for key in ("point_jitter_m", "point_drop"):
-            _refuse("augmentation", config.augmentation, AugmentationConfig(), key, cause)
-    if model.fusion and model.tile and model.cloud:
-        unread, cause = FUSIONS[model.fusion.name].unread, f"model.fusion is {model.fusion.name}"
-        for key in unread.get("tile", ()):
-            _refuse("model.tile", model.tile, TileConfig(), key, cause)
-        for key in unread.get("cloud", ()):
-            _refuse("model.cloud", model.cloud, CloudConfig(), key, cause)
+        cause = ("model.cloud.encoder", model.cloud.encoder.name) if model.cloud else ("model.cloud", "missing")
+        yield from ((f"augmentation.{key}", *cause) for key in ("point_jitter_m", "point_drop"))
+    if model.fusion:
+        for section, keys in FUSIONS[model.fusion.name].unread.items():
+            yield from ((f"model.{section}.{key}", "model.fusion", model.fusion.name) for key in keys)
 
 
-def _refuse(prefix: str, section: Any, default: Any, key: str, cause: str) -> None:
-    value, usual = section, default
+def _shown(value: Any) -> str:
+    return f"{{{', '.join(f'{k}: {v}' for k, v in vars(value).items())}}}" if isinstance(value, Settings) else repr(value)
+
+
+def _value(holder: Any, key: str) -> Any:
     for part in key.split("."):
-        value, usual = getattr(value, part), getattr(usual, part)
-    if value != usual:
-        shown = value.name if isinstance(value, Settings) else value
-        raise InputError(f"{prefix}.{key} is {shown!r}, but {cause}, and nothing reads it; leave it out ({prefix}.{key}=null)")
+        holder = getattr(holder, part)
+    return holder

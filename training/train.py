@@ -50,7 +50,7 @@ def main() -> None:
     args = parser.parse_args()
     config = read_config(args.recipe, args.overrides)
     if not config.training.resume:
-        refuse_unread(config)
+        refuse_unread(config, args.overrides)
     device = choose_device(config.device)
     run = train(config, device)
     loaded = open_run(run, "best", device)

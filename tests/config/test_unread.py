@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import zoo
-from config.components import FUSIONS, FusionEntry
+from config.fusions import FUSIONS, FusionEntry
 from config.schema import read_config
 from config.unread import refuse_unread
 from training import train as module
@@ -35,8 +35,7 @@ def test_variants_of_the_comparison_set_nothing_in_vain():
 
 
 def test_a_new_fusion_is_a_line_in_the_registry(read, monkeypatch):
-    """One that says no more reads all but the heads."""
-    monkeypatch.setitem(FUSIONS, "new", FusionEntry("models.fusions.new:New", reads="features"))
+    monkeypatch.setitem(FUSIONS, "new", FusionEntry("models.fusions.new:New", reads="features", unread={"tile": ("head",)}))
     refuse_unread(read("model.fusion=new", "model.tile.pooling=gem"))
     with pytest.raises(InputError, match="model.tile.head is 'linear'"):
         refuse_unread(read("model.fusion=new", "model.tile.head=linear"))
@@ -49,15 +48,13 @@ BUILDINGS = ("model.cloud.encoder=buildings",)
 @pytest.mark.parametrize(
     ("overrides", "unread", "harmless"),
     [
-        ((), "loss.margin=0.3", "loss.temperature=0.2"),
-        (("loss.name=triplet",), "loss.temperature=0.3", "loss.margin=0.2"),
         (NO_CLOUD, "augmentation.point_drop=0.3", "augmentation.erase=0"),
         (NO_CLOUD, "augmentation.point_jitter_m=1", "augmentation.point_jitter_m=null"),
         (BUILDINGS, "augmentation.point_drop=0", "augmentation.shift_m=1"),
         (("model.fusion=pixel_to_point",), "model.tile.pooling=gem", "model.cloud.pooling=gem"),
-        (("model.fusion=pixel_to_point", "model.tile.polar=true"), "model.tile.sectors=8", "model.cloud.sectors=8"),
+        (("model.fusion=pixel_to_point", "model.tile.polar=true"), "model.tile.pooling={sectors: 8}", "model.cloud.pooling.sectors=8"),
         (("model.fusion=point_to_pixel",), "model.cloud.pooling=gem", "model.tile.pooling=gem"),
-        (("model.fusion=2to3",), "model.cloud.pooling=gem", "model.cloud.sectors=8"),
+        (("model.fusion=2to3",), "model.cloud.pooling.name=gem", "model.cloud.pooling.sectors=8"),
         (("model.fusion=3to2",), "model.tile.pooling=safa", "model.tile.height=64"),
         (("model.fusion=3to2",), "model.tile.head=linear", "model.head=linear"),
         (("model.fusion=cross_attention",), "model.cloud.head=mlp", "model.cloud.pooling=mean"),
@@ -76,11 +73,11 @@ def test_what_nothing_reads_is_named(read, overrides, unread, harmless):
 @pytest.mark.parametrize(
     ("recipe", "overrides", "left"),
     [
-        ("manhattan", ("training.epochs=10", "model.fusion=pixel_to_point"), ["model.tile.sectors is 8"]),
-        ("demo", ("model.fusion=point_to_pixel",), ["model.cloud.sectors is 8"]),
+        ("manhattan", ("training.epochs=10", "model.fusion=pixel_to_point"), ["model.tile.pooling is {name: mean, sectors: 8}"]),
+        ("demo", ("model.fusion=point_to_pixel",), ["model.cloud.pooling is {name: max, sectors: 8}"]),
         ("paper", ("model.cloud=null", "model.fusion=null"), ["augmentation.point_jitter_m is 1.0"]),
         ("manhattan", ("model.tile=null", "model.fusion=null"), []),
-        ("manhattan", ("model.cloud.encoder=dgcnn", "model.cloud.widths=null"), []),
+        ("manhattan", ("model.cloud.encoder=dgcnn",), []),
     ],
 )
 def test_what_an_override_leaves_behind_is_noted(recipe, overrides, left, capsys):
@@ -91,21 +88,20 @@ def test_what_an_override_leaves_behind_is_noted(recipe, overrides, left, capsys
 
 
 def test_what_an_override_sets_itself_is_refused(read):
-    for overrides in (["model.fusion=pixel_to_point", "model.tile.pooling=gem"], ["loss.name=triplet", "loss.temperature=0.2"]):
+    for overrides in (["model.fusion=pixel_to_point", "model.tile.pooling=gem"], ["model.fusion=2to3", "model.cloud.head=linear"]):
         with pytest.raises(InputError, match=overrides[1].partition("=")[0]):
             refuse_unread(read(*overrides), overrides)
 
 
 def test_a_width_that_an_override_sets_for_a_pooling_that_nothing_reads_is_refused(read):
-    """The pooling, of the recipe, is only noted."""
-    config = read("model.tile.pooling=flat", "model.tile.hidden=64", "model.fusion=pixel_to_point")
-    with pytest.raises(InputError, match="model.tile.hidden is 64"):
-        refuse_unread(config, ["model.fusion=pixel_to_point", "model.tile.hidden=64"])
+    overrides = ["model.fusion=pixel_to_point", "model.tile.pooling.name=flat", "model.tile.pooling.hidden=64"]
+    with pytest.raises(InputError, match="model.tile.pooling is {name: flat, hidden: 64}"):
+        refuse_unread(read(*overrides), overrides)
 
 
 def test_the_training_refuses_it_before_it_looks_at_data(monkeypatch, tmp_path, capsys):
     (tmp_path / "recipe.yaml").write_text(BOTH)
-    monkeypatch.setattr(sys, "argv", ["train", str(tmp_path / "recipe.yaml"), "loss.margin=1"])
+    monkeypatch.setattr(sys, "argv", ["train", str(tmp_path / "recipe.yaml"), "model.fusion=2to3", "model.tile.pooling=gem"])
     with pytest.raises(SystemExit):
         run_command(module.main)
-    assert capsys.readouterr().err.startswith("error: loss.margin is 1.0, but loss.name is infonce, and nothing")
+    assert capsys.readouterr().err.startswith("error: model.tile.pooling is {name: gem}, but model.fusion is 2to3, and nothing")

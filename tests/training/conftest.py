@@ -24,5 +24,5 @@ def configure(tmp_path, datasets):
 @pytest.fixture
 def tile_only(tmp_path, datasets) -> Config:
     """The smallest model: a panorama and a Cartesian tile, two epochs."""
-    path = write_recipe(tmp_path, datasets, tile={"height": 16, "stages": 2})
+    path = write_recipe(tmp_path, datasets, tile={"height": 16, "encoder": {"stages": 2}})
     return read_config(path, ["model.panorama.height=16", "training.epochs=2"])

@@ -140,7 +140,7 @@ class Trainings:
 
     def __init__(self, folder: Path, epochs: int = 3):
         self.folder = folder
-        self.recipe = write_recipe(folder, write_datasets(folder / "data"), tile={"height": 16, "stages": 2})
+        self.recipe = write_recipe(folder, write_datasets(folder / "data"), tile={"height": 16, "encoder": {"stages": 2}})
         self.settings = ("model.panorama.height=16", f"training.epochs={epochs}")
         result = self.start("whole")
         assert result.status == 0, result.err

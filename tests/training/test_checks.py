@@ -82,7 +82,7 @@ def test_batches_without_negatives(start):
 def test_places_of_two_cities_are_negatives_however_near(start, root):
     """Two cities of one extent: what is a few metres away there is another place."""
     write_places(write_city(root / "other", seed=9), "train", 24, 1)
-    start("loss.same_place_m=1000", "data.train=[tiny/train, other/train]", "training.neighbors_per_batch=1")
+    start("loss.same_place_m=1000", "data.train=[tiny/train, other/train]", "training.sampler=shuffled")
 
 
 @pytest.mark.parametrize("place", [0, 1])

@@ -7,8 +7,19 @@ import pytest
 import torch
 from torch.nn import functional
 
-from config.schema import LossConfig
-from training.losses import infonce, matching_loss, same_places, triplet, two_view_loss
+from config.learning import InfoNCESettings, TripletSettings
+from training.losses import InfoNCE, Triplet, cosine_similarity, negatives, same_places
+
+
+def infonce(query, reference, temperature, ignore=None):
+    """Of embeddings of the same places."""
+    loss = InfoNCE(InfoNCESettings("infonce", temperature=temperature))
+    return loss(cosine_similarity(query, reference), torch.arange(len(query)), ignore)
+
+
+def triplet(query, reference, margin, ignore=None):
+    loss = Triplet(TripletSettings("triplet", margin=margin))
+    return loss(cosine_similarity(query, reference), torch.arange(len(query)), ignore)
 
 
 def unit(v):
@@ -93,18 +104,38 @@ def test_computed_in_float32(pair, loss, setting):
     assert value.dtype == torch.float32 and value == loss(*(v.float() for v in rough), setting)
 
 
-def test_two_views(pair):
-    """Each weight alone, and none of a term that does not count."""
-    views = torch.stack(pair), torch.stack([pair[1] + 1, pair[0] * 2])
-    terms = [infonce(views[0].mean(0), views[1].mean(0), 0.1), infonce(*views[1], 0.1), infonce(*views[0], 0.1)]
-    assert len({round(t.item(), 3) for t in terms}) == 3
+def naive_rectangular(similarity, positive, ignore, term):
+    """Means over both directions of term(own, others): of the queries' rows, and of the columns of their own references."""
+    queries, terms = range(len(positive)), ([], [])
+    for i in queries:
+        others = [similarity[i][j] for j in range(len(similarity[i])) if j != positive[i] and not ignore[i][j]]
+        terms[0].append(term(similarity[i][positive[i]], others))
+        others = [similarity[k][positive[i]] for k in queries if positive[k] != positive[i] and not ignore[k][positive[i]]]
+        terms[1].append(term(similarity[i][positive[i]], others))
+    return terms
 
-    def loss(query, reference):
-        return infonce(query, reference, 0.1)
 
-    for i in range(3):
-        assert two_view_loss(loss, *views, tuple(float(i == j) for j in range(3))) == terms[i]
-    assert two_view_loss(loss, *views, (0.5, 2, 1)).item() == pytest.approx(float(0.5 * terms[0] + 2 * terms[1] + terms[2]), rel=1e-6)
+@pytest.mark.parametrize("masked", [False, True])
+def test_rectangular_similarities_with_positives_anywhere(masked):
+    """Five queries among nine references, two of them of the same place."""
+    rng = np.random.default_rng(3)
+    similarity, positive = rng.uniform(-1, 1, (5, 9)), np.array([7, 0, 3, 8, 3])
+    ignore = rng.random((5, 9)) < 0.3 * masked
+    arguments = torch.from_numpy(similarity).float(), torch.from_numpy(positive), torch.from_numpy(ignore)
+
+    terms = naive_rectangular(similarity, positive, ignore, lambda own, others: math.log1p(sum(math.exp((v - own) / 0.2) for v in others)))
+    assert InfoNCE(InfoNCESettings("infonce", temperature=0.2))(*arguments).item() == pytest.approx(np.mean(terms), rel=1e-5)
+
+    def differences(own, others):
+        return [math.log1p(math.exp(math.sqrt(2 - 2 * own) - math.sqrt(2 - 2 * v) + 0.1)) for v in others]
+
+    expected = np.mean([np.mean(sum(direction, [])) for direction in naive_rectangular(similarity, positive, ignore, differences)])
+    assert Triplet(TripletSettings("triplet", margin=0.1))(*arguments).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_negatives_are_neither_own_nor_ignored():
+    ignore = torch.tensor([[True, False, True], [False, False, True]])
+    assert negatives(torch.zeros(2, 3), torch.tensor([0, 1]), ignore).tolist() == [[False, True, False], [True, False, False]]
 
 
 def test_same_places_against_a_loop():
@@ -119,16 +150,6 @@ def test_same_places_against_a_loop():
 def test_places_of_other_cities_are_never_the_same():
     position = torch.zeros(2, 2, dtype=torch.float64)
     assert same_places(position, torch.tensor([0, 1]), 5).tolist() == [[True, False], [False, True]]
-
-
-@pytest.mark.parametrize("name", ["infonce", "triplet"])
-def test_matching_loss_is_the_recipes(pair, name):
-    config = LossConfig(name, temperature=0.2, margin=0.3, same_place_m=5)
-    position = torch.arange(9, dtype=torch.float64)[:, None] * torch.tensor([4.0, 0.0])  # neighbours are 4 m apart
-    value = matching_loss(config, *pair, position, torch.zeros(9, dtype=torch.long))
-    mask = (torch.arange(9)[:, None] - torch.arange(9)[None]).abs() == 1
-    expected = naive_infonce(*pair, 0.2, mask.tolist()) if name == "infonce" else naive_triplet(*pair, 0.3, mask.tolist())
-    assert value.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_gradients_point_downhill(pair):

@@ -29,7 +29,7 @@ class Kill(BaseException):
 
 
 def smallest(folder, datasets, *overrides):
-    recipe = write_recipe(folder, datasets, tile={"height": 16, "stages": 2})
+    recipe = write_recipe(folder, datasets, tile={"height": 16, "encoder": {"stages": 2}})
     return read_config(recipe, ["model.panorama.height=16", "training.epochs=3", "training.batch_size=12", *overrides])
 
 
@@ -228,7 +228,7 @@ def test_edited_info_is_one_line(tmp_path, again, info):
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory, datasets):
     config = smallest(tmp_path_factory.mktemp("parts"), datasets)
-    model = build_model(config, CPU)
+    model = build_model(config.model, config.seed, CPU)
     return model, torch.optim.AdamW(module._parameter_groups(model, 0.1))
 
 
@@ -266,7 +266,7 @@ def test_pretrained_weights_are_not_asked_for_again(tmp_path, datasets, monkeypa
 
 
 def load_file_of_a_trunk(tmp_path, datasets):
-    panorama = build_model(smallest(tmp_path, datasets), CPU).panorama
+    panorama = build_model(smallest(tmp_path, datasets).model, 0, CPU).panorama
     save_file({k: v.contiguous() for k, v in panorama.state_dict().items()}, tmp_path / "start.safetensors")
     return tmp_path / "start.safetensors"
 

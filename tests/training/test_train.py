@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from config.learning import AdamWSettings
 from config.schema import TrainingConfig, read_config
 from data.batches.place_batches import PlaceBatches
 from eval import evaluate
@@ -19,7 +20,8 @@ from models.model import build_model
 from tests.training.tiny import write_recipe
 from training import state
 from training import train as module
-from training.losses import matching_loss
+from training.losses import InfoNCE
+from training.optimizers import adamw
 from training.train import learning_rate, train
 from utils.errors import InputError, run_command
 
@@ -51,14 +53,15 @@ class Interruption(Exception):
 
 
 def between_epochs(monkeypatch):
-    original = module._train_epoch
-    monkeypatch.setattr(module, "_train_epoch", lambda *args: interrupt() if args[5] == 2 else original(*args))
+    original = module.Learner.epoch
+    monkeypatch.setattr(module.Learner, "epoch", lambda self, epoch, writer: interrupt() if epoch == 2 else original(self, epoch, writer))
 
 
 def within_an_epoch(monkeypatch):
     """In the second batch of the third epoch."""
     calls = []
-    monkeypatch.setattr(module, "matching_loss", lambda *args: interrupt() if calls.append(0) or len(calls) == 8 else matching_loss(*args))
+    original = InfoNCE.__call__
+    monkeypatch.setattr(InfoNCE, "__call__", lambda *args: interrupt() if calls.append(0) or len(calls) == 8 else original(*args))
 
 
 def before_the_last_checkpoint(monkeypatch):
@@ -118,9 +121,9 @@ def test_resuming_under_another_configuration_is_refused(configure):
 def test_a_model_part_that_comes_or_goes_is_named_too(configure, tmp_path, datasets):
     train(configure("training.epochs=1"), CPU)
     (tmp_path / "other").mkdir()
-    config = read_config(write_recipe(tmp_path / "other", datasets, cloud={"points": 16, "neighbors": 4}))
+    config = read_config(write_recipe(tmp_path / "other", datasets, cloud={"points": 16, "encoder": {"neighbors": 4}}))
     config.runs, config.training.resume = str(tmp_path / "runs"), True
-    with pytest.raises(InputError, match=r"changed: .*model\.tile.*model\.fusion \(concat → None\)"):
+    with pytest.raises(InputError, match=r"changed: .*model\.tile.*model\.fusion\.name \(concat → None\)"):
         train(config, CPU)
 
 
@@ -198,21 +201,21 @@ def test_the_optimizer_uses_the_schedule(tile_only, monkeypatch):
     monkeypatch.setattr(module, "learning_rate", lambda settings, step, steps: asked.append((step, steps)) or 0.0)
     run = train(tile_only, CPU)
     assert asked == [(i, 6) for i in range(6)]
-    trained, fresh = load_run(run, "last", CPU)[1], build_model(tile_only, CPU)
+    trained, fresh = load_run(run, "last", CPU)[1], build_model(tile_only.model, tile_only.seed, CPU)
     assert all(torch.equal(a, b) for a, b in zip(trained.parameters(), fresh.parameters(), strict=True))
 
 
 def test_weight_decay_spares_norms_and_biases(configure):
-    model = build_model(configure(), CPU)
-    decayed, spared = module._parameter_groups(model, 0.3)
+    model = build_model(configure().model, 0, CPU)
+    decayed, spared = adamw(AdamWSettings("adamw", 0.3), model, 1e-3).param_groups
     assert (decayed["weight_decay"], spared["weight_decay"]) == (0.3, 0.0)
     assert sorted(map(id, decayed["params"] + spared["params"])) == sorted(map(id, model.parameters()))
     names = {id(p): name for name, p in model.named_parameters()}
     assert all(names[id(p)].endswith("weight") for p in decayed["params"])
-    assert "panorama.trunk.bn1.weight" in {names[id(p)] for p in spared["params"]}  # a norm's
+    assert "panorama.backbone.bn1.weight" in {names[id(p)] for p in spared["params"]}  # a norm's
 
 
-OVERFIT = ["training.epochs=20", "training.batch_size=24", "training.neighbors_per_batch=1", "training.warmup=0.1",
+OVERFIT = ["training.epochs=20", "training.batch_size=24", "training.sampler=shuffled", "training.warmup=0.1",
            "augmentation.mirror=false", "augmentation.turn=false", "augmentation.yaw_deg=0", "augmentation.erase=0",
            "augmentation.brightness=0", "augmentation.contrast=0", "augmentation.saturation=0", "augmentation.point_jitter_m=0",
            "augmentation.point_drop=0", "training.learning_rate=2e-3", "loss.same_place_m=0"]  # fmt: skip
@@ -220,18 +223,19 @@ OVERFIT = ["training.epochs=20", "training.batch_size=24", "training.neighbors_p
 
 @pytest.mark.parametrize(("loss", "fusion"), [("infonce", "concat"), ("triplet", "pixel_to_point")])
 def test_one_batch_is_learned_by_heart(configure, datasets, loss, fusion):
-    config = configure(*OVERFIT, f"loss.name={loss}", f"model.fusion={fusion}")
+    config = configure(*OVERFIT, f"loss={loss}", f"model.fusion={fusion}")
     run = train(config, CPU)
     losses = [line["loss"] for line in metrics(run)]
     assert losses[-1] < 0.5 * losses[0] if loss == "infonce" else losses[-1] < losses[0]
     _, model, _ = load_run(run, "last", CPU)
-    places = PlaceBatches(datasets, ["tiny/train"], config.model, CPU)
+    places = PlaceBatches(datasets, ["tiny/train"], config.model.inputs, CPU)
     recall = module.retrieval_metrics(*module.embed_places(model, places, "float32"), places.xy)
     assert recall["recall@1"] == 100 and recall["mean_error_m"] == 0
 
 
 def test_a_loss_that_is_not_finite_is_reported(tile_only, monkeypatch):
-    monkeypatch.setattr(module, "matching_loss", lambda *args: matching_loss(*args) * math.nan)
+    original = InfoNCE.__call__
+    monkeypatch.setattr(InfoNCE, "__call__", lambda *args: original(*args) * math.nan)
     with pytest.raises(InputError, match="the loss became nan at step 0; lower training.learning_rate") as caught:
         train(tile_only, CPU)
     assert "\n" not in str(caught.value)
@@ -239,7 +243,8 @@ def test_a_loss_that_is_not_finite_is_reported(tile_only, monkeypatch):
 
 def test_a_model_that_diverges_between_two_looks_at_the_loss_is_reported(tile_only, monkeypatch):
     values = iter([1.0, math.nan, 1.0] * 2)
-    monkeypatch.setattr(module, "matching_loss", lambda *args: matching_loss(*args) * next(values))
+    original = InfoNCE.__call__
+    monkeypatch.setattr(InfoNCE, "__call__", lambda *args: original(*args) * next(values))
     with pytest.raises(InputError, match="not finite"):
         train(tile_only, CPU)
 

@@ -60,14 +60,15 @@ def write_datasets(root: Path) -> Path:
 
 def write_recipe(folder: Path, datasets: Path, **model) -> Path:
     """A recipe for these areas, with runs in `folder/runs`; by default a panorama, a polar tile and a cloud, concatenated."""
-    image = {"encoder": "resnet18", "height": HEIGHT, "stages": 2, "sectors": 4}
-    cloud = {"points": 16, "neighbors": 4, "widths": [8, 8], "features": 16, "sectors": 4}
+    image = {"height": HEIGHT, "encoder": {"name": "resnet18", "stages": 2}, "pooling": {"name": "mean", "sectors": 4}}
+    network = {"name": "dgcnn", "neighbors": 4, "widths": [8, 8], "features": 16}
+    cloud = {"points": 16, "encoder": network, "pooling": {"name": "max", "sectors": 4}}
     model = model or {"tile": image | {"polar": True}, "cloud": cloud, "fusion": "concat"}
     settings = {
         "name": "tiny",
         "data": {"train": ["tiny/train"], "validation": ["tiny/validation"], "test": ["tiny/test"], "root": str(datasets)},
         "model": {"panorama": image, "embedding_dim": 16} | model,
-        "training": {"epochs": 4, "batch_size": 8, "neighbors_per_batch": 2, "precision": "float32"},
+        "training": {"epochs": 4, "batch_size": 8, "sampler": {"name": "clumps", "size": 2}, "precision": "float32"},
         "device": "cpu",
         "runs": str(folder / "runs"),
     }
