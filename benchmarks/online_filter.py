@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.routes.graphs.generate import random_routes
+from eval.routes.graphs.random_routes import random_routes
 from eval.routes.inputs import read_inputs
 from eval.routes.localizers.observation import PairModel
 from eval.routes.localizers.online import Motion, OnlineLocalizer

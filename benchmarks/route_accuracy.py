@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from eval.routes.fit import fit, report
+from eval.routes.graphs.drives import disturbed, kidnapped
 from eval.routes.inputs import RouteInputs, read_inputs
 from eval.routes.localizers.hubness import HubnessSearch
 from eval.routes.localizers.likelihood import LikelihoodSearch
 from eval.routes.localizers.observation import PairModel
 from eval.routes.localizers.online import Motion, OnlineFilter
-from eval.routes.localizers.paper import PublishedSearch
+from eval.routes.localizers.paper import PaperSearch
 from eval.routes.results.accuracy import top1_accuracy
-from eval.routes.results.calibration import disturbed, kidnapped
 from eval.routes.route_files import read_routes, read_turns
 from utils.arguments import Parser
 from utils.errors import run_command
@@ -42,7 +42,7 @@ def _measure(folder: Path, name: str, area: str, inputs: RouteInputs, other: str
     """`of_other`: (N, D) queries of the other area."""
     routes = read_routes(folder / f"{area}_routes_500.mat", inputs.map.graph)
     turns, query = read_turns(folder / f"{area}_turns_500_30.mat", *routes.shape), inputs.query[routes]
-    fitted, default, published = LikelihoodSearch(inputs.map, model=model), LikelihoodSearch(inputs.map), PublishedSearch(inputs.map)
+    fitted, default, published = LikelihoodSearch(inputs.map, model=model), LikelihoodSearch(inputs.map), PaperSearch(inputs.map)
     online, steady = OnlineFilter(inputs.map, model=model), OnlineFilter(inputs.map, model=model, motion=Motion(stay=0, skip=0))
     half = np.random.default_rng(0).random(len(inputs.query)) < 0.5
     hubness = {

@@ -12,7 +12,7 @@ import numpy as np
 
 from eval.routes.inputs import read_inputs
 from eval.routes.localizers.localizer import TAIL, RouteMap
-from eval.routes.localizers.paper import PublishedSearch
+from eval.routes.localizers.paper import PaperSearch
 from eval.routes.route_files import read_routes
 from utils.arguments import Parser
 from utils.errors import run_command
@@ -60,7 +60,7 @@ def main() -> None:
     few = query[: args.port_routes]
     print(f"{'':22}{'routes':>8}{'wall s':>9}{'CPU s':>9}{'ms a route':>12}{'ratio':>8}")
     for keep in args.keep:
-        search = PublishedSearch(inputs.map, keep)
+        search = PaperSearch(inputs.map, keep)
         _, wall, cpu = timed(lambda s=search: s.locate(query[:1, :2]))
         print(f"{f'{keep:g} % kept: compile':22}{1:8}{wall:9.2f}{cpu:9.2f}")
         theirs, wall, cpu = timed(lambda k=keep: np.stack([port(q, inputs.map, k) for q in few]))

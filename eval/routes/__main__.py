@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from eval.metrics import METRICS
-from eval.routes.graphs.generate import random_routes
+from eval.routes.graphs.random_routes import random_routes
 from eval.routes.graphs.turns import turns_of
 from eval.routes.inputs import read_inputs
 from eval.routes.localizers.localizer import LOCALIZERS, build_localizer
@@ -26,7 +26,7 @@ from utils.atomic import atomic_file
 from utils.errors import InputError, run_command
 from utils.outputs import check_files
 
-TABLE = r"route_length,published(,\w+)?"  # first lines of the CSV that are written
+TABLE = r"route_length,(paper|published)(,\w+)?"  # first line of the CSV of --csv; earlier versions wrote `published`
 ROUTES = r"(0|[1-9]\d{0,9})(,(0|[1-9]\d{0,9}))*"
 SHOWN = (1, 2, 3, 5, 10, 15, 20, 30, 40)  # route lengths of the table
 
@@ -39,20 +39,20 @@ def main() -> None:
         raise InputError("--generate N needs --length L, the places of a route")
     if not args.generate and (args.length or args.seed is not None):
         raise InputError(f"--{'length' if args.length else 'seed'} is for --generate N; routes of a file are as they are")
-    if args.published and not args.figure:
-        raise InputError("--published CSV is drawn into a figure; give --figure FILE.png too")
+    if args.paper_curves and not args.figure:
+        raise InputError("--paper-curves CSV is drawn into a figure; give --figure FILE.png too")
     if args.unlabelled and args.localizer != "hubness":
         raise InputError("--unlabelled FILE is for --localizer hubness; the others use no panoramas but those of the drive")
     outputs = {"--json": args.json, "--csv": args.csv, "--save-routes": args.save_routes, "--figure": args.figure, "--out": args.out}
     turns_file = None if args.turns == "headings" else args.turns
-    read = [args.embeddings, args.graph, args.locations, args.routes, turns_file, args.unlabelled, args.published]
+    read = [args.embeddings, args.graph, args.locations, args.routes, turns_file, args.unlabelled, args.paper_curves]
     if args.graph and args.graph.is_dir():  # an area, and its city's map
         read += [*args.graph.iterdir(), *(args.graph.resolve().parent / "map").glob("*")]
     tables = {"--csv": TABLE, "--save-routes": ROUTES}
     if args.save_routes and args.save_routes.suffix == ".npz":
         del tables["--save-routes"]
     check_files(outputs, read, tables)
-    curves = check_figure(args.figure, args.published, args.embeddings, args.keep) if args.figure else {}
+    curves = check_figure(args.figure, args.paper_curves, args.embeddings, args.keep) if args.figure else {}
     inputs = read_inputs(args.embeddings, args.graph, args.locations, args.metric, args.unlabelled)
     graph, heading_deg = inputs.map.graph, inputs.map.heading_deg
     if args.generate:
@@ -70,7 +70,7 @@ def main() -> None:
             raise InputError(f"--animate {args.animate}: routes are counted from 1 to {len(routes)}")
 
     accuracy = {}
-    for name in dict.fromkeys(("published", args.localizer)):
+    for name in dict.fromkeys(("paper", args.localizer)):
         localizer = build_localizer(name, inputs.map, args.keep)
         accuracy[name] = top1_accuracy(localizer.locate(inputs.query[routes], turns), routes)
     settings = {
@@ -90,7 +90,7 @@ def main() -> None:
         print(f"figure: {args.figure.resolve()}")
     if args.animate:
         row = args.animate - 1
-        title = f"{'published search' if args.localizer == 'published' else args.localizer}, route {args.animate}"
+        title = f"localizer {args.localizer}, route {args.animate}"
         animate(args.out, inputs, localizer, routes[row], None if turns is None else turns[row], title)
         print(f"animation of route {args.animate}: {args.out.resolve()}")
 
@@ -99,29 +99,33 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m eval.routes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--embeddings", type=Path, required=True, metavar="FILE", help=".npz with `query` and `reference` (N, D), or a published .mat")
-    add("--graph", type=Path, metavar="CSV|AREA|MAT", help="edges `from,to` (rows of the embeddings, from 0); or an area's folder: its "
-        "places along the roads of its map; or a published .mat (default: the graph in the file of embeddings)")  # fmt: skip
-    add("--locations", type=Path, metavar="CSV", help="the places in the order of the rows, for headings and drawing")
-    add("--metric", choices=METRICS, help="cosine: embeddings are normalised first; euclidean: as they are (default: what the file "
-        "names; else cosine for .npz, euclidean for .mat)")  # fmt: skip
+    add("--graph", type=Path, metavar="CSV|AREA|MAT", help="which places come next after each: a CSV of edges `from,to` (rows of the "
+        "embeddings, counted from 0); the folder of an area, whose places are joined along the roads of its map; or a published .mat "
+        "(default: the graph in the file of embeddings)")  # fmt: skip
+    add("--locations", type=Path, metavar="CSV", help="the places in the order of the embeddings, for headings and drawing")
+    add("--metric", choices=METRICS, help="cosine: embeddings are normalised first; euclidean: they are compared as they are (default: "
+        "what the file of embeddings says; where it says nothing, cosine for .npz and euclidean for .mat)")  # fmt: skip
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--routes", type=Path, metavar="FILE", help="published .mat (places from 1); or CSV or .npz (places from 0)")
-    source.add_argument("--generate", type=count, metavar="N", help="N random routes instead, of --length places, by --seed")
-    add("--length", type=count, metavar="L", help="with --generate: places of a route")
-    add("--seed", type=seed, help="with --generate (default 0)")
-    add("--save-routes", type=Path, metavar="FILE", help="write the routes there (.npz or CSV, places from 0)")
+    source.add_argument("--routes", type=Path, metavar="FILE", help="published .mat (places counted from 1), or CSV or .npz (from 0)")
+    source.add_argument("--generate", type=count, metavar="N", help="N random routes in the place of a file; needs --length")
+    add("--length", type=count, metavar="L", help="with --generate: number of places of each route")
+    add("--seed", type=seed, help="with --generate: seed of the random routes (default 0)")
+    add("--save-routes", type=Path, metavar="FILE", help="write the routes to this .npz or CSV (places counted from 0)")
     add("--turns", metavar="FILE", help="use observed turns: a file, or the word `headings` to take them from the places' headings")
-    add("--keep", type=float, default=100.0, metavar="PERCENT", help="of more than 100 candidates, how many survive a step (default 100)")
-    add("--unlabelled", type=Path, metavar="FILE", help="with --localizer hubness: embeddings whose panoramas (`query`), of "
-        "unknown places, show which places are hubs (default: those of the drive so far)")  # fmt: skip
-    add("--localizer", choices=list(LOCALIZERS), default="published", help="shown beside the published search (default: it alone)")
-    add("--json", type=Path, metavar="FILE", help="also write top1_accuracy by route length, and the settings")
-    add("--csv", type=Path, metavar="FILE", help="also write the accuracy of each localizer by route length")
-    add("--figure", type=Path, metavar="PNG", help="accuracy against route length; the published search dashed")
-    add("--published", type=Path, metavar="CSV", help="with --figure: published curves (area, embedding, kept_percent, route_length, "
-        "top1_accuracy_percent), dashed")  # fmt: skip
-    add("--animate", type=count, metavar="ROUTE", help="draw this route (counted from 1) with the places that the localizer holds possible")
-    add("--out", type=Path, metavar="FILE", help="with --animate: .gif or .html")
+    add("--keep", type=float, default=100.0, metavar="PERCENT", help="where a step has more than 100 candidates, the percentage of them "
+        "that survives (default 100)")  # fmt: skip
+    add("--localizer", choices=list(LOCALIZERS), default="paper", help="localizer to show beside `paper`, the baseline (default: `paper` "
+        "alone)")  # fmt: skip
+    add("--unlabelled", type=Path, metavar="FILE", help="with --localizer hubness: embeddings whose `query` rows are panoramas of unknown "
+        "places; they show which references are hubs")  # fmt: skip
+    add("--json", type=Path, metavar="FILE", help="write top1_accuracy by route length, and the settings")
+    add("--csv", type=Path, metavar="FILE", help="write the accuracy of each localizer by route length")
+    add("--figure", type=Path, metavar="FILE", help="draw accuracy against route length as .png, .svg or .pdf")
+    add("--paper-curves", type=Path, metavar="CSV", help="with --figure: published curves to draw dashed (columns area, embedding, "
+        "kept_percent, route_length, top1_accuracy_percent)")  # fmt: skip
+    add("--animate", type=count, metavar="ROUTE", help="animate this route (counted from 1) with the places that the localizer believes "
+        "in; needs --out")  # fmt: skip
+    add("--out", type=Path, metavar="FILE", help="with --animate: the .gif or .html to write")
     return parser
 
 
@@ -142,8 +146,8 @@ def _table(accuracy: dict[str, np.ndarray], length: int) -> str:
 def _write(args: argparse.Namespace, settings: dict, accuracy: dict[str, np.ndarray], routes: np.ndarray) -> None:
     if args.json:
         result = {"top1_accuracy": accuracy[args.localizer].round(6).tolist(), **settings}
-        if args.localizer != "published":
-            result["published_top1_accuracy"] = accuracy["published"].round(6).tolist()
+        if args.localizer != "paper":
+            result["paper_top1_accuracy"] = accuracy["paper"].round(6).tolist()
         with atomic_file(args.json) as temporary:
             temporary.write_text(json.dumps(result, indent=2) + "\n")
     if args.csv:

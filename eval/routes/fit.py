@@ -15,14 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from eval.metrics import METRICS
-from eval.routes.graphs.generate import random_routes
+from eval.routes.graphs.drives import disturbed, kidnapped
+from eval.routes.graphs.random_routes import random_routes
 from eval.routes.inputs import read_inputs
 from eval.routes.localizers.likelihood import LikelihoodSearch
 from eval.routes.localizers.localizer import RouteMap
 from eval.routes.localizers.observation import PairModel
 from eval.routes.localizers.online import OnlineLocalizer
 from eval.routes.results.accuracy import true_tails
-from eval.routes.results.calibration import calibration_error, disturbed, follow, kidnapped, reliability
+from eval.routes.results.calibration import calibration_error, follow, reliability
 from utils.arguments import Parser, count, seed
 from utils.errors import InputError, run_command
 

@@ -15,9 +15,9 @@ from eval.routes.graphs.turns import turned
 from utils.errors import InputError
 
 TAIL = 5  # places at the end of a path that must be right (arXiv 1911.08797)
-# name: module and class; imported on use. `published` is the baseline of every table.
+# name: module and class; imported on use. `paper` is the baseline of every table.
 LOCALIZERS = {
-    "published": ("eval.routes.localizers.paper", "PublishedSearch"),
+    "paper": ("eval.routes.localizers.paper", "PaperSearch"),
     "likelihood": ("eval.routes.localizers.likelihood", "LikelihoodSearch"),
     "hubness": ("eval.routes.localizers.hubness", "HubnessSearch"),
     "online": ("eval.routes.localizers.online", "OnlineFilter"),

@@ -11,7 +11,7 @@ from eval.routes.localizers.localizer import RouteMap
 from eval.routes.localizers.search import PathSearch
 
 
-class PublishedSearch(PathSearch):
+class PaperSearch(PathSearch):
     """See the module."""
 
     def __init__(self, route_map: RouteMap, keep_percent: float = 100.0):

@@ -15,8 +15,8 @@ COLUMNS = ("area", "embedding", "kept_percent", "route_length", "top1_accuracy_p
 LONGEST_ROUTE = 1_000_000
 
 
-def check_figure(path: Path, published: Path | None, embeddings: Path, keep_percent: float) -> dict[str, pd.DataFrame]:
-    """Whether a figure can be drawn, before the work; returns the published curves, if a file of them is given.
+def check_figure(path: Path, paper_curves: Path | None, embeddings: Path, keep_percent: float) -> dict[str, pd.DataFrame]:
+    """Whether a figure can be drawn, before the work; returns the published curves where a file of them is given.
 
     Raises:
         InputError: matplotlib is missing, the suffix is unknown, or as `published_curves`.
@@ -25,26 +25,25 @@ def check_figure(path: Path, published: Path | None, embeddings: Path, keep_perc
         raise InputError(f"{path}: a figure is written as .png, .svg or .pdf")
     if find_spec("matplotlib") is None:
         raise InputError("a figure needs matplotlib: pip install -r requirements.txt")
-    return published_curves(published, embeddings, keep_percent) if published else {}
+    return published_curves(paper_curves, embeddings, keep_percent) if paper_curves else {}
 
 
-def draw_accuracy(path: Path, accuracy: dict[str, np.ndarray], published: dict[str, pd.DataFrame], title: str) -> None:
+def draw_accuracy(path: Path, accuracy: dict[str, np.ndarray], paper_curves: dict[str, pd.DataFrame], title: str) -> None:
     """Writes a PNG, SVG or PDF, by the suffix.
 
     Args:
-        accuracy: percentages by route length (L,) of each localizer; the published search is dashed beside another.
-        published: curves of `published_curves`, dashed.
+        accuracy: percentages by route length (L,) of each localizer; `paper` is dashed beside another.
+        paper_curves: as `published_curves` returns them, dashed.
     """
     from matplotlib.figure import Figure  # only who draws needs it
 
     figure = Figure(figsize=(7, 4.5), dpi=150, layout="constrained")
     axes = figure.subplots()
     for name, values in accuracy.items():
-        dashed = name == "published" and len(accuracy) > 1
-        label = "published search" if name == "published" else name
-        axes.plot(np.arange(1, len(values) + 1), values, "--" if dashed else "-", color="0.2" if name == "published" else None, label=label)
-    for name, curve in published.items():
-        axes.plot(curve["route_length"], curve["top1_accuracy_percent"], "--", linewidth=1.2, label=f"published: {name}")
+        dashed, color = name == "paper" and len(accuracy) > 1, "0.2" if name == "paper" else None
+        axes.plot(np.arange(1, len(values) + 1), values, "--" if dashed else "-", color=color, label=name)
+    for name, curve in paper_curves.items():
+        axes.plot(curve["route_length"], curve["top1_accuracy_percent"], "--", linewidth=1.2, label=f"published curve: {name}")
     axes.set(xlabel="route length (panoramas)", ylabel="last five places right (%)", ylim=(None, 101))  # a line at 100 % is seen whole
     axes.set_xlim(1, max(2, *map(len, accuracy.values())))
     axes.locator_params(axis="x", integer=True)  # panoramas are whole

@@ -45,9 +45,9 @@ def test_generated_routes_and_what_is_written(call, files, tmp_path):
     wanted = {"generate": 40, "length": 6, "seed": 3, "turns": "headings", "keep": 50}
     status, text, _ = call(*options(files, **wanted, json=out["a.json"], csv=out["a.csv"], save_routes=out["r.npz"]))
     found = json.loads(out["a.json"].read_text())
-    assert status == 0 and "published" in text and "40 routes of 6 places among 60" in text
+    assert status == 0 and "\npaper " in text and "40 routes of 6 places among 60" in text
     assert len(found["top1_accuracy"]) == 6 and found["keep_percent"] == 50 and found["seed"] == 3 and found["turns"] == "headings"
-    assert pd.read_csv(out["a.csv"])["published"].tolist() == found["top1_accuracy"]
+    assert pd.read_csv(out["a.csv"])["paper"].tolist() == found["top1_accuracy"]
     with np.load(out["r.npz"]) as archive:
         write_table(out["r.csv"], "routes", archive["routes"])
     for routes in (out["r.npz"], out["r.csv"]):
@@ -126,13 +126,13 @@ def test_animation_without_a_drawn_map(call, files, refusal, tmp_path):
 def test_figure_with_published_curves(call, files, tmp_path):
     pytest.importorskip("matplotlib")
     (tmp_path / "p.csv").write_text("area,embedding,kept_percent,route_length,top1_accuracy_percent\ne,2d,100,1,40\ne,2d,100,2,50\n")
-    assert call(*options(files, generate=9, length=3, figure=tmp_path / "f.png", published=tmp_path / "p.csv"))[0] == 0
+    assert call(*options(files, generate=9, length=3, figure=tmp_path / "f.png", paper_curves=tmp_path / "p.csv"))[0] == 0
     assert Image.open(tmp_path / "f.png").size[0] > 500
 
 
 def test_published_curves_that_are_not_there(refusal, files, tmp_path):
     pytest.importorskip("matplotlib")
-    wanted = options(files, generate=9, length=3, figure=tmp_path / "f.png", published=tmp_path / "p.csv")
+    wanted = options(files, generate=9, length=3, figure=tmp_path / "f.png", paper_curves=tmp_path / "p.csv")
     assert "no such file of published accuracies" in refusal(*wanted)
     for text, message in (
         ("area,embedding\n", "column 'kept_percent' is missing"),
@@ -244,3 +244,20 @@ def test_results_replace_those_of_an_earlier_call_and_nothing_else(call, refusal
     before = path.read_bytes()
     assert "holds something else" in refusal(*options(files, generate=3, length=5, **wanted))
     assert path.read_bytes() == before
+
+
+def test_tables_of_earlier_versions_are_replaced(call, files, tmp_path):
+    """They called the paper's search `published`."""
+    for header, localizer in (("route_length,published", "paper"), ("route_length,published,online", "online")):
+        (tmp_path / "a.csv").write_text(f"{header}\n1,50.0\n")
+        assert call(*options(files, generate=3, length=5, csv=tmp_path / "a.csv", localizer=localizer))[0] == 0
+        assert [*pd.read_csv(tmp_path / "a.csv")] == ["route_length", *dict.fromkeys(("paper", localizer))]
+
+
+def test_another_localizer_stands_beside_the_paper(call, refusal, files, tmp_path):
+    wanted = {"generate": 20, "length": 5, "json": tmp_path / "a.json", "csv": tmp_path / "a.csv"}
+    status, text, _ = call(*options(files, **wanted, localizer="likelihood"))
+    found, table = json.loads((tmp_path / "a.json").read_text()), pd.read_csv(tmp_path / "a.csv")
+    assert status == 0 and "\npaper " in text and "\nlikelihood " in text
+    assert table["paper"].tolist() == found["paper_top1_accuracy"] and table["likelihood"].tolist() == found["top1_accuracy"]
+    assert "invalid choice: 'published'" in refusal(*options(files, **wanted, localizer="published"))

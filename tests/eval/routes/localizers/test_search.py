@@ -53,7 +53,7 @@ def test_the_likelihood_keeps_a_percentage_too():
     route_map = RouteMap(rng.normal(size=(n * n, 6)), RouteGraph.from_neighbors(rows, "grid"))
     drive = np.array([[0, 1, 2, 14, 26, 27, 28, 40, 41, 42, 43, 55, 67, 68, 69, 70, 71, 83]])
     query = 0.83 * route_map.reference[drive] + 0.3 * rng.normal(size=(1, 18, 6))
-    for name in ("published", "likelihood", "hubness"):
+    for name in ("paper", "likelihood", "hubness"):
         with pytest.raises(InputError) as refused:
             build_localizer(name, route_map).locate(query)
         assert "more than 20,000,000 simple paths" in str(refused.value) and "--keep 50" in str(refused.value)
@@ -76,12 +76,12 @@ def test_beliefs_say_what_locate_says(tangle, name, keep):
                 if len(step.place):
                     assert step.place[-1] == step.tail[-1] and step.weight[-1] == 1
                     assert (np.diff(step.weight) >= 0).all() and step.weight[0] >= 0
-    assert [len(step.place) for step in build_localizer("published", route_map).beliefs(query[0])][0] == 60
+    assert [len(step.place) for step in build_localizer("paper", route_map).beliefs(query[0])][0] == 60
 
 
 def test_no_path_left_is_a_belief():
     route_map = RouteMap(np.eye(3), RouteGraph.from_neighbors([[1], [2], []], "line"), np.zeros(3))
-    step = build_localizer("published", route_map).beliefs(np.eye(3)[:2], np.array([True]))[1]
+    step = build_localizer("paper", route_map).beliefs(np.eye(3)[:2], np.array([True]))[1]
     assert len(step.place) == 0 and step.tail.tolist() == [-1] * 5 and step.summary == "0 candidates"
 
 

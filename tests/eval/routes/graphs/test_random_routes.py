@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from eval.routes.graphs.generate import random_routes
 from eval.routes.graphs.paths import path_tree
+from eval.routes.graphs.random_routes import random_routes
 from eval.routes.graphs.route_graph import RouteGraph
 from utils.errors import InputError
 
@@ -21,7 +21,7 @@ def test_routes_are_unique_simple_paths_and_follow_the_seed(tangle):
 
 @pytest.mark.parametrize("length", [1, 2, 4])
 def test_every_last_route_is_found_and_not_one_more(monkeypatch, tangle, length):
-    monkeypatch.setattr("eval.routes.graphs.generate.PATIENCE", 5)
+    monkeypatch.setattr("eval.routes.graphs.random_routes.PATIENCE", 5)
     level = path_tree(tangle, length).level
     there = int(level[-1] - level[-2])
     assert len(np.unique(random_routes(tangle, there, length, np.random.default_rng(0)), axis=0)) == there
@@ -42,7 +42,7 @@ def test_routes_longer_than_any_path():
 def test_more_paths_than_can_be_listed(monkeypatch):
     """A complete graph has no path longer than its places, but very many of as many; an island makes the longest impossible."""
     monkeypatch.setattr("eval.routes.graphs.paths.MAX_PATHS", 1000)
-    monkeypatch.setattr("eval.routes.graphs.generate.PATIENCE", 20)
+    monkeypatch.setattr("eval.routes.graphs.random_routes.PATIENCE", 20)
     complete = RouteGraph.from_neighbors([[j for j in range(9) if j != i] for i in range(9)] + [[]], "complete")
     assert len(random_routes(complete, 500, 9, np.random.default_rng(0))) == 500
     with pytest.raises(InputError, match="only 0 were found, and the last 20 random walks found no more"):

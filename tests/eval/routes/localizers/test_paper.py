@@ -1,4 +1,4 @@
-"""The published search: against published accuracies, and against a plain Python search on a tangled graph."""
+"""The paper's search: against published accuracies, and against a plain Python search on a tangled graph."""
 
 import numpy as np
 import pandas as pd
@@ -6,12 +6,12 @@ import pytest
 
 from eval.routes.graphs.paths import path_tree
 from eval.routes.graphs.route_graph import RouteGraph
-from eval.routes.graphs.turns import heading_change, turns_of
+from eval.routes.graphs.turns import turns_of
 from eval.routes.inputs import read_inputs
 from eval.routes.localizers import search as paths_search
 from eval.routes.localizers.localizer import LOCALIZERS, RouteMap, build_localizer
-from eval.routes.localizers.paper import PublishedSearch
-from eval.routes.results.accuracy import top1_accuracy, true_tails
+from eval.routes.localizers.paper import PaperSearch
+from eval.routes.results.accuracy import top1_accuracy
 from eval.routes.route_files import read_routes, read_turns
 from utils.errors import InputError
 
@@ -25,7 +25,7 @@ def test_all_published_accuracies(shared_data, area):
         inputs = read_inputs(shared_data / f"published-embeddings/{embedding}/MES_{area}.mat")
         routes = read_routes(shared_data / f"published-routes/{area}_routes_500.mat", inputs.map.graph)
         for keep, curve in of_embedding.groupby("kept_percent"):
-            tails = PublishedSearch(inputs.map, keep).locate(inputs.query[routes])
+            tails = PaperSearch(inputs.map, keep).locate(inputs.query[routes])
             assert top1_accuracy(tails, routes).round(6).tolist() == curve.sort_values("route_length")["top1_accuracy_percent"].tolist()
     turns = read_turns(shared_data / f"published-routes/{area}_turns_500_30.mat", *routes.shape)
     assert (turns_of(routes, inputs.map.heading_deg) == turns).all()
@@ -55,7 +55,7 @@ def test_against_a_plain_search(tangle, levels, keep, use_turns):
     query, reference = (rng.integers(0, levels, (n, 1)).astype(np.float32) for n in (8 * 6, 60))
     query, heading = query.reshape(8, 6, 1), rng.choice([0.0, 20.0, 31.0, 340.0], 60)
     turns = rng.random((8, 5)) < 0.5 if use_turns else None
-    found = PublishedSearch(RouteMap(reference, tangle, heading), keep).locate(query, turns)
+    found = PaperSearch(RouteMap(reference, tangle, heading), keep).locate(query, turns)
     for r in range(len(query)):
         expected = plain_search(query[r].astype(float), reference.astype(float), tangle, keep, None if turns is None else turns[r], heading)
         assert found[r].tolist() == expected
@@ -65,7 +65,7 @@ def test_both_searches_agree_without_culling(tangle):
     """The tree that routes share, and the search that sorts."""
     rng = np.random.default_rng(0)
     query, reference = rng.integers(0, 3, (4, 6, 2)).astype(np.float32), rng.integers(0, 3, (60, 2)).astype(np.float32)
-    search = PublishedSearch(RouteMap(reference, tangle))
+    search = PaperSearch(RouteMap(reference, tangle))
     for q, tails in zip(query, search.locate(query), strict=True):
         found = search.search(q)
         assert paths_search._tails(found.place, found.parent, found.step).tolist() == tails.tolist()
@@ -75,45 +75,26 @@ def test_both_searches_agree_without_culling(tangle):
 def test_one_hundred_candidates_are_never_culled():
     for places, kept in ((100, 100), (101, 50), (103, 51)):
         graph = RouteGraph.from_neighbors([[]] * places, "isolated")
-        found = PublishedSearch(RouteMap(np.zeros((places, 2), np.float32), graph), 50).search(np.zeros((1, 2), np.float32))
+        found = PaperSearch(RouteMap(np.zeros((places, 2), np.float32), graph), 50).search(np.zeros((1, 2), np.float32))
         assert len(found.place) == kept and found.place.tolist() == list(range(kept))
-
-
-def test_right_means_the_last_five_places():
-    routes = np.arange(14).reshape(2, 7)
-    tails = true_tails(routes)
-    assert tails[0, 0].tolist() == [-1, -1, -1, -1, 0] and tails[1, 6].tolist() == [9, 10, 11, 12, 13]
-    tails[0, 6, 0] = tails[1, 2, 2] = 5
-    assert top1_accuracy(tails, routes).tolist() == [100, 100, 50, 100, 100, 100, 50]
-
-
-def test_heading_change():
-    assert heading_change([350, 10, 0, 90], [10, 350, 180, 90]).tolist() == [20, -20, -180, 0]
-    assert turns_of(np.array([[0, 1, 2]]), np.array([0.0, 30.0, 359.0])).tolist() == [[False, True]]
 
 
 @pytest.mark.parametrize("keep", [0, -1, 100.5, float("nan")])
 def test_percentages_that_keep_nothing(tangle, keep):
     with pytest.raises(InputError, match="--keep"):
-        PublishedSearch(RouteMap(np.zeros((60, 2), np.float32), tangle), keep)
+        PaperSearch(RouteMap(np.zeros((60, 2), np.float32), tangle), keep)
 
 
 def test_routes_longer_than_any_path():
     line = RouteGraph.from_neighbors([[1], [2], []], "line")
-    search = PublishedSearch(RouteMap(np.zeros((3, 2), np.float32), line))
+    search = PaperSearch(RouteMap(np.zeros((3, 2), np.float32), line))
     assert search.locate(np.zeros((1, 3, 2), np.float32)).tolist() == [[[-1, -1, -1, -1, 0], [-1, -1, -1, 0, 1], [-1, -1, 0, 1, 2]]]
     with pytest.raises(InputError, match="routes of 4 places are longer than any path of the graph: its longest simple path has 3 places"):
         search.locate(np.zeros((1, 4, 2), np.float32))
 
 
-def test_too_many_paths_say_so(monkeypatch, tangle):
-    monkeypatch.setattr("eval.routes.graphs.paths.MAX_PATHS", 500)
-    with pytest.raises(InputError, match="more than 500 simple paths of up to 4 places"):
-        path_tree(tangle, 12)
-
-
 def test_turns_without_headings(tangle):
-    search = PublishedSearch(RouteMap(np.zeros((60, 2), np.float32), tangle))
+    search = PaperSearch(RouteMap(np.zeros((60, 2), np.float32), tangle))
     with pytest.raises(InputError, match="no headings"):
         search.locate(np.zeros((1, 3, 2), np.float32), np.zeros((1, 2), bool))
 

@@ -1,17 +1,16 @@
 """The online localizer: against dictionaries of states, against all histories one by one, and on real drives that go wrong."""
 
-import itertools
-
 import numpy as np
 import pytest
 
+from eval.routes.graphs.drives import disturbed, kidnapped
 from eval.routes.graphs.route_graph import RouteGraph
 from eval.routes.inputs import read_inputs
 from eval.routes.localizers.localizer import RouteMap
 from eval.routes.localizers.observation import PairModel
 from eval.routes.localizers.online import Motion, OnlineFilter, OnlineLocalizer
-from eval.routes.localizers.paper import PublishedSearch
-from eval.routes.results.calibration import calibration_error, disturbed, follow, kidnapped
+from eval.routes.localizers.paper import PaperSearch
+from eval.routes.results.calibration import calibration_error, follow
 from eval.routes.route_files import read_routes
 from tests.eval.routes.naive import log_density, moves, naive_start, naive_step
 from utils.errors import InputError
@@ -143,23 +142,9 @@ def test_refuses_what_is_not_finite_of_another_size_or_no_probability():
             OnlineLocalizer(route_map, motion=wrong)
 
 
-def test_drives_that_go_wrong():
-    routes = np.arange(40).reshape(2, 20)
-    missed, repeated = (list(itertools.chain(*disturbed(np.arange(10_000).reshape(-1, 50), np.random.default_rng(0), *p)))
-                        for p in ((0.2, 0), (0, 0.3)))  # fmt: skip
-    assert len(set(missed)) == len(missed) == pytest.approx(8000, rel=0.02)
-    assert len(set(repeated)) == 10_000 and len(repeated) == pytest.approx(13_000, rel=0.02)
-    assert [drive.tolist() for drive in kidnapped(routes)] == [[*range(10), *range(30, 40)], [*range(20, 30), *range(10, 20)]]
-
-
-def test_calibration_error_of_known_answers():
-    assert calibration_error(np.array([0.25] * 4 + [1.0] * 2), np.array([1, 0, 0, 0, 1, 1])) == pytest.approx(0)
-    assert calibration_error(np.array([0.95, 0.95, 0.15, 0.15]), np.array([1, 0, 0, 0])) == pytest.approx((0.45 + 0.15) / 2)
-
-
 @pytest.mark.parametrize("area", ["hudsonriver5k", "unionsquare5k"])
 def test_real_drives(shared_data, area):
-    """Sure and right; found again within ten panoramas after being put down elsewhere, where the published search is lost for good."""
+    """Sure and right; found again within ten panoramas after being put down elsewhere, where the paper's search is lost for good."""
     inputs = read_inputs(shared_data / f"published-embeddings/dgcnn2to3/MES_{area}.mat")
     routes = read_routes(shared_data / f"published-routes/{area}_routes_500.mat", inputs.map.graph)[:60]
     localizer = OnlineLocalizer(inputs.map)
@@ -169,5 +154,5 @@ def test_real_drives(shared_data, area):
     assert calibration_error(confidence, right) < 0.08
     drives = np.stack(kidnapped(routes))
     found = OnlineFilter(inputs.map).locate(inputs.query[drives])[:, :, -1] == drives
-    lost = PublishedSearch(inputs.map).locate(inputs.query[drives])[:, :, -1] == drives
+    lost = PaperSearch(inputs.map).locate(inputs.query[drives])[:, :, -1] == drives
     assert found[:, -10:].mean() > 0.8 and found[:, -10:].mean() > lost[:, -10:].mean() + 0.3

@@ -38,7 +38,7 @@ def test_places_believed_in_are_red_and_the_true_one_is_green(inputs):
         assert sum(pixel == TRUE for pixel in ring) > 12
 
 
-@pytest.mark.parametrize("name", ["published", "online"])
+@pytest.mark.parametrize("name", ["paper", "online"])
 def test_shows_the_localizer_that_it_is_given(inputs, name, tmp_path):
     route, drawn = np.arange(6), []
     localizer = build_localizer(name, inputs.map)
