@@ -48,7 +48,6 @@ def _measure(folder: Path, name: str, area: str, inputs: RouteInputs, other: str
     hubness = {
         unlabelled: HubnessSearch(replace(inputs.map, unlabelled=queries), model=model)
         for unlabelled, queries in (
-            ("the drive so far", None),
             (f"all of {other}", of_other),
             (f"half of {area}", inputs.query[half]),
             (f"all of {area}", inputs.query),

@@ -41,8 +41,10 @@ def main() -> None:
         raise InputError(f"--{'length' if args.length else 'seed'} is for --generate N; routes of a file are as they are")
     if args.paper_curves and not args.figure:
         raise InputError("--paper-curves CSV is drawn into a figure; give --figure FILE.png too")
+    if args.localizer == "hubness" and not args.unlabelled:
+        raise InputError("--localizer hubness needs --unlabelled FILE: embeddings of panoramas that show which references are hubs")
     if args.unlabelled and args.localizer != "hubness":
-        raise InputError("--unlabelled FILE is for --localizer hubness; the others use no panoramas but those of the drive")
+        raise InputError("--unlabelled FILE is for --localizer hubness; the other localizers use the panoramas of the drive alone")
     outputs = {"--json": args.json, "--csv": args.csv, "--save-routes": args.save_routes, "--figure": args.figure, "--out": args.out}
     turns_file = None if args.turns == "headings" else args.turns
     read = [args.embeddings, args.graph, args.locations, args.routes, turns_file, args.unlabelled, args.paper_curves]

@@ -71,11 +71,16 @@ def test_unlabelled_panoramas_are_read_for_hubness(call, refusal, files, tmp_pat
 
     for name, arrays in (("u", {"query": query, "reference": query}), ("v", {"query": 7 * query, "reference": 0 * query + 1})):
         np.savez(tmp_path / f"{name}.npz", **arrays)
-    drive, bank = accuracy(), accuracy(unlabelled=tmp_path / "u.npz")
-    assert drive != bank == accuracy(unlabelled=tmp_path / "v.npz")
+    corrected = accuracy(unlabelled=tmp_path / "u.npz")
+    assert corrected == accuracy(unlabelled=tmp_path / "v.npz")
     assert json.loads((tmp_path / "a.json").read_text())["unlabelled"] == str(tmp_path / "v.npz")
     np.savez(tmp_path / "u.npz", query=query[:, :5], reference=query[:, :5])
     assert "unlabelled embeddings of 5 dimensions, references of 6" in refusal(*options(files, **wanted, unlabelled=tmp_path / "u.npz"))
+    (tmp_path / "a.json").unlink()
+    assert "--localizer hubness needs --unlabelled FILE" in refusal(*options(files, **wanted)) and not (tmp_path / "a.json").exists()
+    wanted["localizer"] = "likelihood"
+    assert call(*options(files, **wanted))[0] == 0
+    assert json.loads((tmp_path / "a.json").read_text())["top1_accuracy"] != corrected
     wanted["localizer"] = "online"
     assert "is for --localizer hubness" in refusal(*options(files, **wanted, unlabelled=tmp_path / "u.npz"))
 
@@ -222,7 +227,7 @@ def test_mat_files_that_are_none(refusal, tmp_path):
 
 
 @pytest.mark.parametrize("files_of", [
-    {"csv": "a.csv"}, {"csv": "a.csv", "localizer": "hubness"}, {"save_routes": "r.csv"}, {"save_routes": "r.npz"}, {"figure": "f.png"},
+    {"csv": "a.csv"}, {"csv": "a.csv", "localizer": "likelihood"}, {"save_routes": "r.csv"}, {"save_routes": "r.npz"}, {"figure": "f.png"},
     {"figure": "f.svg"}, {"figure": "f.pdf"}, {"animate": 1, "out": "a.gif"}, {"animate": 1, "out": "a.html"},
 ])  # fmt: skip
 def test_results_replace_those_of_an_earlier_call_and_nothing_else(call, refusal, files, tmp_path, files_of):

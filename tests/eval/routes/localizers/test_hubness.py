@@ -1,6 +1,4 @@
-"""The hubness correction: against its formula written out, what it does to a hub, and which queries it looks at."""
-
-from dataclasses import replace
+"""The hubness correction: against its formula written out, what it does to a hub, and what it needs."""
 
 import numpy as np
 import pytest
@@ -16,20 +14,20 @@ from utils.errors import InputError
 MODEL = PairModel(slope=0.8, variance=0.5, correlation=0.7, reach=0.9, temperature=0.7)
 
 
-@pytest.mark.parametrize("bank", [0, 4, 30])  # none: the drive so far; fewer than K; more
-def test_against_the_formula(tangle, bank):
+@pytest.mark.parametrize("count", [4, 30])  # fewer than K, and more
+def test_against_the_formula(tangle, count):
     rng = np.random.default_rng(0)
-    unlabelled = rng.normal(size=(bank, 3)) if bank else None
+    unlabelled = rng.normal(size=(count, 3))
     route_map, query = RouteMap(rng.normal(size=(60, 3)), tangle, unlabelled=unlabelled), rng.normal(size=(14, 3))
     plain, search = LikelihoodSearch(route_map, model=MODEL), HubnessSearch(route_map, model=MODEL)
     (first, edges), (corrected_first, corrected_edges) = (s.costs(query, None) for s in (plain, search))
 
-    def lessened(place: int, t: int) -> float:
-        near = sorted(((y - MODEL.slope * route_map.reference[place]) ** 2).sum() for y in (unlabelled if bank else query[: t + 1]))[:10]
-        return (0.5 if bank else 0.1) * plain.observation.gain * sum(near) / len(near)
+    def correction(place: int) -> float:
+        near = sorted(((y - MODEL.slope * route_map.reference[place]) ** 2).sum() for y in unlabelled)[:10]
+        return 0.5 * plain.observation.gain * sum(near) / len(near)
 
-    assert corrected_first == pytest.approx([cost - lessened(i, 0) for i, cost in enumerate(first)])
-    expected = [[cost - lessened(j, t) for j, cost in zip(tangle.neighbor, row, strict=True)] for t, row in enumerate(edges, start=1)]
+    assert corrected_first == pytest.approx([cost - correction(i) for i, cost in enumerate(first)])
+    expected = [[cost - correction(j) for j, cost in zip(tangle.neighbor, row, strict=True)] for row in edges]
     assert corrected_edges == pytest.approx(np.array(expected))
 
 
@@ -41,8 +39,6 @@ def test_a_hub_no_longer_wins(monkeypatch):
     model, drive = PairModel(slope=1.0), 0.45 * reference[None, [1]]
     assert LikelihoodSearch(route_map, model=model).locate(drive)[0, 0, -1] == 0
     assert HubnessSearch(route_map, model=model).locate(drive)[0, 0, -1] == 1
-    without = HubnessSearch(replace(route_map, unlabelled=None), model=model)
-    assert without.locate(drive)[0, 0, -1] == 0 and without.nearness is None
 
 
 def test_many_references_in_blocks(monkeypatch, tangle):
@@ -60,6 +56,11 @@ def test_distances_and_means():
     assert squared_distances(a, b) == pytest.approx(expected)
     assert mean_of_least(expected, 2) == pytest.approx(np.sort(expected)[:, :2].mean(1))
     assert mean_of_least(expected, 9) == pytest.approx(expected.mean(1))
+
+
+def test_without_unlabelled_panoramas_it_is_refused(tangle):
+    with pytest.raises(InputError, match="needs unlabelled panoramas; give --unlabelled FILE"):
+        HubnessSearch(RouteMap(np.random.default_rng(0).normal(size=(60, 3)), tangle))
 
 
 def test_unlabelled_of_another_model_or_not_finite(tangle):

@@ -72,7 +72,8 @@ def test_one_way_edges_isolated_places_and_routes_too_long():
 
 def test_every_localizer_by_name_is_deterministic_and_refuses_what_is_not_finite(tangle):
     rng = np.random.default_rng(2)
-    route_map, query = RouteMap(rng.normal(size=(60, 3)).astype(np.float32), tangle), rng.normal(size=(20, 5, 3)).astype(np.float32)
+    reference, query = rng.normal(size=(60, 3)).astype(np.float32), rng.normal(size=(20, 5, 3)).astype(np.float32)
+    route_map = RouteMap(reference, tangle, unlabelled=query[0])
     for name in LOCALIZERS:
         tails = build_localizer(name, route_map).locate(query)
         assert tails.shape == (20, 5, 5) and (tails == build_localizer(name, route_map).locate(query)).all()

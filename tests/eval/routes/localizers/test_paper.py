@@ -103,7 +103,7 @@ def test_localizers_by_name(tangle):
     """Each name builds, and answers in the agreed shape."""
     rng = np.random.default_rng(0)
     reference = rng.standard_normal((60, 4)).astype(np.float32)
-    route_map = RouteMap(reference, tangle, rng.uniform(0, 360, 60))
+    route_map = RouteMap(reference, tangle, rng.uniform(0, 360, 60), unlabelled=reference)
     for name in LOCALIZERS:
         tails = build_localizer(name, route_map).locate(rng.standard_normal((3, 4, 4)).astype(np.float32))
         assert tails.shape == (3, 4, 5) and tails.dtype == np.int32 and (tails >= -1).all() and (tails < 60).all()

@@ -1,5 +1,7 @@
 """What all localizers share: what they refuse, their beliefs, and culling under other costs than distances."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,7 @@ def test_the_likelihood_keeps_a_percentage_too():
     route_map = RouteMap(rng.normal(size=(n * n, 6)), RouteGraph.from_neighbors(rows, "grid"))
     drive = np.array([[0, 1, 2, 14, 26, 27, 28, 40, 41, 42, 43, 55, 67, 68, 69, 70, 71, 83]])
     query = 0.83 * route_map.reference[drive] + 0.3 * rng.normal(size=(1, 18, 6))
+    route_map = replace(route_map, unlabelled=query[0])
     for name in ("paper", "likelihood", "hubness"):
         with pytest.raises(InputError) as refused:
             build_localizer(name, route_map).locate(query)
@@ -65,7 +68,8 @@ def test_the_likelihood_keeps_a_percentage_too():
 @pytest.mark.parametrize("keep", [100, 40])
 def test_beliefs_say_what_locate_says(tangle, name, keep):
     rng = np.random.default_rng(3)
-    route_map = RouteMap(rng.normal(size=(60, 3)).astype(np.float32), tangle, rng.choice([0.0, 20.0, 90.0], 60))
+    reference, heading_deg = rng.normal(size=(60, 3)).astype(np.float32), rng.choice([0.0, 20.0, 90.0], 60)
+    route_map = RouteMap(reference, tangle, heading_deg, unlabelled=reference)
     query, turns = rng.normal(size=(4, 5, 3)).astype(np.float32), rng.random((4, 4)) < 0.2
     for observed in (None, turns):
         for r, tails in enumerate(build_localizer(name, route_map, keep).locate(query, observed)):
@@ -98,7 +102,8 @@ def test_maps_that_do_not_fit_together(tangle):
 
 @pytest.mark.parametrize("name", LOCALIZERS)
 def test_queries_that_cannot_be(tangle, name):
-    localizer = build_localizer(name, RouteMap(np.random.default_rng(0).normal(size=(60, 3)), tangle))
+    reference = np.random.default_rng(0).normal(size=(60, 3))
+    localizer = build_localizer(name, RouteMap(reference, tangle, unlabelled=reference))
     query = np.zeros((4, 5, 3), np.float32)
     query[3, 2, 1] = np.nan
     with pytest.raises(InputError, match="query embedding .* is not finite"):
@@ -117,7 +122,7 @@ def test_more_candidates_than_can_be_held(monkeypatch, tangle):
 def test_a_graph_without_edges(name):
     """One panorama is located; only who may be put down anywhere goes on to a second."""
     places = np.random.default_rng(0).normal(size=(6, 4))
-    localizer = build_localizer(name, RouteMap(places, RouteGraph.from_neighbors([[]] * 6, "isolated")))
+    localizer = build_localizer(name, RouteMap(places, RouteGraph.from_neighbors([[]] * 6, "isolated"), unlabelled=places))
     assert localizer.locate(places[:, None])[:, 0, -1].tolist() == list(range(6))
     if name == "online":
         assert localizer.locate(places[None, [2, 4]])[0, :, -1].tolist() == [2, 4]
