@@ -1,4 +1,4 @@
-"""Cloud index of many places against the straightforward way, in the same run."""
+"""The cloud index of many places beside a reference implementation, in the same run."""
 
 import argparse
 import os
@@ -21,22 +21,22 @@ def main() -> None:
     args = _parse()
     city = CityMap(args.city)
     locations = read_locations(args.locations, city)[: args.places]
-    measure(city, locations, args.points, args.baseline_places, args.processes)
+    compare_cloud_index(city, locations, args.points, args.baseline_places, args.processes)
 
 
-def measure(city: CityMap, locations: Locations, count: int, baseline_places: int, processes: int | None = None) -> float:
-    """Builds the cloud index of all places in parallel, and of some of them in the straightforward way; prints what both cost.
+def compare_cloud_index(city: CityMap, locations: Locations, count: int, baseline_places: int, processes: int | None = None) -> float:
+    """Builds the cloud index of all places in parallel, and of some of them by the reference implementation; prints what both cost.
 
     Args:
         count: points of a place.
-        baseline_places: how many places the straightforward way is measured on, spread evenly over the list.
+        baseline_places: number of places that the reference implementation computes, spread evenly over the list.
         processes: worker processes; default: one for each core.
 
     Returns:
-        How many times less CPU time a place takes, over the places that both have done.
+        CPU time of the reference implementation divided by that of the cloud index, on the places that both computed.
 
     Raises:
-        RuntimeError: a place's points differ between both.
+        RuntimeError: the two differ in the points of a place.
     """
     n = len(locations)
     print(f"{n:,} places × {count:,} points of {len(city.points):,}")
@@ -55,23 +55,23 @@ def measure(city: CityMap, locations: Locations, count: int, baseline_places: in
 
     chosen = np.unique(np.linspace(0, n - 1, baseline_places).round().astype(int))
     fast = slow = 0.0
-    for i in progress(chosen, desc="straightforward way", unit=" places"):
-        expected, seconds = _timed(straightforward_index, place(i))
+    for i in progress(chosen, desc="reference", unit=" places"):
+        expected, seconds = _timed(reference_cloud_index, place(i))
         slow += seconds
         fast += indexed[i][1]
         if not np.array_equal(indexed[i][0], expected):
-            raise RuntimeError(f"location {str(locations.ids[i])!r}: the cloud index differs from the straightforward way's")
+            raise RuntimeError(f"location {str(locations.ids[i])!r}: the cloud index differs from the reference implementation's")
     fast, slow = 1000 * fast / len(chosen), 1000 * slow / len(chosen)
-    print(f"on {len(chosen)} of the places, to the same points in the same order: straightforward way {slow:.1f} ms CPU a place, "
+    print(f"on {len(chosen)} of the places, with the same points in the same order: reference {slow:.1f} ms CPU a place, "
           f"cloud index {fast:.2f} ms; {slow / fast:.0f} × less")  # fmt: skip
     return slow / fast
 
 
-def straightforward_index(city: CityMap, x: float, y: float, heading_deg: float, count: int) -> np.ndarray:
-    """What `cloud_index` gives, by comparing all points of the city and with the textbook's loop; the arguments are the same."""
+def reference_cloud_index(city: CityMap, x: float, y: float, heading_deg: float, count: int) -> np.ndarray:
+    """As `cloud_index`, but compares all points of the city, and samples farthest points by the textbook's loop."""
     points, half, heading = np.asarray(city.points), EXTENT_M / 2, np.radians(heading_deg)
     sine, cosine = np.sin(heading), np.cos(heading)
-    reach = half * (abs(sine) + abs(cosine)) + 0.01  # of the turned square's corners; the centimetre covers rounding to float32
+    reach = half * (abs(sine) + abs(cosine)) + 0.01  # half the width of the turned square; the centimetre covers rounding to float32
     near = (points[:, 0] > x - reach) & (points[:, 0] < x + reach) & (points[:, 1] > y - reach) & (points[:, 1] < y + reach)
     near = np.flatnonzero(near)
     local = points[near] - (x, y, 0.0)
@@ -85,7 +85,7 @@ def straightforward_index(city: CityMap, x: float, y: float, heading_deg: float,
 
 
 def textbook_order(points: np.ndarray, count: int, first: int) -> np.ndarray:
-    """Farthest point sampling as in the textbook; arguments and result as of `farthest_point_order`."""
+    """Farthest point sampling by the textbook's loop: points (N, 3) float32 → (count,) indices, `first` first."""
     x, y, z = points.T.copy()  # in columns, several times faster in numpy than rows of three
     nearest = np.full(len(points), np.inf, np.float32)
     picks = np.full(count, first)
@@ -98,13 +98,13 @@ def textbook_order(points: np.ndarray, count: int, first: int) -> np.ndarray:
 
 
 def _timed(function, arguments: tuple) -> tuple[np.ndarray, float]:
-    """What the function returns, and the CPU seconds it took."""
+    """What the function returns, and the seconds of CPU that it took."""
     start = time.process_time()
     return function(*arguments), time.process_time() - start
 
 
 def _cpu_seconds() -> float:
-    """Of this process and of the finished ones that it started."""
+    """Of this process, and of those that it started and that have ended."""
     return sum(os.times()[:4])
 
 
@@ -112,11 +112,12 @@ def _parse() -> argparse.Namespace:
     example = "python -m benchmarks.crops --city datasets/manhattan --locations wallstreet5kU.csv"
     parser = Parser(prog="python -m benchmarks.crops", description=__doc__, epilog=f"example: {example}")
     parser.add_argument("--city", type=Path, required=True, help="the city's folder, e.g. datasets/manhattan")
-    parser.add_argument("--locations", type=Path, required=True, metavar="CSV", help="id, latitude, longitude, heading[, city]")
+    parser.add_argument("--locations", type=Path, required=True, metavar="CSV", help="the places: id, latitude, longitude, heading[, city]")
     parser.add_argument("--places", type=count, metavar="N", help="only the first N places (default: all)")
     parser.add_argument("--points", type=count, default=4096, help="points of a place (default 4096)")
-    parser.add_argument("--baseline-places", type=count, default=20, metavar="N", help="for the straightforward way (default 20)")
-    parser.add_argument("--processes", type=count, help="worker processes (default: one for each core)")
+    parser.add_argument("--baseline-places", type=count, default=20, metavar="N",
+                        help="number of places that the reference implementation computes (default 20)")  # fmt: skip
+    parser.add_argument("--processes", type=count, help="worker processes of the cloud index (default: one for each core)")
     return parser.parse_args()
 
 

@@ -1,8 +1,8 @@
-"""Trains modalities, heads, fusions, cloud encoders and poolings on the same data with the same budget and several seeds; prints one table.
+"""Compares modalities, heads, fusions, cloud encoders and poolings: trains each on the same data, with the same budget and several seeds.
 
-Runs that exist are not repeated, so an interrupted table goes on where it stopped. Each run has one thread; `--jobs` run side by side.
+Finished runs are not repeated, so an interrupted comparison continues where it stopped. Each run has one thread; `--jobs` run side by side.
 
-example: python -m benchmarks.zoo config/zoo.yaml --seeds 0 1 2 --jobs 2
+example: python -m benchmarks.zoo config/zoo.yaml --seeds 0 1 2 --jobs 2 --groups modality heads
 """
 
 import argparse
@@ -13,6 +13,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from config.components import CLOUDS, FUSIONS, MAP_POOLINGS, POINT_POOLINGS
 from config.schema import read_config
@@ -22,9 +23,9 @@ from utils.progress import progress
 
 TILE_ONLY, CLOUD_ONLY = ("model.cloud=null", "model.fusion=null"), ("model.tile=null", "model.fusion=null")
 SHOWN = ("recall@1", "recall@5", "recall@10", "within_25m")
-# Sizes of cloud networks that fit the recipe's own DGCNN: 8 neighbours, layers of about its widths, and one point in four
-# left by those that thin the cloud.
-SIZES = {
+# Sizes of cloud networks that compare with the recipe's DGCNN: 8 neighbours, layers of about its widths, and networks that thin the cloud
+# keep one point in four.
+SIZES: dict[str, dict[str, Any]] = {
     "pointnet": {"widths": [32, 32, 32, 64]},
     "pointnet2": {"widths": [32, 64, 128], "strides": [2, 2]},
     "pct": {"widths": [32, 64, 128]},
@@ -32,14 +33,14 @@ SIZES = {
     "graph_edgeconv": {"widths": [32, 32, 64]},
     "graph_pointnet2": {"widths": [32, 64, 128], "strides": [2, 2]},
     "graph_point_transformer": {"widths": [32, 64]},
-    "buildings": {"points": 1024, "sectors": 1},  # what the configuration takes for a network without points
+    "buildings": {"points": 1024, "sectors": 1},  # the values that the configuration requires of a network without points
 }
 
 
 def variants() -> dict[str, dict[str, tuple[str, ...]]]:
-    """Groups of variants: name → overrides of the recipe, which itself has a tile, a DGCNN and add."""
+    """By group and name, the overrides of a recipe that has a tile, a DGCNN and the fusion `add`."""
     cartesian = ("model.tile.polar=false", "model.tile.sectors=1", "model.cloud.sectors=1")
-    one_pooling = {"pixel_to_point": ("model.tile.sectors=1",), "point_to_pixel": ("model.cloud.sectors=1",)}  # they pool the other side
+    one_pooling = {"pixel_to_point": ("model.tile.sectors=1",), "point_to_pixel": ("model.cloud.sectors=1",)}  # they pool the other branch
     linear = tuple(f"model.{name}.head=linear" for name in ("panorama", "tile", "cloud"))
     return {
         "cloud encoder and fusion": {
@@ -72,7 +73,7 @@ def variants() -> dict[str, dict[str, tuple[str, ...]]]:
 
 
 def _cloud(encoder: str) -> tuple[str, ...]:
-    """The recipe's cloud encoder replaced; what only its DGCNN takes goes."""
+    """Overrides that replace the recipe's DGCNN and unset the keys that only a DGCNN takes."""
     if encoder == "dgcnn":
         return ()
     entry, sizes = CLOUDS[encoder], SIZES.get(encoder, {})
@@ -80,8 +81,8 @@ def _cloud(encoder: str) -> tuple[str, ...]:
     return (f"model.cloud.encoder={encoder}", *(f"model.cloud.{key}={json.dumps(value)}" for key, value in (own | sizes).items()))
 
 
-def train(recipe: Path, name: str, overrides: tuple[str, ...], number: int, runs: Path) -> dict[str, float] | None:
-    """Metrics of a run on its first test area, None where it failed; trains it first unless it is done."""
+def train_variant(recipe: Path, name: str, overrides: tuple[str, ...], number: int, runs: Path) -> dict[str, float] | None:
+    """Trains the run `name` with seed `number` unless it is finished: its metrics on the first test area, None where it failed."""
     run, log = runs / f"{name}-{number}", runs / f"{name}-{number}.log"
     settings = _settings(name, overrides, number, runs)
     metrics = run / "evaluation" / read_config(recipe, settings).data.test[0] / "metrics.json"
@@ -96,33 +97,40 @@ def train(recipe: Path, name: str, overrides: tuple[str, ...], number: int, runs
 
 
 def refuse_others(recipe: Path, name: str, overrides: tuple[str, ...], number: int, runs: Path) -> None:
-    """Refuses a run of that name that is there with another configuration (InputError)."""
+    """InputError where a run of that name exists with another configuration."""
     run, config = runs / f"{name}-{number}", read_config(recipe, _settings(name, overrides, number, runs))
     if run.exists() and not ((run / "config.yaml").is_file() and read_config(run / "config.yaml") == config):
-        raise InputError(f"{run}: is there already with another configuration; move it away, or give another --runs")
+        raise InputError(f"{run}: is there already with another configuration; move it away, or give another folder with --runs")
 
 
 def _settings(name: str, overrides: tuple[str, ...], number: int, runs: Path) -> list[str]:
     return [f"name={name}-{number}", f"runs={runs}", f"seed={number}", *overrides]
 
 
+def _file_name(title: str) -> str:
+    """A title without spaces and commas, for names of folders and the command line."""
+    return title.replace(" ", "_").replace(",", "")
+
+
 def main() -> None:
     parser = Parser(prog="python -m benchmarks.zoo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipe", type=Path)
-    parser.add_argument("--seeds", type=seed, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--jobs", type=count, default=2, help="runs side by side (default 2)")
-    parser.add_argument("--runs", type=Path, default=Path("runs/zoo"))
-    parser.add_argument("--groups", nargs="+", choices=variants(), help="parts of the table (default all)")
+    parser.add_argument("recipe", type=Path, metavar="RECIPE.yaml", help="what all runs share, e.g. config/zoo.yaml")
+    parser.add_argument("--seeds", type=seed, nargs="+", default=[0, 1, 2], metavar="N", help="seeds of each variant (default 0 1 2)")
+    parser.add_argument("--jobs", type=count, default=2, metavar="N", help="runs side by side (default 2)")
+    parser.add_argument("--runs", type=Path, default=Path("runs/zoo"), metavar="FOLDER", help="folder of the runs (default runs/zoo)")
+    choices = [_file_name(group) for group in variants()]
+    parser.add_argument("--groups", type=_file_name, nargs="+", choices=choices, metavar="GROUP",
+                        help=f"groups to compare (default: all): {' '.join(choices)}")  # fmt: skip
     args = parser.parse_args()
-    groups = {group: v for group, v in variants().items() if not args.groups or group in args.groups}
-    names = {overrides: f"{group}-{name}".replace(" ", "_").replace(",", "")
+    groups = {group: named for group, named in variants().items() if not args.groups or _file_name(group) in args.groups}
+    names = {overrides: _file_name(f"{group}-{name}")
              for group, named in reversed(variants().items()) for name, overrides in named.items()}  # fmt: skip
     used = dict.fromkeys(overrides for named in groups.values() for overrides in named.values())
     jobs = {(overrides, number): names[overrides] for number in args.seeds for overrides in used}
-    for job, name in jobs.items():  # before the first of them is trained
+    for job, name in jobs.items():  # all are checked before the first is trained
         refuse_others(args.recipe, name, *job, args.runs)
     with ThreadPoolExecutor(args.jobs) as pool:
-        futures = {job: pool.submit(train, args.recipe, name, *job, args.runs) for job, name in jobs.items()}
+        futures = {job: pool.submit(train_variant, args.recipe, name, *job, args.runs) for job, name in jobs.items()}
         results = {job: f.result() for job, f in progress(futures.items(), desc="runs", unit=" runs")}
     for group, named in groups.items():
         print(f"\n{group}\n{'':28}" + "".join(f"{key:>16}" for key in SHOWN))

@@ -1,4 +1,4 @@
-"""The benchmark of clouds: runs on a small city, and notices a wrong index."""
+"""The benchmark of the cloud index: runs on a small city, and notices a wrong index."""
 
 import re
 import sys
@@ -19,16 +19,16 @@ def places(small_city):
     return places
 
 
-def test_both_ways_agree(small_city, places):
+def test_reference_and_index_agree(small_city, places):
     for i in range(0, len(places), 5):
         for count in (100, 10**4):
             place = small_city, places.x[i], places.y[i], places.heading_deg[i], count
-            expected = crops.straightforward_index(*place)
+            expected = crops.reference_cloud_index(*place)
             assert expected.dtype == np.int32 and expected.tolist() == cloud_index(*place).tolist()
 
 
 def test_where_nothing_is_around(tower_city):
-    index = crops.straightforward_index(tower_city, -400.0, 100.0, 0.0, 64)
+    index = crops.reference_cloud_index(tower_city, -400.0, 100.0, 0.0, 64)
     assert index.shape == (0,) and index.dtype == np.int32
 
 
@@ -44,12 +44,12 @@ def test_command_prints_the_ratio(small_city, places, tmp_path, monkeypatch, cap
 
 
 def test_ratio_is_of_the_same_places(small_city, places, monkeypatch, capsys):
-    seconds = iter([1, 2, 3, 4, 5, 6, 50, 60])  # six places, then the straightforward way on the first and the last
+    seconds = iter([1, 2, 3, 4, 5, 6, 50, 60])  # six places, then the reference on the first and the last
     monkeypatch.setattr(crops, "_timed", lambda function, arguments: (function(*arguments), next(seconds)))
-    assert crops.measure(small_city, places[:6], 32, 2, processes=1) == pytest.approx((50 + 60) / (1 + 6))
+    assert crops.compare_cloud_index(small_city, places[:6], 32, 2, processes=1) == pytest.approx((50 + 60) / (1 + 6))
 
 
 def test_a_wrong_index_is_noticed(small_city, places, monkeypatch):
     monkeypatch.setattr(crops, "cloud_index", lambda *place: cloud_index(*place)[::-1])
     with pytest.raises(RuntimeError, match=f"'{places.ids[0]}'"):
-        crops.measure(small_city, places[:4], 32, 2, processes=1)
+        crops.compare_cloud_index(small_city, places[:4], 32, 2, processes=1)

@@ -37,11 +37,11 @@ def table(monkeypatch, capsys):
     def make(*groups: str) -> tuple[list[str], list[tuple]]:
         runs = []
 
-        def train(recipe, name, overrides, number, folder):
+        def train_variant(recipe, name, overrides, number, folder):
             runs.append((name, overrides, number))
             return None if "model.tile.head=linear" in overrides else dict.fromkeys(zoo.SHOWN, number)
 
-        monkeypatch.setattr(zoo, "train", train)
+        monkeypatch.setattr(zoo, "train_variant", train_variant)
         monkeypatch.setattr(sys, "argv", ["zoo", str(RECIPE), "--seeds", "1", "2", "6", *(["--groups", *groups] if groups else [])])
         zoo.main()
         return capsys.readouterr().out.splitlines(), runs
@@ -55,6 +55,15 @@ def test_table(table):
     assert lines[4].startswith("linear, tile") and "failed, see" in lines[4]
 
 
+@pytest.mark.parametrize("group", ["fusion_polar_tiles_and_sectors", "fusion, polar tiles and sectors"])
+def test_groups_are_given_without_spaces_or_as_the_table_prints_them(table, group):
+    lines, runs = table(group, "modality")
+    assert [line for line in lines if line in zoo.variants()] == ["modality", "fusion, polar tiles and sectors"]
+    assert {name for name, *_ in runs} > {"modality-tile", "fusion_polar_tiles_and_sectors-concat"}
+    with pytest.raises(InputError, match="invalid choice: 'fusions'.*fusion_polar_tiles_and_sectors"):
+        table("fusions")
+
+
 def test_runs_of_another_configuration_are_kept(tmp_path, monkeypatch):
     commands = []
     monkeypatch.setattr(zoo.subprocess, "run", lambda command, **_: commands.append(command))
@@ -63,7 +72,7 @@ def test_runs_of_another_configuration_are_kept(tmp_path, monkeypatch):
     run.mkdir()
     (run / "config.yaml").write_text(stored)
     zoo.refuse_others(RECIPE, "modality-tile", (), 1, tmp_path)
-    assert zoo.train(RECIPE, "modality-tile", (), 1, tmp_path) is None and commands.pop()[-1] == "training.resume=true"
+    assert zoo.train_variant(RECIPE, "modality-tile", (), 1, tmp_path) is None and commands.pop()[-1] == "training.resume=true"
     names = {overrides: name for name, overrides in zoo.variants()["modality"].items()}
     monkeypatch.setattr(sys, "argv", ["zoo", str(RECIPE), "--seeds", "1", "--runs", str(tmp_path), "--groups", "modality"])
     monkeypatch.setattr(zoo, "variants", lambda: {"modality": {name: overrides for overrides, name in reversed(names.items())}})

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.naive_filter import log_density
 from eval.routes.graphs.route_graph import RouteGraph
 from eval.routes.inputs import read_inputs
 from eval.routes.localizers.likelihood import TURN_AGREES, LikelihoodSearch
@@ -11,7 +12,6 @@ from eval.routes.localizers.localizer import LOCALIZERS, RouteMap, build_localiz
 from eval.routes.localizers.observation import PairModel
 from eval.routes.results.accuracy import top1_accuracy
 from eval.routes.route_files import read_routes, read_turns
-from tests.eval.routes.naive import log_density
 from utils.errors import InputError
 
 MODEL = PairModel(slope=0.8, variance=0.5, correlation=0.7, reach=0.9, temperature=0.7)

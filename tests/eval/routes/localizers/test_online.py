@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.naive_filter import log_density, moves, naive_start, naive_step
 from eval.routes.graphs.drives import disturbed, kidnapped
 from eval.routes.graphs.route_graph import RouteGraph
 from eval.routes.inputs import read_inputs
@@ -12,7 +13,6 @@ from eval.routes.localizers.online import Motion, OnlineFilter, OnlineLocalizer
 from eval.routes.localizers.paper import PaperSearch
 from eval.routes.results.calibration import calibration_error, follow
 from eval.routes.route_files import read_routes
-from tests.eval.routes.naive import log_density, moves, naive_start, naive_step
 from utils.errors import InputError
 
 MODEL = PairModel(slope=0.8, variance=0.5, correlation=0.7, reach=0.9, temperature=0.7)
