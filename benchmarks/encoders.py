@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -20,8 +21,9 @@ import torch
 from torch import nn
 
 from benchmarks.reference import reference_implementation
-from config.components import CLOUDS, IMAGES
-from config.reader import from_mapping
+from config.clouds import CLOUDS
+from config.components import Entry, find
+from config.images import IMAGES
 from config.schema import CloudConfig, PanoramaConfig
 from models.__main__ import random_graph
 from models.clouds.cloud_encoder import CloudEncoder
@@ -38,18 +40,19 @@ def build_encoder(name: str, args: argparse.Namespace) -> tuple[nn.Module, tuple
     """An encoder, and random inputs of a batch for its `forward`: tensors, or a PlaceGraph of 100 nodes a place."""
     torch.manual_seed(0)
     if name in CLOUDS and CLOUDS[name].reads == "graph":
-        return GraphEncoder(from_mapping(CloudConfig, {"encoder": name}, name), DIM), (random_graph(args.batch, 100, 500),)
+        return GraphEncoder(CloudConfig(CLOUDS[name].settings(name)), DIM), (random_graph(args.batch, 100, 500),)
     if name in CLOUDS:
-        config = from_mapping(CloudConfig, {"encoder": name, "points": args.points}, name)
+        config = CloudConfig(CLOUDS[name].settings(name), args.points)
         cloud = (torch.rand(args.batch, args.points, 3) - torch.tensor([0.5, 0.5, 0.0])) * torch.tensor([152.0, 152.0, 60.0])
         return CloudEncoder(config, DIM), (cloud, torch.randint(0, 25, (args.batch, args.points), dtype=torch.uint8))
-    config = from_mapping(PanoramaConfig, {"encoder": name, "height": args.height}, name)
-    return ImageEncoder(config, DIM), (torch.rand(args.batch, 3, args.height, 2 * args.height),)
+    settings = find(IMAGES, "encoder", name).settings(name)
+    return ImageEncoder(PanoramaConfig(settings, args.height), DIM), (torch.rand(args.batch, 3, args.height, 2 * args.height),)
 
 
 def default_names() -> list[str]:
     """The encoders that need no optional package."""
-    return [name for name, entry in {**IMAGES, **CLOUDS}.items() if not entry.package]
+    registries: tuple[Mapping[str, Entry], ...] = (IMAGES, CLOUDS)
+    return [name for registry in registries for name, entry in registry.items() if not entry.package]
 
 
 def measure_steps(model: nn.Module, inputs: tuple[Any, ...], repeat: int, precision: str, device: torch.device) -> dict[str, float]:

@@ -15,7 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from config.components import CLOUDS, FUSIONS, MAP_POOLINGS, POINT_POOLINGS
+from config.clouds import CLOUDS
+from config.fusions import FUSIONS
+from config.poolings import MAP_POOLINGS, POINT_POOLINGS
 from config.schema import read_config
 from utils.arguments import Parser, count, seed
 from utils.errors import InputError, run_command
@@ -30,17 +32,18 @@ SIZES: dict[str, dict[str, Any]] = {
     "pointnet2": {"widths": [32, 64, 128], "strides": [2, 2]},
     "pct": {"widths": [32, 64, 128]},
     "point_transformer": {"widths": [32, 64, 128], "strides": [2, 2], "attention_width": 32},
-    "graph_edgeconv": {"widths": [32, 32, 64]},
     "graph_pointnet2": {"widths": [32, 64, 128], "strides": [2, 2]},
-    "graph_point_transformer": {"widths": [32, 64]},
-    "buildings": {"points": 1024, "sectors": 1},  # the values that the configuration requires of a network without points
+    "buildings": {"widths": [64, 64, 64]},
 }
 
 
 def variants() -> dict[str, dict[str, tuple[str, ...]]]:
     """By group and name, the overrides of a recipe that has a tile, a DGCNN and the fusion `add`."""
-    cartesian = ("model.tile.polar=false", "model.tile.sectors=1", "model.cloud.sectors=1")
-    one_pooling = {"pixel_to_point": ("model.tile.sectors=1",), "point_to_pixel": ("model.cloud.sectors=1",)}  # they pool the other branch
+    cartesian = ("model.tile.polar=false", "model.tile.pooling.sectors=1", "model.cloud.pooling.sectors=1")
+    one_pooling = {
+        "pixel_to_point": ("model.tile.pooling.sectors=1",),
+        "point_to_pixel": ("model.cloud.pooling.sectors=1",),
+    }  # pool the other
     linear = tuple(f"model.{name}.head=linear" for name in ("panorama", "tile", "cloud"))
     return {
         "cloud encoder and fusion": {
@@ -61,24 +64,25 @@ def variants() -> dict[str, dict[str, tuple[str, ...]]]:
         "cloud encoder, cloud alone": {name: (*CLOUD_ONLY, *_cloud(name)) for name in CLOUDS},
         "pooling of points, cloud alone": {
             "max by sector": CLOUD_ONLY,
-            **{name: (*CLOUD_ONLY, "model.cloud.sectors=1", f"model.cloud.pooling={name}") for name in POINT_POOLINGS},
+            **{name: (*CLOUD_ONLY, f"model.cloud.pooling={name}") for name in POINT_POOLINGS},
         },
         "pooling of panoramas, tile alone": {
             "mean by sector": TILE_ONLY,
             "mean by sector, circular": (*TILE_ONLY, "model.panorama.circular=true"),
-            **{name: (*TILE_ONLY, "model.panorama.sectors=1", f"model.panorama.pooling={name}")
+            **{name: (*TILE_ONLY, f"model.panorama.pooling={name}")
                for name, entry in MAP_POOLINGS.items() if entry.reads == "map"},
         },
     }  # fmt: skip
 
 
 def _cloud(encoder: str) -> tuple[str, ...]:
-    """Overrides that replace the recipe's DGCNN and unset the keys that only a DGCNN takes."""
+    """Overrides that replace the recipe's DGCNN by another network of about its size."""
     if encoder == "dgcnn":
         return ()
-    entry, sizes = CLOUDS[encoder], SIZES.get(encoder, {})
-    own = {key: None for key in ("neighbors", "widths", "dynamic") if key not in entry.settings} | {"dynamic": None}
-    return (f"model.cloud.encoder={encoder}", *(f"model.cloud.{key}={json.dumps(value)}" for key, value in (own | sizes).items()))
+    entry = CLOUDS[encoder]
+    same = {key: value for key, value in {"features": 128, "neighbors": 8}.items() if hasattr(entry.settings(encoder), key)}
+    settings = json.dumps({"name": encoder, **same, **SIZES[encoder]})
+    return (f"model.cloud.encoder={settings}",) if entry.reads == "points" else (f"model.cloud={{encoder: {settings}}}",)
 
 
 def train_variant(recipe: Path, name: str, overrides: tuple[str, ...], number: int, runs: Path) -> dict[str, float] | None:

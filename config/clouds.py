@@ -96,11 +96,13 @@ class BuildingGraphSettings(CloudSettings):
 
 
 CLOUDS = {
-    "dgcnn": CloudEntry("models.clouds.dgcnn:DGCNN", DGCNNSettings, "dgcnn"),
-    "pointnet": CloudEntry("models.clouds.pointnet:PointNet", PointNetSettings, "pointnet"),
-    "pointnet2": CloudEntry("models.clouds.pointnet2:PointNet2", PointNet2Settings, "pointnetssg"),
-    "pct": CloudEntry("models.clouds.pct:PCT", PCTSettings, "pct"),
-    "point_transformer": CloudEntry("models.clouds.point_transformer:PointTransformer", PointTransformerSettings, "pt2"),
-    "graph_pointnet2": CloudEntry("models.clouds.graph_pointnet2:GraphPointNet2", PointNet2Settings),
+    "dgcnn": CloudEntry("models.clouds.dgcnn:DGCNN", DGCNNSettings, paper="dgcnn"),
+    "pointnet": CloudEntry("models.clouds.pointnet:PointNet", PointNetSettings, paper="pointnet"),
+    "pointnet2": CloudEntry("models.clouds.pointnet2:PointNet2", PointNet2Settings, paper="pointnetssg"),
+    "pct": CloudEntry("models.clouds.pct:PCT", PCTSettings, paper="pct"),
+    "point_transformer": CloudEntry("models.clouds.point_transformer:PointTransformer", PointTransformerSettings, paper="pt2"),
+    "graph_pointnet2": CloudEntry(
+        "models.clouds.graph_pointnet2:GraphPointNet2", PointNet2Settings, "PointNet++ by torch-geometric, on samples that are stored"
+    ),
     "buildings": CloudEntry("models.clouds.building_graph:BuildingGraph", BuildingGraphSettings, reads="graph"),
 }

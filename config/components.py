@@ -27,12 +27,14 @@ class Entry:
     Attributes:
         path: `module:Class`, built as the registry says.
         settings: its settings.
+        about: what it is, in a few words, for docs/recipes.md; without it the settings' own docstring says so.
         paper: its name in the reference implementation of arXiv 2308.05993; empty where it has none.
         package: an optional package that it needs.
     """
 
     path: str
     settings: type[Settings] = Settings
+    about: str = ""
     paper: str = ""
     package: str = ""
 

@@ -26,14 +26,22 @@ _BOTH = _TILE | {"cloud": ("head", "pooling")}
 _POINTS = "models.fusions.pixel_to_point"
 _PIXELS = "models.fusions.point_to_pixel"
 FUSIONS = {
-    "concat": FusionEntry("models.fusions.vectors:Concat", paper="concat"),
-    "add": FusionEntry("models.fusions.vectors:Add", paper="add"),
-    "pixel_to_point": FusionEntry(f"{_POINTS}:PixelToPoint", reads="features", unread=_TILE),
-    "point_to_pixel": FusionEntry(f"{_PIXELS}:PointToPixel", reads="features", unread=_CLOUD),
-    "cross_attention": FusionEntry("models.fusions.cross_attention:CrossAttention", reads="features", unread=_HEADS),
+    "concat": FusionEntry("models.fusions.vectors:Concat", about="both vectors, side by side", paper="concat"),
+    "add": FusionEntry("models.fusions.vectors:Add", about="the sum of both vectors", paper="add"),
+    "pixel_to_point": FusionEntry(f"{_POINTS}:PixelToPoint", about="tile features under the points", reads="features", unread=_TILE),
+    "point_to_pixel": FusionEntry(
+        f"{_PIXELS}:PointToPixel", about="the nearest point of each pixel of the tile's map", reads="features", unread=_CLOUD
+    ),
+    "cross_attention": FusionEntry(
+        "models.fusions.cross_attention:CrossAttention", about="pixels and points attend to each other", reads="features", unread=_HEADS
+    ),
     # The paper's two bring a pooling of their own; of the cloud's pooling, 2to3 reads the sectors.
     "2to3": FusionEntry(
-        f"{_POINTS}:PaperPixelToPoint", reads="features", paper="2to3", polar=False, unread=_TILE | {"cloud": ("head", "pooling.name")}
+        f"{_POINTS}:PaperPixelToPoint", about="pixel_to_point with the paper's sizes", paper="2to3",
+        reads="features", polar=False, unread=_TILE | {"cloud": ("head", "pooling.name")},
     ),
-    "3to2": FusionEntry(f"{_PIXELS}:PaperPointToPixel", reads="features", paper="3to2", polar=False, unread=_BOTH),
-}
+    "3to2": FusionEntry(
+        f"{_PIXELS}:PaperPointToPixel", about="point_to_pixel with the paper's sizes", paper="3to2",
+        reads="features", polar=False, unread=_BOTH,
+    ),
+}  # fmt: skip

@@ -20,7 +20,7 @@ class ImageEntry(Entry):
 
 @dataclass
 class ResNetSettings(Settings):
-    """A ResNet."""
+    """A ResNet (He et al., 2016)."""
 
     stages: int = 4  # 4 is all of it (stride 32), 3 leaves out the last stage (stride 16)
 
@@ -34,7 +34,7 @@ class ResNetSettings(Settings):
 
 @dataclass
 class HybridViTSettings(Settings):
-    """A transformer on the features of a small ResNet."""
+    """A ResNet-50 of three stages under a ViT-B/16."""
 
     layers: int = 12  # of the transformer
 
@@ -43,16 +43,17 @@ class HybridViTSettings(Settings):
 
 
 _RESNET, _PAPER, _TIMM = "models.images.resnet:ResNet", "models.images.resnet:PaperResNet", "models.images.timm_backbone:TimmBackbone"
+_WITH_NECK = "without its last block, with a neck of two convolutions to 512 channels"
 IMAGES = {
     "resnet18": ImageEntry(_RESNET, ResNetSettings),
     "resnet34": ImageEntry(_RESNET, ResNetSettings),
     "resnet50": ImageEntry(_RESNET, ResNetSettings),
-    "resnet18_paper": ImageEntry(_PAPER, paper="resnet, resnet_safa", stride=32),
-    "resnet34_paper": ImageEntry(_PAPER, paper="resnet, resnet_safa", stride=32),
-    "resnet50_paper": ImageEntry(_PAPER, paper="resnet, resnet_safa", stride=32),
-    "hybrid_vit": ImageEntry("models.images.hybrid_vit:HybridViT", HybridViTSettings, "vit", stride=16, tokens=1, imagenet=False),
-    "timm/deit_small_distilled_patch16_224": ImageEntry(_TIMM, paper="deit", package="timm", stride=16, tokens=2),
-    "timm/convnext_atto": ImageEntry(_TIMM, package="timm", stride=32),
-    "timm/vit_small_patch14_dinov2": ImageEntry(_TIMM, package="timm", stride=14, tokens=1),
-    "timm/*": ImageEntry(_TIMM, package="timm"),  # any other network of timm
+    "resnet18_paper": ImageEntry(_PAPER, about=f"ResNet-18 {_WITH_NECK}", paper="resnet, resnet_safa", stride=32),
+    "resnet34_paper": ImageEntry(_PAPER, about=f"ResNet-34 {_WITH_NECK}", paper="resnet, resnet_safa", stride=32),
+    "resnet50_paper": ImageEntry(_PAPER, about=f"ResNet-50 {_WITH_NECK}", paper="resnet, resnet_safa", stride=32),
+    "hybrid_vit": ImageEntry("models.images.hybrid_vit:HybridViT", HybridViTSettings, paper="vit", stride=16, tokens=1, imagenet=False),
+    "timm/deit_small_distilled_patch16_224": ImageEntry(_TIMM, about="DeiT", paper="deit", package="timm", stride=16, tokens=2),
+    "timm/convnext_atto": ImageEntry(_TIMM, about="ConvNeXt", package="timm", stride=32),
+    "timm/vit_small_patch14_dinov2": ImageEntry(_TIMM, about="DINOv2", package="timm", stride=14, tokens=1),
+    "timm/*": ImageEntry(_TIMM, about="any other network of timm that gives a feature map", package="timm"),
 }

@@ -45,7 +45,7 @@ class ClumpsSettings(Settings):
 
 @dataclass
 class AdamWSettings(Settings):
-    """AdamW."""
+    """Adam with decoupled weight decay (Loshchilov & Hutter, 2019)."""
 
     weight_decay: float = 0.05  # of matrices and kernels; norms and biases have none
 
@@ -60,7 +60,7 @@ LOSSES = {
 }
 # Built as `Class(settings, xy, group, batch_size, seed)`; see training/samplers.py.
 SAMPLERS = {
-    "shuffled": Entry("training.samplers:Shuffled"),
+    "shuffled": Entry("training.samplers:Shuffled", about="uniformly random batches"),
     "clumps": Entry("training.samplers:Clumps", ClumpsSettings),
 }
 # Built as `function(settings, model, learning_rate)`; see training/optimizers.py.

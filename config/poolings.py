@@ -36,20 +36,22 @@ class FlatSettings(Settings):
         check(self.hidden > 0, f"hidden is {self.hidden}, it takes at least 1")
 
 
+_GEM = "generalised mean with a learned exponent"
+_NETVLAD = "differences from learned centres, by soft assignment"
 MAP_POOLINGS = {
-    "mean": PoolingEntry("models.poolings:MapMean", SectorSettings),
-    "gem": PoolingEntry("models.poolings:GeM"),
-    "netvlad": PoolingEntry("models.poolings:NetVLAD"),
-    "safa": PoolingEntry("models.poolings:SAFA", paper="resnet_safa"),
+    "mean": PoolingEntry("models.poolings:MapMean", SectorSettings, "the mean; by sector with rows kept apart"),
+    "gem": PoolingEntry("models.poolings:GeM", about=_GEM),
+    "netvlad": PoolingEntry("models.poolings:NetVLAD", about=_NETVLAD),
+    "safa": PoolingEntry("models.poolings:SAFA", about="eight learned weightings of the positions", paper="resnet_safa"),
     "flat": PoolingEntry("models.poolings:Flat", FlatSettings, paper="resnet"),
-    "token": PoolingEntry("models.poolings:ClassTokens", paper="deit, vit", reads="tokens"),
+    "token": PoolingEntry("models.poolings:ClassTokens", about="a transformer's class tokens", paper="deit, vit", reads="tokens"),
 }
 POINT_POOLINGS = {
-    "max": PoolingEntry("models.poolings:PointMax", SectorSettings),
-    "mean": PoolingEntry("models.poolings:Mean"),
-    "max_mean": PoolingEntry("models.poolings:MaxMean"),
-    "gem": PoolingEntry("models.poolings:GeM"),
-    "netvlad": PoolingEntry("models.poolings:NetVLAD"),
+    "max": PoolingEntry("models.poolings:PointMax", SectorSettings, "the maximum, in each sector"),
+    "mean": PoolingEntry("models.poolings:Mean", about="the mean"),
+    "max_mean": PoolingEntry("models.poolings:MaxMean", about="maximum and mean, side by side"),
+    "gem": PoolingEntry("models.poolings:GeM", about=_GEM),
+    "netvlad": PoolingEntry("models.poolings:NetVLAD", about=_NETVLAD),
 }
 
 

@@ -22,7 +22,7 @@ T = TypeVar("T")
 MOST_BYTES, MOST_VALUES = 1 << 18, 10_000  # of a YAML file
 
 
-Upgrade = Callable[[dict[str, Any], str], list[str]]  # changes a mapping of an earlier format in place; says what it changed
+Upgrade = Callable[[dict[str, Any], str, bool], list[str]]  # see config.upgrade.upgrade
 
 
 def read_settings(cls: type[T], path: Path, overrides: Sequence[str] = (), upgrade: Upgrade | None = None) -> T:
@@ -50,11 +50,11 @@ def read_settings(cls: type[T], path: Path, overrides: Sequence[str] = (), upgra
         raise InputError(f"{path}: not valid YAML ({error})") from None
     if not isinstance(settings, dict):
         raise InputError(f"{path}: a recipe is a mapping of keys to values, found {type(settings).__name__}")
-    changes = upgrade(settings, str(path)) if upgrade else []
+    changes = upgrade(settings, str(path), False) if upgrade else []
     for override in overrides:
         _override(settings, override)
     if upgrade and overrides:
-        changes += upgrade(settings, str(path))
+        changes += upgrade(settings, str(path), True)
     if changes:
         print(f"note: {path}: upgraded from an earlier version: {', '.join(changes[:3])}{', …' if len(changes) > 3 else ''}")
     return from_mapping(cls, settings, str(path))

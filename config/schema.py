@@ -24,10 +24,10 @@ Head = Literal["norm", "linear", "mlp", "none"]
 class DataConfig:
     """Which areas (`<city>/<area>` under root) serve what. Validation selects the checkpoint and is never a reported area."""
 
-    train: list[str]
-    validation: list[str]
-    test: list[str]
-    root: str = "datasets"
+    train: list[str]  # areas to learn from
+    validation: list[str]  # areas that choose the checkpoint
+    test: list[str]  # areas to report
+    root: str = "datasets"  # folder of the cities
 
     def __post_init__(self):
         check("\0" not in self.root, f"root is {self.root!r}, it takes a folder's path")
@@ -48,7 +48,7 @@ class DataConfig:
 class ImageEncoderConfig:
     """Network, pooling and head for panoramas or tiles; columns of panoramas and polar tiles are azimuths."""
 
-    encoder: Settings = component(IMAGES, "resnet18")
+    encoder: Settings = component(IMAGES, "resnet18")  # the backbone
     height: int = 128  # rows of the input; panoramas and polar tiles have twice as many columns, Cartesian tiles as many
     circular: bool = False  # convolutions of panoramas and polar tiles close behind the viewer, instead of padding with zeros there
     pooling: Settings = component(MAP_POOLINGS, "mean")  # of the feature map
@@ -133,14 +133,14 @@ class PaperCloudConfig:
 class CloudConfig:
     """Network, pooling and head for the 2.5D cloud. A network that reads a graph has neither points nor a pooling to be set."""
 
-    encoder: CloudSettings = component(CLOUDS, "dgcnn")
+    encoder: CloudSettings = component(CLOUDS, "dgcnn")  # the network
     points: int = 1024  # the first this many of a place's farthest points
     classes: bool = True  # semantic classes as input
     class_width: int = 8  # of a class's learned vector; 0: one-hot
     pooling: Settings = component(POINT_POOLINGS, "max")  # of the points' features
     head: Head = "norm"  # from the pooling's width to embedding_dim; none: they agree
     weights: str = "none"  # none: from scratch; or a file with the encoder's weights
-    paper: PaperCloudConfig | None = None
+    paper: PaperCloudConfig | None = None  # only for networks of the paper
 
     def __post_init__(self):
         name, neighbors = self.encoder.name, getattr(self.encoder, "neighbors", 1)
@@ -173,12 +173,12 @@ class ModelConfig:
     result lies on points, as the tile's where it lies on pixels.
     """
 
-    panorama: PanoramaConfig
-    tile: TileConfig | None = None
-    cloud: CloudConfig | None = None
-    fusion: Settings | None = component(FUSIONS)
+    panorama: PanoramaConfig  # encoder of the query
+    tile: TileConfig | None = None  # encoder of the drawn map
+    cloud: CloudConfig | None = None  # encoder of the 2.5D cloud
+    fusion: Settings | None = component(FUSIONS)  # of tile and cloud, where there are both
     head: Head | None = None  # of the map's tower; null: norm where the fusion's width is not embedding_dim
-    embedding_dim: int = 256
+    embedding_dim: int = 256  # width of the embeddings
     preprocessing: Literal["antialiased", "paper"] = "antialiased"  # paper: images and polar tiles sampled as the paper's weights expect
 
     def __post_init__(self):
@@ -228,7 +228,7 @@ class AugmentationConfig:
     heading_deg: float = 10.0  # the viewer turned by up to this either way, in whole columns of the panorama
     yaw_deg: float = 5.0  # panorama rotated by up to this
     shift_m: float = 0.0  # map views moved by up to this in x and in y
-    brightness: float = 0.2
+    brightness: float = 0.2  # factor of up to 1 ± this; so are the next two
     contrast: float = 0.2
     saturation: float = 0.2
     erase: float = 0.5  # probability that a rectangle of the panorama is blanked
@@ -244,13 +244,13 @@ class AugmentationConfig:
 
 @dataclass
 class TrainingConfig:
-    """The loop."""
+    """The training loop."""
 
-    epochs: int = 30
-    batch_size: int = 64  # a norm over few samples says little: of two, only which is larger
+    epochs: int = 30  # passes over the training places
+    batch_size: int = 64  # places of a batch
     sampler: Settings = component(SAMPLERS, "shuffled")  # which places make a batch
     optimizer: Settings = component(OPTIMIZERS, "adamw")
-    learning_rate: float = 1e-3
+    learning_rate: float = 1e-3  # at its highest; a cosine brings it to zero
     warmup: float = 0.05  # share of all steps over which the learning rate rises
     gradient_clip: float = 1.0  # largest norm
     precision: Literal["auto", "bfloat16", "float32"] = "auto"  # auto: bfloat16 where the device computes it, else float32
@@ -270,13 +270,13 @@ class TrainingConfig:
 class Config:
     """A recipe."""
 
-    name: str  # of the run's folder, runs/<name>
-    data: DataConfig
-    model: ModelConfig
+    name: str  # of the run's folder, `runs/<name>`
+    data: DataConfig  # which areas
+    model: ModelConfig  # which networks
     loss: LossSettings = component(LOSSES, "infonce")  # what brings matching pairs together
-    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
-    seed: int = 0
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)  # random changes of training samples
+    training: TrainingConfig = field(default_factory=TrainingConfig)  # the loop
+    seed: int = 0  # of the first weights and of everything drawn at random
     device: str = "auto"  # auto: cuda where there is one, else cpu
     runs: str = "runs"  # where the run's folder is made
 

@@ -40,8 +40,11 @@ def header() -> str:
     return f"format: {FORMAT}\nversion: {VERSION}\n"
 
 
-def upgrade(settings: dict[str, Any], source: str) -> list[str]:
+def upgrade(settings: dict[str, Any], source: str, overridden: bool = False) -> list[str]:
     """Brings a recipe to the present format, in place; one that is of it stays as it is.
+
+    Args:
+        overridden: what is still in the words of earlier versions comes from overrides, which win over the recipe.
 
     Returns:
         what was changed, as `old key → new key`.
@@ -60,7 +63,7 @@ def upgrade(settings: dict[str, Any], source: str) -> list[str]:
     for path, moved in _MOVED.items():
         section = _section(settings, path)
         for key in [key for key in section if key in moved]:
-            changes += _move(section, path, key, moved[key])
+            changes += _move(section, path, key, moved[key], overridden)
     paper = _section(settings, "model.cloud.paper")
     if any(change.startswith("model.cloud.") and ".paper." in change for change in changes):
         paper.setdefault("scale", "metres")
@@ -92,7 +95,7 @@ def _section(settings: dict[str, Any], path: str) -> dict[str, Any]:
     return section if isinstance(section, dict) else {}
 
 
-def _move(section: dict[str, Any], path: str, key: str, component: str) -> list[str]:
+def _move(section: dict[str, Any], path: str, key: str, component: str, overridden: bool) -> list[str]:
     """Moves a setting into the component that holds it now."""
     value, new = section[key], _RENAMED.get(key, key)
     holder = section.get(component)
@@ -100,10 +103,10 @@ def _move(section: dict[str, Any], path: str, key: str, component: str) -> list[
         holder = section[component] = {"name": holder}
     elif not isinstance(holder, dict):
         holder = {}
-    if new in holder:
+    if new in holder and not overridden:
         return []  # said twice: the old key stays, and is refused
     del section[key]
-    if value is None or _SAID_NOTHING.get(key, None) == value:
+    if not overridden and (value is None or _SAID_NOTHING.get(key) == value):
         return []
     if key == "neighbors_per_batch":
         holder.setdefault("name", "clumps")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from config.schema import Config, ModelConfig, read_config
@@ -37,7 +37,7 @@ def save_checkpoint(path: Path, tensors: dict[str, Tensor], info: dict, previous
     # Within the info: of several entries the library writes the header in any order, and equal checkpoints have equal bytes.
     header = {"info": json.dumps(info | {"sha256": _digest(tensors, info)})}
     with atomic_file(path) as temporary:
-        save_file(tensors, temporary, header)
+        temporary.write_bytes(save(tensors, header))  # not by the library's own writer, whose temporary file a kill would leave behind
         if previous is not None and path.is_file():
             os.replace(path, previous)
 

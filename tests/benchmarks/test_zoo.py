@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import zoo
-from config.components import CLOUDS, FUSIONS, MAP_POOLINGS, POINT_POOLINGS
+from config.clouds import CLOUDS
+from config.fusions import FUSIONS
+from config.poolings import MAP_POOLINGS, POINT_POOLINGS
 from config.reader import to_yaml
 from config.schema import read_config
 from utils.errors import InputError

@@ -10,12 +10,14 @@ import torch
 from safetensors.torch import save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from config.learning import AdamWSettings
 from config.schema import read_config
 from models.checkpoint import load_run, read_checkpoint, save_checkpoint
 from models.model import build_model
 from tests.training.tiny import write_recipe
 from training import state
 from training import train as module
+from training.optimizers import adamw
 from training.state import keep_lines, read_state, restore
 from training.train import train
 from utils.errors import InputError
@@ -229,7 +231,7 @@ def test_edited_info_is_one_line(tmp_path, again, info):
 def parts(tmp_path_factory, datasets):
     config = smallest(tmp_path_factory.mktemp("parts"), datasets)
     model = build_model(config.model, config.seed, CPU)
-    return model, torch.optim.AdamW(module._parameter_groups(model, 0.1))
+    return model, adamw(AdamWSettings("adamw", 0.1), model, 1e-3)
 
 
 @pytest.mark.parametrize("kind", ["whole", "nan weights", "integer weights", "nan moments", "shape of a moment", "no moments",
@@ -254,7 +256,7 @@ def test_edited_tensors_are_one_line(trained, parts, kind):
 
 def test_pretrained_weights_are_not_asked_for_again(tmp_path, datasets, monkeypatch):
     """The file of weights may be gone when the run goes on."""
-    start = load_file_of_a_trunk(tmp_path, datasets)
+    start = load_file_of_a_backbone(tmp_path, datasets)
     config = smallest(tmp_path, datasets, f"model.panorama.weights={start}", "training.epochs=2")
     with monkeypatch.context() as patch:
         kill_at(patch, "line 2")
@@ -265,7 +267,7 @@ def test_pretrained_weights_are_not_asked_for_again(tmp_path, datasets, monkeypa
     assert load_run(train(config, CPU), "last", CPU)[2] == 2
 
 
-def load_file_of_a_trunk(tmp_path, datasets):
+def load_file_of_a_backbone(tmp_path, datasets):
     panorama = build_model(smallest(tmp_path, datasets).model, 0, CPU).panorama
     save_file({k: v.contiguous() for k, v in panorama.state_dict().items()}, tmp_path / "start.safetensors")
     return tmp_path / "start.safetensors"
@@ -309,9 +311,11 @@ def test_a_model_that_diverged_is_never_written(config, monkeypatch):
 
     def spoil(model, *args):
         found = embed(model, *args)
-        model.panorama.trunk.bn1.running_var.fill_(torch.inf)
+        model.panorama.backbone.bn1.running_var.fill_(torch.inf)
         return found
 
     monkeypatch.setattr(module, "embed_places", spoil)
-    assert "model.panorama.trunk.bn1.running_var is not finite after epoch 1; lower training.learning_rate" in refusal(train, config, CPU)
+    assert "model.panorama.backbone.bn1.running_var is not finite after epoch 1; lower training.learning_rate" in refusal(
+        train, config, CPU
+    )
     assert not list(Path(config.runs).rglob("*.safetensors"))

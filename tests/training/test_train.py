@@ -111,10 +111,10 @@ def test_resuming_under_another_configuration_is_refused(configure):
     run = train(configure("training.epochs=1"), CPU)
     before = checkpoint(run)
     with pytest.raises(InputError) as caught:
-        train(configure("training.epochs=2", "training.resume=true", "model.cloud.neighbors=5", "device=auto"), CPU)
+        train(configure("training.epochs=2", "training.resume=true", "model.cloud.encoder.neighbors=5", "device=auto"), CPU)
     message = str(caught.value)
     assert message.startswith(f"{run}: cannot resume under another configuration") and "\n" not in message
-    assert re.findall(r"([\w.]+) \(", message) == ["model.cloud.neighbors", "training.epochs"] and "(4 → 5)" in message
+    assert re.findall(r"([\w.]+) \(", message) == ["model.cloud.encoder.neighbors", "training.epochs"] and "(4 → 5)" in message
     assert checkpoint(run) == before
 
 
