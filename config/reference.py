@@ -81,8 +81,10 @@ def _components(registry: Mapping[str, Entry]) -> Iterator[str]:
 
 def _alike(registry: Mapping[str, Entry]) -> Iterator[tuple[list[str], Entry]]:
     """Names of entries that differ in nothing but their name, together."""
-    for entry in dict.fromkeys(registry.values()):
-        yield [name for name, other in registry.items() if other == entry], entry
+    entries = list(registry.values())
+    for i, entry in enumerate(entries):
+        if entry not in entries[:i]:
+            yield [name for name, other in registry.items() if other == entry], entry
 
 
 def _is_section(hint: Any) -> bool:

@@ -1,0 +1,23 @@
+"""docs/recipes.md says what the schema takes."""
+
+from pathlib import Path
+
+from config.reference import REGISTRIES, reference
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def test_the_reference_is_current():
+    assert (DOCS / "recipes.md").read_text(encoding="utf-8") == reference(), "write it anew: python -m config > docs/recipes.md"
+
+
+def test_every_component_and_every_setting_is_there_with_its_comment():
+    text = reference()
+    for registry in REGISTRIES.values():
+        assert all(f"`{name}`" in text for name in registry)
+    assert "| learning_rate | a number | `0.001` | at its highest" in text
+    assert "k of the graph, the point itself included" in text
+    unsaid = [
+        line for line in text.splitlines() if line.startswith("| ") and line.endswith("|  |") and "key" not in line and "name" not in line
+    ]
+    assert len(unsaid) < 8, unsaid
