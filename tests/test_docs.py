@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from config.schema import read_config
 from utils import version
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,16 +18,15 @@ README_BYTES = 8_000
 FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"^(?: {4}|\t).*$|`([^`]+)`", re.MULTILINE)
-COMMAND = re.compile(r"python -m (.+)")
 OPTION = re.compile(r"--[a-z][\w-]*")
 
 
-def commands_of(text: str) -> list[list[str]]:
-    """The words after `python -m` of each command in a page's code; a line that ends with a backslash goes on in the next."""
-    code = re.sub(r"\\\n\s*", "", text)
-    found = [COMMAND.search(match[1] or match[0]) for match in CODE.finditer(code)]
-    found += [match for fence in FENCE.findall(code) for match in COMMAND.finditer(fence)]
-    lines = [re.split(r"\s#\s|\s[|&]", match[1])[0] for match in found if match]
+def commands_of(text: str, call: str = "python -m") -> list[list[str]]:
+    """The words after a call in a page's code, of each command; a line that ends with a backslash goes on in the next."""
+    command, text = re.compile(f"{call} (.+)"), re.sub(r"\\\n\s*", "", text)
+    found = [command.search(match[1] or match[0]) for match in CODE.finditer(text)]
+    found += [match for fence in FENCE.findall(text) for match in command.finditer(fence)]
+    lines = [re.split(r"\s+#\s|\s[|&]", match[1])[0] for match in found if match]
     return [shlex.split(line) for line in dict.fromkeys(lines)]
 
 
@@ -106,9 +106,8 @@ def test_options_of_commands_exist(module, help_of):
 
 
 def test_options_in_prose_exist(help_of):
-    subcommands = re.findall(r"^ {4}(\w+) ", help_of("data.prepare"), re.MULTILINE)
-    helps = [help_of(module) for module in MODULES] + [help_of("data.prepare", name) for name in subcommands]
-    known = set(OPTION.findall("\n".join(helps)))
+    commands = {tuple(words[: 1 + (words[0] == "data.prepare")]) for _, words in COMMANDS}
+    known = set(OPTION.findall("\n".join(help_of(*words) for words in commands)))
     named = {(page.name, option) for page in PAGES for option in OPTION.findall(page.read_text(encoding="utf-8"))}
     assert not {pair for pair in named if pair[1] not in known}
 
@@ -116,6 +115,13 @@ def test_options_in_prose_exist(help_of):
 def test_recipes_named_exist():
     named = {name for page in PAGES for name in re.findall(r"config/\w+\.yaml", page.read_text(encoding="utf-8"))}
     assert named and not [name for name in named if not (ROOT / name).is_file()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_trainings_are_recipes(page):
+    for words in commands_of(page.read_text(encoding="utf-8"), "sh trains.sh"):
+        if words and words[0].endswith(".yaml"):
+            read_config(ROOT / words[0], words[1:])
 
 
 def test_versions_agree():
