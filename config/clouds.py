@@ -15,6 +15,7 @@ from config.components import Entry, Settings, check, numbers
 class CloudEntry(Entry):
     """See the module."""
 
+    settings: type["CloudSettings"]
     reads: str = "points"  # or graph
 
 

@@ -17,7 +17,10 @@ import yaml
 from config.components import Entry, Settings, find
 from utils.errors import InputError
 
-T = TypeVar("T")
+if typing.TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 MOST_BYTES, MOST_VALUES = 1 << 18, 10_000  # of a YAML file
 
@@ -201,7 +204,7 @@ def _value(hint: Any, value: Any, source: str, key: str):
         if value is None and _takes_null(hint):
             return None
         return _value(next(a for a in arguments if a is not type(None)), value, source, key)
-    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return from_mapping(hint, value, source, f"{key}.")
     if origin is list and isinstance(value, list):
         return [_value(arguments[0], v, source, f"{key}[{i}]") for i, v in enumerate(value)]

@@ -52,7 +52,9 @@ def reference() -> str:
 def _sections(cls: type, path: str) -> Iterator[str]:
     """A section of a recipe, and then those inside of it."""
     yield f"\n## {f'`{path}`' if path else 'The recipe itself'}\n\n{_summary(cls)}\n"
-    inner, rows, hints = [], [], typing.get_type_hints(cls)
+    inner: list[tuple[type, str]] = []
+    rows: list[tuple[str, ...]] = []
+    hints = typing.get_type_hints(cls)
     notes = _comments(cls)
     for field in dataclasses.fields(cls):
         section = next((hint for hint in (hints[field.name], *typing.get_args(hints[field.name])) if _is_section(hint)), None)

@@ -9,6 +9,7 @@ import json
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +39,7 @@ class QueryTower(nn.Module):
         self.model = model
 
     def forward(self, panorama: Tensor) -> Tensor:
-        return self.model.embed_queries(Batch(panorama, None, None, None, None, None))
+        return self.model.embed_queries(Batch(panorama))
 
 
 class ReferenceTower(nn.Module):
@@ -50,7 +51,7 @@ class ReferenceTower(nn.Module):
         self.model = model
 
     def forward(self, tile: Tensor | None = None, cloud: Tensor | None = None, classes: Tensor | None = None) -> Tensor:
-        return self.model.embed_references(Batch(None, tile, cloud, classes, None, None))
+        return self.model.embed_references(Batch(tile=tile, cloud=cloud, classes=classes))
 
 
 def example_inputs(config: ModelConfig, places: int, seed: int = 0) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -91,7 +92,7 @@ def export_towers(config: Config, model: GroundToMap, folder: Path) -> None:
             raise InputError(
                 f"export needs the packages {', '.join(ONNX_PACKAGES)}; install them: pip install {' '.join(ONNX_PACKAGES)}"
             ) from None
-    model = model.cpu().eval().to(memory_format=torch.contiguous_format)
+    model = model.cpu().eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # torch's stubs lack it
     towers = {"query": QueryTower(model), "reference": ReferenceTower(model)}
     inputs = dict(zip(towers, example_inputs(config.model, 2), strict=True))
     with atomic_folder(folder, EXPORT) as temporary, torch.no_grad():
@@ -101,7 +102,8 @@ def export_towers(config: Config, model: GroundToMap, folder: Path) -> None:
             saved = io.BytesIO()  # torch's own writer of files ends the process where the disk is full
             torch.export.save(program, saved)
             (temporary / f"{name}.pt2").write_bytes(saved.getbuffer())
-            torch.onnx.export(program, dynamo=True, verbose=False).save(temporary / f"{name}.onnx")
+            onnx: Any = torch.onnx.export(program, dynamo=True, verbose=False)
+            onnx.save(temporary / f"{name}.onnx")
         described = {name: {key: ["places", *value.shape[1:]] for key, value in inputs[name].items()} for name in towers}
         (temporary / "inputs.json").write_text(json.dumps(EXPORT.signed(described), indent=2) + "\n", encoding="utf-8")
 

@@ -27,23 +27,27 @@ class GroundToMap(nn.Module):
         branch_dim = None if fusion and fusion.reads == "features" else dim
         self.panorama = ImageEncoder(config.panorama, dim, name="model.panorama")
         self.tile = ImageEncoder(config.tile, branch_dim, name="model.tile") if config.tile else None
-        cloud_encoder = GraphEncoder if config.cloud and config.cloud.reads == "graph" else CloudEncoder
-        self.cloud = cloud_encoder(config.cloud, branch_dim) if config.cloud else None
+        self.cloud: CloudEncoder | GraphEncoder | None = None
+        if config.cloud:
+            self.cloud = GraphEncoder(config.cloud, dim) if config.cloud.reads == "graph" else CloudEncoder(config.cloud, branch_dim)
         self.fusion = fusion.load()(config.fusion, self.tile, self.cloud) if fusion else None
-        width = self.fusion.width if fusion else dim
+        width = dim if self.fusion is None else self.fusion.width
         kind = config.head or ("none" if width == dim else "norm")
         self.head = nn.Identity() if kind == "none" else make_head(kind, width, dim)
         self.reference_dim = width if kind == "none" else dim
 
     def embed_queries(self, batch: Batch) -> Tensor:
         """Query embeddings (B, D) of the batch's panoramas."""
-        return self.panorama(normalise(batch.panorama))[0]
+        return self.panorama(normalise(batch.need("panorama")))[0]
 
     def embed_references(self, batch: Batch) -> Tensor:
         """Reference embeddings (B, D) of the batch's tiles and clouds."""
-        tile = self.tile(normalise(batch.tile)) if self.tile else None
-        cloud = self.cloud(*(getattr(batch, name) for name in self.cloud.reads)) if self.cloud else None
-        return self.head(self.fusion(tile, cloud, batch.cloud) if self.fusion else (tile or cloud)[0])
+        tile = self.tile(normalise(batch.need("tile"))) if self.tile else None
+        cloud = self.cloud(*(batch.need(name) for name in self.cloud.reads)) if self.cloud else None
+        if self.fusion is not None:
+            return self.head(self.fusion(tile, cloud, batch.cloud))
+        vector, _ = tile or cloud or (None, None)
+        return self.head(vector)
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Query and reference embeddings, (B, D) each."""
@@ -65,4 +69,4 @@ def build_model(config: ModelConfig, seed: int, device: torch.device) -> GroundT
             f"model.head is none, and fusion {fusion} gives {model.reference_dim:,} numbers, but "
             f"model.embedding_dim is {config.embedding_dim:,}; give model.head another value, or make them agree"
         )
-    return model.to(device, memory_format=torch.channels_last)
+    return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it

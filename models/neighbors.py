@@ -1,6 +1,7 @@
 """Neighbours and samples in batched clouds: plain PyTorch for CPU and GPU, equal to the naive loops, ties included."""
 
 from collections.abc import Callable
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -39,10 +40,8 @@ def search_distances(search: Callable[[Tensor], Tensor], points: Tensor, queries
 
 
 def _differences(points: Tensor, queries: Tensor) -> Tensor:
-    total = 0
-    for p, q in zip(points.unbind(2), queries.unbind(2), strict=True):
-        total = (q[:, :, None] - p[:, None, :]).square_().add_(total)
-    return total
+    squares = ((q[:, :, None] - p[:, None, :]).square_() for p, q in zip(points.unbind(2), queries.unbind(2), strict=True))
+    return reduce(lambda total, square: square.add_(total), squares)
 
 
 def _factors(points: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
@@ -189,8 +188,8 @@ def three_nearest_interpolation(points: Tensor, features: Tensor, queries: Tenso
     # Relative to the nearest, so that no distance is too small to be inverted; an equal one may be zero over zero.
     weight = (nearest / squared).masked_fill(squared == nearest, 1)
     weight = weight / weight.sum(-1, keepdim=True)
-    total = sum(w[..., None] * gather_rows(features, i) for w, i in zip(weight.unbind(-1), index.unbind(-1), strict=True))
-    return total.to(features.dtype)
+    terms = (w[..., None] * gather_rows(features, i) for w, i in zip(weight.unbind(-1), index.unbind(-1), strict=True))
+    return reduce(torch.add, terms).to(features.dtype)
 
 
 def gather_rows(features: Tensor, index: Tensor) -> Tensor:

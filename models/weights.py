@@ -47,15 +47,15 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     try:
         if Path(path).suffix == ".safetensors":
             check_header(path)
-            state = load_file(path)
+            state: Any = load_file(path)
         else:
             state = _read_pickle(path, size)
     except MemoryError:
         raise InputError(f"{path}: damaged, or no file of weights: it asks for much more memory than it is long") from None
     except pickle.UnpicklingError as error:
-        name = re.search(r"GLOBAL (\S+)", str(error))
-        raise InputError(f"{path}: not a file of weights alone: it holds {name[1] if name else 'other objects'}, whose code is not run"
-                         f"{'' if name else ', or is damaged'}; save the state dict alone") from None  # fmt: skip
+        other = re.search(r"GLOBAL (\S+)", str(error))
+        raise InputError(f"{path}: not a file of weights alone: it holds {other[1] if other else 'other objects'}, whose code is not run"
+                         f"{'' if other else ', or is damaged'}; save the state dict alone") from None  # fmt: skip
     except Exception as error:  # damage surfaces as any of a dozen
         reason = " ".join(str(error).split()) or type(error).__name__
         if "TorchScript" in reason:
@@ -112,8 +112,8 @@ def check_header(path: str | Path) -> None:
         raise ValueError(f"its header is said to be {length:,} bytes long, of {MOST_HEADER:,} at most")
 
 
-def _read_pickle(path: str | Path, size: int):
-    scalars = [(_Ignored, name) for name in ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")]
+def _read_pickle(path: str | Path, size: int) -> Any:
+    scalars: list[Any] = [(_Ignored, name) for name in ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")]
     with torch.serialization.safe_globals(scalars), warnings.catch_warnings(), at_most(2 * size + SPARE):
         warnings.simplefilter("ignore")  # of pickles that torch.save did not write
         return torch.load(path, map_location="cpu", weights_only=True)
@@ -205,7 +205,7 @@ def _header_settings(path: str) -> dict[str, Any]:
 
 def _flat(section: dict[str, Any]) -> dict[str, Any]:
     """A section of a recipe by the paths of its keys."""
-    flat = {}
+    flat: dict[str, Any] = {}
     for key, value in section.items():
         if isinstance(value, str) and key in ("encoder", "pooling"):
             value = {"name": value}

@@ -32,7 +32,9 @@ def refuse_nothing_to_learn(training: PlaceBatches, others: list[PlaceBatches], 
             rows = np.flatnonzero(places.area_of == number)
             shown = rows[np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(int)]
             batch = places.batch(shown)
-            blank = {"panoramas": _one_colour(batch.panorama)} | ({} if batch.tile is None else {"map tiles": _one_colour(batch.tile)})
+            blank = {"panoramas": _one_colour(batch.need("panorama"))} | (
+                {} if batch.tile is None else {"map tiles": _one_colour(batch.tile)}
+            )
             for what, count in blank.items():
                 if not count:
                     continue

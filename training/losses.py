@@ -52,7 +52,8 @@ class Triplet:
         pairs = ((own - distance)[negative], (own.T - distance[:, positive])[negative[:, positive]])
         if not all(len(differences) for differences in pairs):
             return distance.sum() * 0.0
-        return sum(functional.softplus(differences + self.margin).mean() for differences in pairs) / 2
+        from_queries, from_references = (functional.softplus(differences + self.margin).mean() for differences in pairs)
+        return (from_queries + from_references) / 2
 
 
 def cosine_similarity(query: Tensor, reference: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -143,9 +144,9 @@ def keep_lines(path: Path, epochs: int) -> None:
             temporary.write_text("".join(f"{lines[epoch]}\n" for epoch in range(1, epochs + 1) if epoch in lines))
 
 
-def _lines(path: Path) -> dict:
+def _lines(path: Path) -> dict[Any, str]:
     """The first whole line of each epoch; none where there is no such file."""
-    lines = {}
+    lines: dict[Any, str] = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
         try:
             lines.setdefault(json.loads(line)["epoch"], line)
@@ -155,8 +156,10 @@ def _lines(path: Path) -> dict:
 
 
 def _state(path: Path, tensors: dict[str, Tensor], info: dict, epochs: int) -> State:
-    epoch, best, validation = epoch_of(info, path), info.get("best_recall"), info.get("validation")
-    numbers = [best, *(validation.get(k) for k in ("recall@1", "recall@10"))] if isinstance(validation, dict) else [None]
+    epoch = epoch_of(info, path)
+    best: Any = info.get("best_recall")
+    validation: Any = info.get("validation")
+    numbers: list[Any] = [best, *(validation.get(k) for k in ("recall@1", "recall@10"))] if isinstance(validation, dict) else [None]
     if not 1 <= epoch <= epochs or not all(type(v) in (int, float) and -1e6 < v < 1e6 for v in numbers):
         raise InputError(
             f"{path}: does not say its epoch (1 to {epochs}), best_recall and validation in numbers; the file was edited, take the original"

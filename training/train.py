@@ -21,7 +21,7 @@ from config.schema import Config, TrainingConfig, read_config
 from config.unread import refuse_unread
 from data.area import Area
 from data.areas.sample_streets import apart_from
-from data.batches.place_batches import PlaceBatches, prefetch
+from data.batches.place_batches import City, PlaceBatches, prefetch
 from eval.embed import embed_places
 from eval.evaluate import evaluate_run
 from eval.metrics import retrieval_metrics, table
@@ -63,7 +63,8 @@ def main() -> None:
 def train(config: Config, device: torch.device) -> Path:
     """Trains; returns the run's folder."""
     check_place(Path(config.runs) / config.name, f"runs {config.runs}")
-    root, inputs, cities = Path(config.data.root), config.model.inputs, {}  # cities are loaded once
+    root, inputs = Path(config.data.root), config.model.inputs
+    cities: dict[tuple, City] = {}  # loaded once
     places = PlaceBatches(root, config.data.train, inputs, device, config.augmentation, cities)
     validation = PlaceBatches(root, config.data.validation, inputs, device, cities=cities)
     test = PlaceBatches(root, config.data.test, inputs, device, cities=cities)  # what is wrong there shows before the training

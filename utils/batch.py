@@ -1,6 +1,7 @@
 """What a model reads of places, and the tensors in which it sees them."""
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -77,23 +78,37 @@ class PlaceGraph:
 
 @dataclass
 class Batch:
-    """What a model sees of B places. Tile and cloud are heading-up; the panorama's centre column looks along the heading."""
+    """What a model sees of B places, as far as it is there. Tile and cloud are heading-up; the panorama's centre column looks along the
+    heading."""
 
-    panorama: Tensor  # (B, 3, H, 2H) float32 RGB in 0..1
-    tile: Tensor | None  # (B, 3, h, w) float32 RGB in 0..1
-    cloud: Tensor | None  # (B, P, 3) float32 metres right, ahead, up
-    classes: Tensor | None  # (B, P) uint8
-    position: Tensor  # (B, 2) float64 metres east and north about the city's origin
-    city: Tensor  # (B,) int64: places of different cities have no distance
+    panorama: Tensor | None = None  # (B, 3, H, 2H) float32 RGB in 0..1
+    tile: Tensor | None = None  # (B, 3, h, w) float32 RGB in 0..1
+    cloud: Tensor | None = None  # (B, P, 3) float32 metres right, ahead, up
+    classes: Tensor | None = None  # (B, P) uint8
+    position: Tensor | None = None  # (B, 2) float64 metres east and north about the city's origin
+    city: Tensor | None = None  # (B,) int64: places of different cities have no distance
     graph: PlaceGraph | None = None  # of the B places
 
     @staticmethod
     def join(parts: list["Batch"]) -> "Batch":
         """One batch of several."""
-        columns = ([getattr(p, f.name) for p in parts] for f in fields(Batch))
-        return Batch(*(None if c[0] is None else PlaceGraph.join(c) if isinstance(c[0], PlaceGraph) else torch.cat(c) for c in columns))
+        columns: dict[str, list[Any]] = {f.name: [getattr(p, f.name) for p in parts] for f in fields(Batch)}
+        there = {name: column for name, column in columns.items() if column[0] is not None}
+        joined: dict[str, Any] = {name: PlaceGraph.join(c) if name == "graph" else torch.cat(c) for name, c in there.items()}
+        return Batch(**joined)
 
     def select(self, order: Tensor) -> "Batch":
         """The places `order` (k,) int64, in that order; none twice."""
-        columns = (getattr(self, f.name) for f in fields(Batch))
-        return Batch(*(None if c is None else c.select(order) if isinstance(c, PlaceGraph) else c[order] for c in columns))
+        there = {f.name: getattr(self, f.name) for f in fields(Batch) if getattr(self, f.name) is not None}
+        return Batch(**{name: c.select(order) if name == "graph" else c[order] for name, c in there.items()})
+
+    def need(self, name: str) -> Any:
+        """The tensor, or the graph, of that name.
+
+        Raises:
+            ValueError: it is not there.
+        """
+        value = getattr(self, name)
+        if value is None:
+            raise ValueError(f"this batch has no {name}; make it with the inputs of the model that reads it")
+        return value

@@ -82,10 +82,12 @@ class PlaceBatches:
         city = self.cities[self.area_of[indices[0]]]
         position = torch.from_numpy(area.locations.xy[rows]).to(self.device)
         heading = image_heading = torch.from_numpy(area.locations.heading_deg[rows]).to(self.device)
-        random = None
-        if self.augmentation is not None:
+        random, augmentation = None, self.augmentation
+        if augmentation is not None:
+            if generator is None:
+                raise ValueError("augmentation needs a generator of random numbers")
             width = 2 * self.inputs.height
-            random = Augmentation.draw(self.augmentation, len(rows), width, generator).to(self.device)
+            random = Augmentation.draw(augmentation, len(rows), width, generator).to(self.device)
             heading = heading + random.turn * (360.0 / width)
         centre = position if random is None else position + random.shift_m
         panorama = self._panoramas(area, rows)
@@ -105,7 +107,7 @@ class PlaceBatches:
             index = self._points(area, rows, generator)
             cloud, classes = cut_clouds(city.points, index, centre, heading), city.classes[index]
         graph = city.cut_graph(centre, heading) if city.cut_graph else None
-        if random is not None:
+        if random is not None and augmentation is not None:
             panorama = turn_columns(panorama, random)
             panorama = erase(change_colours(panorama, random), random)
             if tile is not None:
@@ -114,7 +116,7 @@ class PlaceBatches:
                 side = torch.where(random.mirror, -1.0, 1.0)[:, None]
                 cloud = torch.cat([cloud[..., :1] * side[..., None], cloud[..., 1:]], dim=-1)
                 jitter = torch.randn(cloud.shape, generator=generator).to(self.device)
-                cloud = cloud + (self.augmentation.point_jitter_m * jitter).clamp(-2, 2)
+                cloud = cloud + (augmentation.point_jitter_m * jitter).clamp(-2, 2)
             if graph is not None:
                 graph = graph.mirrored(random.mirror)
         city_index = torch.full((len(rows),), int(self.city_of[indices[0]]), device=self.device)

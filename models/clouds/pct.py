@@ -70,9 +70,10 @@ class PCT(nn.Module):
         self.attentions = nn.ModuleList(OffsetAttention(widths[-1]) for _ in range(ATTENTIONS))
         self.last = dense((ATTENTIONS + 1) * widths[-1], self.features, 0.2)
 
-    def forward(self, positions: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, positions: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         """positions (B, P, 3), inputs (B, P, width_in) → features (B, Q, features) of the kept points (B, Q)."""
-        kept, features = None, self.enter(inputs)
+        kept: Tensor | None = None
+        features = self.enter(inputs)
         for level in self.levels:
             index, positions, features = level(positions, features)
             kept = kept_of(kept, index)

@@ -50,9 +50,10 @@ class PointTransformer(nn.Module):
         self.levels = nn.ModuleList(SetAbstraction(stride, k, a, [b, b]) for stride, (a, b) in levels)
         self.last = dense(widths[-1], self.features)
 
-    def forward(self, positions: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, positions: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         """positions (B, P, 3), inputs (B, P, width_in) → features (B, Q, features) of the kept points (B, Q)."""
-        kept, features = None, self.attentions[0](positions, self.enter(inputs))
+        kept: Tensor | None = None
+        features = self.attentions[0](positions, self.enter(inputs))
         for level, attention in zip(self.levels, self.attentions[1:], strict=True):
             index, positions, features = level(positions, features)
             kept = kept_of(kept, index)

@@ -30,9 +30,10 @@ class PointNet2(nn.Module):
             width = b
         self.last = mlp([3 + width, width, 2 * width, self.features])
 
-    def forward(self, positions: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, positions: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         """positions (B, P, 3), inputs (B, P, width_in), the positions first → features (B, Q, features) of the kept points (B, Q)."""
-        kept, features = None, inputs[..., 3:]
+        kept: Tensor | None = None
+        features = inputs[..., 3:]
         for level in self.levels:
             index, positions, features = level(positions, features)
             kept = kept_of(kept, index)

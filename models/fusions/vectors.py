@@ -26,7 +26,7 @@ class Concat(nn.Module):
 
     def __init__(self, settings: Settings, tile: ImageEncoder, cloud: CloudEncoder | GraphEncoder):
         super().__init__()
-        self.width = cloud.dim + tile.dim
+        self.width = (cloud.dim or 0) + (tile.dim or 0)
 
     def forward(self, tile: tuple[Tensor, Tensor], cloud: tuple[Tensor, Tensor | None], points: Tensor | None) -> Tensor:
         """tile: vector (B, D) and map (B, C, h, w); cloud: vector (B, D) and point features (B, P, F); points (B, P, 3) metres right,

@@ -25,7 +25,7 @@ class ResNet(Backbone):
         if imagenet:
             _load_imagenet(network, name)
         for part in ("conv1", "bn1", "relu", "maxpool", *STAGES[:stages]):
-            setattr(self, part, getattr(network, part))
+            self.add_module(part, getattr(network, part))
         self.stages = STAGES[:stages]
         self.channels = network.fc.in_features >> (4 - stages)
         self.stride = 2 ** (stages + 1)
@@ -34,10 +34,9 @@ class ResNet(Backbone):
             close_horizon(self)
 
     def forward(self, images: Tensor) -> tuple[Tensor, None]:
-        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
-        for stage in self.stages:
-            x = getattr(self, stage)(x)
-        return x, None
+        for part in ("conv1", "bn1", "relu", "maxpool", *self.stages):
+            images = getattr(self, part)(images)
+        return images, None
 
 
 class PaperResNet(ResNet):
@@ -50,14 +49,14 @@ class PaperResNet(ResNet):
     def __init__(self, settings: Settings, size: tuple[int, int], circular: bool = False, imagenet: bool = False):
         super().__init__(settings, size, circular, imagenet)
         channels, self.channels = self.channels, PaperResNet.channels
-        self.spare = (*self.spare, f"layer4.{len(self.layer4) - 1}.")
-        self.layer4 = self.layer4[:-1]
+        last: nn.Sequential = self.get_submodule("layer4")  # type: ignore[assignment]  # torch says Module
+        self.spare = (*self.spare, f"layer4.{len(last) - 1}.")
+        self.layer4 = last[:-1]
         deep = settings.name != "resnet18_paper"
         first = nn.Conv2d(channels, 512, 1 if deep else 3, padding=0 if deep else 1, bias=False)
-        self.neck = nn.Sequential(
-            first, nn.BatchNorm2d(512), *([] if deep else [nn.ReLU(inplace=True)]), nn.Conv2d(512, 512, 3, padding=1, bias=False)
-        )
-        for convolution in (first, self.neck[-1]):
+        second = nn.Conv2d(512, 512, 3, padding=1, bias=False)
+        self.neck = nn.Sequential(first, nn.BatchNorm2d(512), *([] if deep else [nn.ReLU(inplace=True)]), second)
+        for convolution in (first, second):
             nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
         self.stages = (*self.stages, "neck")
         if circular:

@@ -28,7 +28,7 @@ class TimmBackbone(Backbone):
     def __init__(self, settings: Settings, size: tuple[int, int], circular: bool = False, imagenet: bool = False):
         super().__init__()
         self.name = settings.name.removeprefix("timm/")
-        self.network = _create(self.name, size, imagenet)
+        self.network: Any = _create(self.name, size, imagenet)
         for part in AFTER_THE_MAP:
             if hasattr(self.network, part):
                 setattr(self.network, part, nn.Identity())

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -156,4 +157,5 @@ def _dim(name: str, settings: dict, tensors: Tensors) -> int | None:
         return len(tensors["head.weight"])
     part = PARTS[name]
     with torch.device("meta"):
-        return part.encoder(from_mapping(part.config, settings, name), 0).dim
+        encoder: Any = part.encoder(from_mapping(part.config, settings, name), 0)
+    return encoder.dim

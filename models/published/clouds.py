@@ -42,18 +42,21 @@ def cloud(state: Tensors) -> tuple[dict, Tensors]:
 
 
 def _pointnet(state: Tensors) -> tuple[dict, Tensors, Tensors]:
-    tensors, widths = {}, [None]
+    tensors: Tensors = {}
+    widths: list[int] = []
     for i in range(5):
-        tensors |= take_dense(state, f"conv{i + 1}", f"bn{i + 1}", f"layers.{i}", None, widths[-1])
+        tensors |= take_dense(state, f"conv{i + 1}", f"bn{i + 1}", f"layers.{i}", None, widths[-1] if widths else None)
         widths.append(len(tensors[f"layers.{i}.0.weight"]))
     first = tensors["layers.0.0.weight"] = _inputs(tensors["layers.0.0.weight"])
-    settings = {"encoder": {"name": "pointnet", "widths": widths[1:-1], "features": widths[-1]}, "classes": first.shape[1] > 3}
+    settings = {"encoder": {"name": "pointnet", "widths": widths[:-1], "features": widths[-1]}, "classes": first.shape[1] > 3}
     projection, rest = _projection(state, widths[-1], 0.0)
     return settings | projection, tensors, rest
 
 
 def _dgcnn(state: Tensors) -> tuple[dict, Tensors, Tensors]:
-    tensors, rest, classes, widths = {}, {}, "proj.weight" in state, []
+    tensors: Tensors = {}
+    rest: Tensors = {}
+    classes, widths = "proj.weight" in state, []
     if classes:
         vectors = take_matrix(state, "proj.weight", 3, len(CLASSES) - 1).T
         rest["classes.vectors.weight"] = torch.cat([vectors[:ABSENT], torch.zeros(1, 3), vectors[ABSENT:]])
@@ -76,9 +79,10 @@ def _dgcnn(state: Tensors) -> tuple[dict, Tensors, Tensors]:
 
 
 def _pointnet2(state: Tensors) -> tuple[dict, Tensors, Tensors]:
-    tensors, widths, width = {}, [], None
+    tensors: Tensors = {}
+    widths, width = [], 0
     for i in range(2):
-        tensors |= _abstraction(state, f"sa{i + 1}.", f"levels.{i}", width, 3)
+        tensors |= _abstraction(state, f"sa{i + 1}.", f"levels.{i}", width or None, 3)
         widths.append(len(tensors[f"levels.{i}.offset.weight"]))
         width = len(tensors[f"levels.{i}.rest.2.1.0.weight"])
     classes = "levels.0.feature.weight" in tensors

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -82,7 +83,8 @@ def load(path: str | Path) -> nn.Module:
     if path.is_dir():
         if not (path / "config.yaml").is_file():
             raise InputError(f"{path}: no run here (no config.yaml)")
-        info, path = {"model": dataclasses.asdict(read_config(path / "config.yaml").model)}, path / "checkpoints" / "best.safetensors"
+        info: dict[str, Any] = {"model": dataclasses.asdict(read_config(path / "config.yaml").model)}
+        path = path / "checkpoints" / "best.safetensors"
         tensors = {name.removeprefix("model."): tensor for name, tensor in read_checkpoint(path)[0].items()}
     else:
         tensors, info = read_checkpoint(path)

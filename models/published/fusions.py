@@ -64,7 +64,7 @@ def _refuse_pooled(kind: str, tile: dict, cloud: dict) -> None:
 
 def _lift(state: dict[str, Tensor], name: str, width_in: int, width: int, axes: int) -> dict[str, Tensor]:
     """Three convolutions, each with a norm; a convolution's bias goes into the norm's mean."""
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for i in range(3):
         layer = _conv(state, f"{name}.{i}.conv_fn", f"lift.{i}.0", width, width if i else width_in, axes)
         norm = take_point_norm(state, f"{name}.{i}.norm_fn", f"lift.{i}.1", width)

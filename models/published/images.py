@@ -1,6 +1,7 @@
 """Published panorama and tile encoders (`image_fe.`, `tile_fe.`) as ours: ResNet plain and with SAFA, DeiT, hybrid ViT."""
 
 import re
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,7 +65,8 @@ def _encoder(state: dict[str, Tensor], tile: bool) -> tuple[dict, dict[str, Tens
 
 def _resnet(state: dict[str, Tensor], tile: bool) -> tuple[dict, dict[str, Tensor]]:
     depth = 50 if "resnet.layer1.0.conv3.weight" in state else 34 if "resnet.layer1.2.conv1.weight" in state else 18
-    settings, tensors = {"encoder": f"resnet{depth}_paper"}, {}
+    settings: dict[str, Any] = {"encoder": f"resnet{depth}_paper"}
+    tensors: dict[str, Tensor] = {}
     if "safa.w1" in state:
         positions = state["safa.w1"].shape[0]
         settings |= {"pooling": "safa", "head": "none"} | _size(positions, 32, tile)
@@ -95,7 +97,7 @@ def _deit_head(state: dict[str, Tensor]) -> dict[str, Tensor]:
     biases = [take(state, f"net.{head}.bias", weights[0].shape[:1]) / 2 for head in ("head", "head_dist")]
     if weights[0].shape != weights[1].shape:
         raise InputError("net.head and net.head_dist differ in width")
-    return {"head.weight": torch.cat(weights, 1), "head.bias": sum(biases)}
+    return {"head.weight": torch.cat(weights, 1), "head.bias": biases[0] + biases[1]}
 
 
 def _size(positions: int, stride: int, tile: bool) -> dict:
@@ -103,7 +105,8 @@ def _size(positions: int, stride: int, tile: bool) -> dict:
     rows, columns = map_size(positions)
     if rows == columns and not tile:
         raise InputError(f"a panorama's feature map of {positions} positions is square, expected twice as wide as high")
-    return {"height": rows * stride} | ({"polar": rows != columns} if tile else {})
+    size: dict[str, Any] = {"height": rows * stride}
+    return size | ({"polar": rows != columns} if tile else {})
 
 
 def _backbone(state: dict[str, Tensor], settings: dict, tile: bool, published) -> dict[str, Tensor]:
