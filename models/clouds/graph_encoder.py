@@ -36,7 +36,6 @@ class GraphEncoder(nn.Module):
         self.dim = dim
         self.classes = ClassInput(config.class_width) if config.classes else None
         self.unit: Tensor
-        self.unit: Tensor
         self.register_buffer("unit", torch.tensor([_TO_UNIT.get(name, 1.0) for name in FEATURES]), persistent=False)
         width_in = len(FEATURES) + (self.classes.width if self.classes else 0)
         self.network = CLOUDS[config.encoder.name].load()(config.encoder, width_in)

@@ -28,14 +28,15 @@ class TimmBackbone(Backbone):
     def __init__(self, settings: Settings, size: tuple[int, int], circular: bool = False, imagenet: bool = False):
         super().__init__()
         self.name = settings.name.removeprefix("timm/")
-        self.network: Any = _create(self.name, size, imagenet)
+        network: Any = _create(self.name, size, imagenet)  # timm's networks have attributes that nn.Module does not declare
         for part in AFTER_THE_MAP:
-            if hasattr(self.network, part):
-                setattr(self.network, part, nn.Identity())
+            if hasattr(network, part):
+                setattr(network, part, nn.Identity())
+        self.network = network
         self.spare = tuple(f"network.{part}." for part in AFTER_THE_MAP)
-        self.tokens = getattr(self.network, "num_prefix_tokens", 0)
+        self.tokens = getattr(network, "num_prefix_tokens", 0)
         try:
-            self.channels, self.stride = self.network.num_features, self.network.feature_info[-1]["reduction"]
+            self.channels, self.stride = network.num_features, network.feature_info[-1]["reduction"]
         except (AttributeError, IndexError, TypeError, KeyError):
             raise InputError(f"encoder is {settings.name!r}, which gives no feature map") from None
         if size[0] < self.stride or size[0] % self.stride:
@@ -48,7 +49,8 @@ class TimmBackbone(Backbone):
         self._try(size, circular)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        x = self.network.forward_features(images)
+        network: Any = self.network
+        x = network.forward_features(images)
         if x.dim() == 3:  # B,T+N,C
             return x[:, self.tokens :].transpose(1, 2).unflatten(2, self.size), x[:, : self.tokens]
         return (x.permute(0, 3, 1, 2) if getattr(self.network, "output_fmt", "NCHW") == "NHWC" else x), None
