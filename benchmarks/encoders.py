@@ -21,9 +21,9 @@ import torch
 from torch import nn
 
 from benchmarks.reference import reference_implementation
-from config.clouds import CLOUDS
+from config.cloud_settings import CLOUDS
 from config.components import Entry, find
-from config.images import IMAGES
+from config.image_settings import IMAGES
 from config.schema import CloudConfig, PanoramaConfig
 from models.__main__ import random_graph
 from models.clouds.cloud_encoder import CloudEncoder

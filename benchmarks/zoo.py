@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from config.clouds import CLOUDS
-from config.fusions import FUSIONS
-from config.poolings import MAP_POOLINGS, POINT_POOLINGS
+from config.cloud_settings import CLOUDS
+from config.fusion_settings import FUSIONS
+from config.pooling_settings import MAP_POOLINGS, POINT_POOLINGS
 from config.schema import read_config
 from utils.arguments import Parser, count, seed
 from utils.errors import InputError, run_command

@@ -5,14 +5,14 @@ example: python -m config > docs/recipes.md
 
 import argparse
 
-from config.reference import reference
+from config.recipe_reference import recipe_reference
 from utils.arguments import Parser
 from utils.errors import run_command
 
 
 def main() -> None:
     Parser(prog="python -m config", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    print(reference(), end="")
+    print(recipe_reference(), end="")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Components that a recipe chooses by name: each is a class, a dataclass of its settings, and a line in a registry.
 
-The registries: config/images.py, config/clouds.py, config/poolings.py, config/fusions.py, config/learning.py. No network is loaded
-there; a component's code is imported when it is built.
+The registries are in config/image_settings.py, cloud_settings.py, pooling_settings.py, fusion_settings.py and learning_settings.py. They
+load no network: a component's code is imported when it is built. How to add one: docs/extending.md.
 """
 
 import difflib
@@ -86,7 +86,7 @@ def component(registry: Mapping[str, Entry], default: str | None = None) -> Any:
     return field(default_factory=lambda: registry[default].settings(default), metadata=metadata)
 
 
-def check(ok: bool, message: str) -> None:
+def require(ok: bool, message: str) -> None:
     """Refuses a setting.
 
     Raises:
@@ -96,6 +96,6 @@ def check(ok: bool, message: str) -> None:
         raise InputError(message)
 
 
-def numbers(*values: int) -> Any:
+def whole_numbers(*values: int) -> Any:
     """A field that is a list of whole numbers, with its default."""
     return field(default_factory=lambda: list(values))

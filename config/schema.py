@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from config.clouds import CLOUDS, CloudSettings
-from config.components import Settings, check, component, find
-from config.fusions import FUSIONS
-from config.images import IMAGES
-from config.learning import LOSSES, OPTIMIZERS, SAMPLERS, LossSettings
-from config.poolings import MAP_POOLINGS, POINT_POOLINGS, sectors_of
+from config.cloud_settings import CLOUDS, CloudSettings
+from config.components import Settings, component, find, require
+from config.fusion_settings import FUSIONS
+from config.image_settings import IMAGES
+from config.learning_settings import LOSSES, OPTIMIZERS, SAMPLERS, LossSettings
+from config.pooling_settings import MAP_POOLINGS, POINT_POOLINGS, sectors_of
 from config.reader import read_settings
 from config.upgrade import upgrade
 from utils.batch import Inputs, TileInput
@@ -30,18 +30,18 @@ class DataConfig:
     root: str = "datasets"  # folder of the cities
 
     def __post_init__(self):
-        check("\0" not in self.root, f"root is {self.root!r}, it takes a folder's path")
+        require("\0" not in self.root, f"root is {self.root!r}, it takes a folder's path")
         for split in ("train", "validation", "test"):
             areas = getattr(self, split)
-            check(bool(areas), f"{split} is empty, it takes at least one area, e.g. [demo/{split}]")
+            require(bool(areas), f"{split} is empty, it takes at least one area, e.g. [demo/{split}]")
             for area in areas:
-                check(is_area_of_city(area), f"{split} names {area!r}, it takes <city>/<area>; {NOT_A_NAME}")
-                check(areas.count(area) == 1, f"{split} names {area!r} twice")
+                require(is_area_of_city(area), f"{split} names {area!r}, it takes <city>/<area>; {NOT_A_NAME}")
+                require(areas.count(area) == 1, f"{split} names {area!r} twice")
         for split in ("validation", "test"):
             shared = set(getattr(self, split)) & set(self.train)
-            check(not shared, f"{split} names {min(shared, default='')!r}, which is also a training area; areas must be separate")
+            require(not shared, f"{split} names {min(shared, default='')!r}, which is also a training area; areas must be separate")
         shared = set(self.validation) & set(self.test)
-        check(not shared, f"test names {min(shared, default='')!r}, which is also a validation area; areas must be separate")
+        require(not shared, f"test names {min(shared, default='')!r}, which is also a validation area; areas must be separate")
 
 
 @dataclass
@@ -57,11 +57,13 @@ class ImageEncoderConfig:
 
     def __post_init__(self):
         entry = find(IMAGES, "encoder", self.encoder.name)
-        check(
+        require(
             self.weights in ("none", "imagenet") or Path(self.weights).suffix != "",
             f"weights is {self.weights!r}, it takes none, imagenet, or a file with the backbone's weights",
         )
-        check(self.weights != "imagenet" or entry.imagenet, f"weights is 'imagenet', but {self.encoder.name} has none; set none, or a file")
+        require(
+            self.weights != "imagenet" or entry.imagenet, f"weights is 'imagenet', but {self.encoder.name} has none; set none, or a file"
+        )
         stride = entry.stride_of(self.encoder)
         if stride:
             self.check_backbone(stride, entry.tokens)
@@ -83,11 +85,11 @@ class ImageEncoderConfig:
         """
         name, columns, sectors = self.encoder.name, 2 * self.height // stride, sectors_of(self.pooling)
         stages = f" with {getattr(self.encoder, 'stages', '')} stages" if hasattr(self.encoder, "stages") else ""
-        check(self.height >= stride and self.height % stride == 0, f"height is {self.height}; {name}{stages} takes multiples of {stride}")
-        check(columns % sectors == 0, f"pooling.sectors is {sectors}; it must divide the {columns} columns of the feature map")
+        require(self.height >= stride and self.height % stride == 0, f"height is {self.height}; {name}{stages} takes multiples of {stride}")
+        require(columns % sectors == 0, f"pooling.sectors is {sectors}; it must divide the {columns} columns of the feature map")
         of_map = MAP_POOLINGS[self.pooling.name].reads == "map"
-        check(of_map or tokens > 0, f"pooling is {self.pooling.name!r}, but {name} has no class token; take another")
-        check(
+        require(of_map or tokens > 0, f"pooling is {self.pooling.name!r}, but {name} has no class token; take another")
+        require(
             not (self.circular and tokens),
             f"circular is true, but {name} is a transformer, whose learned positions begin at the left edge",
         )
@@ -107,8 +109,8 @@ class TileConfig(ImageEncoderConfig):
     def __post_init__(self):
         super().__post_init__()
         sectors = sectors_of(self.pooling)
-        check(self.polar or sectors == 1, f"pooling.sectors is {sectors}; more than 1 needs polar: true")
-        check(self.polar or not self.circular, "circular is true; only polar tiles close behind the viewer, it needs polar: true")
+        require(self.polar or sectors == 1, f"pooling.sectors is {sectors}; more than 1 needs polar: true")
+        require(self.polar or not self.circular, "circular is true; only polar tiles close behind the viewer, it needs polar: true")
 
     @property
     def width(self) -> int:
@@ -124,9 +126,9 @@ class PaperCloudConfig:
     slope: float = 0.1  # of their leaky ReLU; 0: ReLU
 
     def __post_init__(self):
-        check(not self.projection or min(self.projection) > 0, f"projection is {self.projection}, it takes positive numbers")
-        check(self.slope >= 0, f"slope is {self.slope}, it takes 0 or more")
-        check(bool(self.projection) or self.slope == 0.1, f"slope is {self.slope}, but there is no projection; leave out slope")
+        require(not self.projection or min(self.projection) > 0, f"projection is {self.projection}, it takes positive numbers")
+        require(self.slope >= 0, f"slope is {self.slope}, it takes 0 or more")
+        require(bool(self.projection) or self.slope == 0.1, f"slope is {self.slope}, but there is no projection; leave out slope")
 
 
 @dataclass
@@ -144,17 +146,17 @@ class CloudConfig:
 
     def __post_init__(self):
         name, neighbors = self.encoder.name, getattr(self.encoder, "neighbors", 1)
-        check(self.points >= 2, f"points is {self.points}, it takes at least 2")
+        require(self.points >= 2, f"points is {self.points}, it takes at least 2")
         if self.reads == "graph":
             for key, default in (("points", 1024), ("pooling", POINT_POOLINGS["max"].settings("max")), ("paper", None)):
-                check(
+                require(
                     getattr(self, key) == default,
                     f"{key} is {getattr(self, key)}, but {name} reads a graph of buildings and streets and has no points; leave out {key}",
                 )
-        check(neighbors <= self.points, f"encoder.neighbors is {neighbors}, it takes 1 to points ({self.points})")
-        check(self.class_width >= 0, f"class_width is {self.class_width}, it takes 0 or more")
-        check(self.classes or self.class_width == 8, f"class_width is {self.class_width}, but classes is false; leave out class_width")
-        check(
+        require(neighbors <= self.points, f"encoder.neighbors is {neighbors}, it takes 1 to points ({self.points})")
+        require(self.class_width >= 0, f"class_width is {self.class_width}, it takes 0 or more")
+        require(self.classes or self.class_width == 8, f"class_width is {self.class_width}, but classes is false; leave out class_width")
+        require(
             self.weights == "none" or Path(self.weights).suffix != "",
             f"weights is {self.weights!r}, it takes none, or a file with the encoder's weights",
         )
@@ -182,29 +184,29 @@ class ModelConfig:
     preprocessing: Literal["antialiased", "paper"] = "antialiased"  # paper: images and polar tiles sampled as the paper's weights expect
 
     def __post_init__(self):
-        check(bool(self.tile or self.cloud), "tile and cloud are both missing; a map is described by one of them or both")
-        check(self.embedding_dim > 0, f"embedding_dim is {self.embedding_dim}, it takes a positive width")
+        require(bool(self.tile or self.cloud), "tile and cloud are both missing; a map is described by one of them or both")
+        require(self.embedding_dim > 0, f"embedding_dim is {self.embedding_dim}, it takes a positive width")
         if self.fusion is None:
-            check(not (self.tile and self.cloud), f"fusion is missing; a tile and a cloud are joined by one of {', '.join(FUSIONS)}")
+            require(not (self.tile and self.cloud), f"fusion is missing; a tile and a cloud are joined by one of {', '.join(FUSIONS)}")
             return
         name, fusion = self.fusion.name, FUSIONS[self.fusion.name]
         missing = "tile" if self.tile is None else "cloud"
         if self.tile is None or self.cloud is None:
-            check(False, f"fusion is {name!r}, but there is no {missing} encoder to fuse; add {missing}, or set fusion: null")
+            require(False, f"fusion is {name!r}, but there is no {missing} encoder to fuse; add {missing}, or set fusion: null")
             return
         if fusion.reads == "vectors":
             return
         others = ", ".join(other for other, entry in FUSIONS.items() if entry.reads == "vectors")
-        check(
+        require(
             self.cloud.reads == "points",
             f"fusion is {name!r}, which reads features of points; {self.cloud.encoder.name} has none, use one of {others}",
         )
         pooling = self.tile.pooling.name
-        check(
+        require(
             MAP_POOLINGS[pooling].reads != "tokens",
             f"fusion is {name!r}, which reads the tile's feature map; tile.pooling {pooling} pools class tokens, set another",
         )
-        check(
+        require(
             fusion.polar or not self.tile.polar,
             f"fusion is {name!r}, which as in the paper places points on Cartesian tiles only; set tile.polar: false, or use "
             "pixel_to_point or point_to_pixel",
@@ -237,9 +239,9 @@ class AugmentationConfig:
 
     def __post_init__(self):
         for name in ("heading_deg", "yaw_deg", "shift_m", "point_jitter_m"):
-            check(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}, it takes 0 or more")
+            require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)}, it takes 0 or more")
         for name in ("brightness", "contrast", "saturation", "erase", "point_drop"):
-            check(0 <= getattr(self, name) <= 1, f"{name} is {getattr(self, name)}, it takes 0 to 1")
+            require(0 <= getattr(self, name) <= 1, f"{name} is {getattr(self, name)}, it takes 0 to 1")
 
 
 @dataclass
@@ -257,13 +259,13 @@ class TrainingConfig:
     resume: bool = False  # go on from the run's last checkpoint
 
     def __post_init__(self):
-        check(self.epochs >= 1, f"epochs is {self.epochs}, it takes at least 1")
-        check(self.batch_size >= 2, f"batch_size is {self.batch_size}; a contrastive loss needs at least 2")
+        require(self.epochs >= 1, f"epochs is {self.epochs}, it takes at least 1")
+        require(self.batch_size >= 2, f"batch_size is {self.batch_size}; a contrastive loss needs at least 2")
         size = getattr(self.sampler, "size", 1)
-        check(size <= self.batch_size, f"sampler.size is {size}, it takes 1 to batch_size ({self.batch_size})")
-        check(self.learning_rate > 0, f"learning_rate is {self.learning_rate}, it takes a positive number")
-        check(0 <= self.warmup < 1, f"warmup is {self.warmup}, it takes a share from 0 to below 1")
-        check(self.gradient_clip > 0, f"gradient_clip is {self.gradient_clip}, it takes a positive number")
+        require(size <= self.batch_size, f"sampler.size is {size}, it takes 1 to batch_size ({self.batch_size})")
+        require(self.learning_rate > 0, f"learning_rate is {self.learning_rate}, it takes a positive number")
+        require(0 <= self.warmup < 1, f"warmup is {self.warmup}, it takes a share from 0 to below 1")
+        require(self.gradient_clip > 0, f"gradient_clip is {self.gradient_clip}, it takes a positive number")
 
 
 @dataclass
@@ -281,11 +283,11 @@ class Config:
     runs: str = "runs"  # where the run's folder is made
 
     def __post_init__(self):
-        check(is_name(self.name), f"name is {self.name!r}, it takes a folder's name; {NOT_A_NAME}")
-        check("\0" not in self.runs, f"runs is {self.runs!r}, it takes a folder's path")
-        check(0 <= self.seed < 2**32, f"seed is {self.seed}, it takes a whole number from 0 to 2^32 - 1")
+        require(is_name(self.name), f"name is {self.name!r}, it takes a folder's name; {NOT_A_NAME}")
+        require("\0" not in self.runs, f"runs is {self.runs!r}, it takes a folder's path")
+        require(0 <= self.seed < 2**32, f"seed is {self.seed}, it takes a whole number from 0 to 2^32 - 1")
         is_device = re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device) is not None
-        check(is_device, f"device is {self.device!r}, it takes auto, cpu or cuda")
+        require(is_device, f"device is {self.device!r}, it takes auto, cpu or cuda")
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:

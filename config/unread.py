@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from config.components import Settings
-from config.fusions import FUSIONS
+from config.fusion_settings import FUSIONS
 from config.schema import AugmentationConfig, CloudConfig, Config, ModelConfig, TileConfig
 from utils.errors import InputError
 

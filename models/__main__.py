@@ -11,11 +11,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from config.clouds import CLOUDS
+from config.cloud_settings import CLOUDS
 from config.components import Entry
-from config.fusions import FUSIONS
-from config.images import IMAGES
-from config.poolings import MAP_POOLINGS, POINT_POOLINGS
+from config.fusion_settings import FUSIONS
+from config.image_settings import IMAGES
+from config.pooling_settings import MAP_POOLINGS, POINT_POOLINGS
 from config.schema import CloudConfig, PanoramaConfig, TileConfig
 from models.clouds.cloud_encoder import CloudEncoder
 from models.clouds.graph_encoder import GraphEncoder

@@ -15,7 +15,7 @@ from torch import Tensor
 from config.schema import Config, ModelConfig, read_config
 from config.upgrade import FORMAT
 from models.model import GroundToMap, build_model
-from models.upgrade import upgrade_names
+from models.tensor_names import upgrade_names
 from models.weights import check_header
 from utils.atomic import atomic_file
 from utils.errors import InputError

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from config.fusions import FUSIONS
+from config.fusion_settings import FUSIONS
 from config.schema import ModelConfig
 from models.clouds.cloud_encoder import CloudEncoder
 from models.clouds.graph_encoder import GraphEncoder

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from config.schema import CloudConfig, ImageEncoderConfig
 from config.upgrade import upgrade
-from models.upgrade import upgrade_names
+from models.tensor_names import upgrade_names
 from utils.child import at_most
 from utils.errors import InputError
 

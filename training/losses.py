@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from config.learning import InfoNCESettings, TripletSettings
+from config.learning_settings import InfoNCESettings, TripletSettings
 
 Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from config.learning import AdamWSettings
+from config.learning_settings import AdamWSettings
 
 
 def adamw(settings: AdamWSettings, model: nn.Module, learning_rate: float) -> torch.optim.Optimizer:

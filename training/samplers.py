@@ -4,7 +4,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from config.components import Settings
-from config.learning import ClumpsSettings
+from config.learning_settings import ClumpsSettings
 
 
 class Shuffled:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from config.learning import LOSSES, OPTIMIZERS, SAMPLERS
+from config.learning_settings import LOSSES, OPTIMIZERS, SAMPLERS
 from config.schema import Config, TrainingConfig, read_config
 from config.unread import refuse_unread
 from data.area import Area
@@ -31,8 +31,8 @@ from training.checks import note_collapse, refuse_nothing_to_learn
 from training.losses import Loss, cosine_similarity, same_places
 from training.run_folder import run_folder
 from training.samplers import Shuffled
+from training.seeds import step_seeds
 from training.state import State, keep_best, keep_lines, read_state, restore, save_epoch, score
-from training.streams import step_seeds
 from utils.arguments import Parser
 from utils.atomic import append_line
 from utils.batch import Batch

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import GATv2Conv
 from torch_geometric.utils import scatter
 
-from config.clouds import BuildingGraphSettings
+from config.cloud_settings import BuildingGraphSettings
 from utils.batch import FEATURES, PlaceGraph
 from utils.georeference import EXTENT_M
 

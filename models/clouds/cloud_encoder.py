@@ -5,8 +5,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from config.clouds import CLOUDS
-from config.poolings import POINT_POOLINGS
+from config.cloud_settings import CLOUDS
+from config.pooling_settings import POINT_POOLINGS
 from config.schema import CloudConfig, PaperCloudConfig
 from models.clouds.layers import dense
 from models.heads import make_head

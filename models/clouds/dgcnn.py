@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from config.clouds import DGCNNSettings
+from config.cloud_settings import DGCNNSettings
 from models.clouds.layers import PointNorm, dense
 from models.neighbors import nearest_neighbors, neighbor_max
 

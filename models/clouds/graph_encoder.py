@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from config.clouds import CLOUDS
+from config.cloud_settings import CLOUDS
 from config.schema import CloudConfig
 from models.clouds.cloud_encoder import ClassInput
 from models.heads import make_head

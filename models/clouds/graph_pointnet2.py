@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import PointNetConv
 
-from config.clouds import PointNet2Settings
+from config.cloud_settings import PointNet2Settings
 from models.clouds.layers import dense, mlp
 from models.neighbors import ball_query
 

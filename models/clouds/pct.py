@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from config.clouds import PCTSettings
+from config.cloud_settings import PCTSettings
 from models.clouds.layers import FarthestSampling, PointNorm, dense, kept_of, mlp
 from models.neighbors import gather_rows, nearest_neighbors
 

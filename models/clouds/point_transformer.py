@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from config.clouds import PointTransformerSettings
+from config.cloud_settings import PointTransformerSettings
 from models.clouds.layers import SetAbstraction, dense, kept_of
 from models.neighbors import gather_rows, nearest_neighbors
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from config.clouds import PointNetSettings
+from config.cloud_settings import PointNetSettings
 from models.clouds.layers import mlp
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from config.clouds import PointNet2Settings
+from config.cloud_settings import PointNet2Settings
 from models.clouds.layers import SetAbstraction, kept_of, mlp
 
 

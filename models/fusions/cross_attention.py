@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from config.components import Settings
-from config.poolings import MAP_POOLINGS, POINT_POOLINGS
+from config.pooling_settings import MAP_POOLINGS, POINT_POOLINGS
 from models.clouds.cloud_encoder import CloudEncoder
 from models.images.image_encoder import ImageEncoder
 from utils.frames import tile_grid

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from config.components import Settings
-from config.poolings import POINT_POOLINGS, SectorSettings, sectors_of
+from config.pooling_settings import POINT_POOLINGS, SectorSettings, sectors_of
 from models.clouds.cloud_encoder import CloudEncoder
 from models.clouds.layers import dense
 from models.fusions.tile_pixels import sample_pixels, tile_pixels, upsample

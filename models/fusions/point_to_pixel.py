@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from config.components import Settings
-from config.poolings import MAP_POOLINGS
+from config.pooling_settings import MAP_POOLINGS
 from models.clouds.cloud_encoder import CloudEncoder
 from models.clouds.layers import dense
 from models.fusions.pixel_to_point import sample_at_points

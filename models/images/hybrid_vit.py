@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from config.images import HybridViTSettings
+from config.image_settings import HybridViTSettings
 from models.images.backbone import Backbone
 
 BLOCKS = (3, 4, 9)  # of the stages

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from config.components import find
-from config.images import IMAGES
-from config.poolings import MAP_POOLINGS
+from config.image_settings import IMAGES
+from config.pooling_settings import MAP_POOLINGS
 from config.schema import ImageEncoderConfig, TileConfig
 from models.heads import make_head
 from models.weights import load_pretrained

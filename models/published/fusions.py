@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from config.images import IMAGES
+from config.image_settings import IMAGES
 from models.published.images import safa
 from models.published.take import take, take_norm, take_point_norm
 from utils.errors import InputError

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from config.images import IMAGES
+from config.image_settings import IMAGES
 from config.reader import from_mapping
 from config.schema import PanoramaConfig, TileConfig
 from models.images.backbone import map_size

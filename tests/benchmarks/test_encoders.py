@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.encoders import build_encoder, default_names, run_one
 from benchmarks.reference import reference_implementation
-from config.clouds import CLOUDS
+from config.cloud_settings import CLOUDS
 
 SIZES = Namespace(batch=4, points=64, height=32, repeat=1, device="cpu")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import zoo
-from config.clouds import CLOUDS
-from config.fusions import FUSIONS
-from config.poolings import MAP_POOLINGS, POINT_POOLINGS
+from config.cloud_settings import CLOUDS
+from config.fusion_settings import FUSIONS
+from config.pooling_settings import MAP_POOLINGS, POINT_POOLINGS
 from config.reader import to_yaml
 from config.schema import read_config
 from utils.errors import InputError

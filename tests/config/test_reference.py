@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from config.reference import REGISTRIES, reference
+from config.recipe_reference import REGISTRIES, recipe_reference
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def test_the_reference_is_current():
-    assert (DOCS / "recipes.md").read_text(encoding="utf-8") == reference(), "write it anew: python -m config > docs/recipes.md"
+    assert (DOCS / "recipes.md").read_text(encoding="utf-8") == recipe_reference(), "write it anew: python -m config > docs/recipes.md"
 
 
 def test_every_component_and_every_setting_is_there_with_its_comment():
-    text = reference()
+    text = recipe_reference()
     for registry in REGISTRIES.values():
         assert all(f"`{name}`" in text for name in registry)
     assert "| learning_rate | a number | `0.001` | at its highest" in text

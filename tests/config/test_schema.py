@@ -72,7 +72,7 @@ def test_combinations_that_work(read, model):
         (BOTH, ["model.panorama.encoder=resnet50_paper", "model.panorama.height=80"], "model.panorama.height is 80; resnet50_"),
         (BOTH, ["model.panorama.encoder=timm/vit_small_patch14_dinov2", "model.panorama.height=64"], "model.panorama.height is 64; "),
         (BOTH, ["model.panorama.encoder=hybrid_vit", "model.panorama.encoder.layers=0"], "model.panorama.encoder.layers is 0"),
-        (BOTH, ["model.panorama.encoder=hybrid_vit", "model.panorama.weights=imagenet"], "model.panorama.weights is 'imagenet', "),
+        (BOTH, ["model.panorama.encoder=hybrid_vit", "model.panorama.weights=imagenet"], "model.panorama.weights is imagenet, "),
         (BOTH, ["model.panorama.encoder.layers=2"], "unknown key model.panorama.encoder.layers; resnet18 takes stages"),
         (BOTH, ["model.panorama.pooling.hidden=2"], "unknown key model.panorama.pooling.hidden; mean takes sectors"),
         (BOTH, ["model.panorama.pooling=flat", "model.panorama.pooling.hidden=0"], "model.panorama.pooling.hidden is 0"),

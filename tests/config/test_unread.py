@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import zoo
-from config.fusions import FUSIONS, FusionEntry
+from config.fusion_settings import FUSIONS, FusionEntry
 from config.schema import read_config
 from config.unread import refuse_unread
 from training import train as module

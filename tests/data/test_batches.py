@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from config.clouds import CLOUDS
+from config.cloud_settings import CLOUDS
 from config.schema import AugmentationConfig, CloudConfig, ModelConfig, PanoramaConfig, TileConfig
 from data.area import Area
 from data.areas.cloud_index import cloud_index

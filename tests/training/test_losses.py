@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from config.learning import InfoNCESettings, TripletSettings
+from config.learning_settings import InfoNCESettings, TripletSettings
 from training.losses import InfoNCE, Triplet, cosine_similarity, negatives, same_places
 
 

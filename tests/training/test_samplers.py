@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from config.components import Settings
-from config.learning import ClumpsSettings
+from config.learning_settings import ClumpsSettings
 from training.samplers import Clumps, Shuffled, _nearest
 
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from config.learning import AdamWSettings
+from config.learning_settings import AdamWSettings
 from config.schema import read_config
 from models.checkpoint import load_run, read_checkpoint, save_checkpoint
 from models.model import build_model

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from config.learning import AdamWSettings
+from config.learning_settings import AdamWSettings
 from config.schema import TrainingConfig, read_config
 from data.batches.place_batches import PlaceBatches
 from eval import evaluate

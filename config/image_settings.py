@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from config.components import Entry, Settings, check
+from config.components import Entry, Settings, require
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class ResNetSettings(Settings):
     stages: int = 4  # 4 is all of it (stride 32), 3 leaves out the last stage (stride 16)
 
     def __post_init__(self):
-        check(2 <= self.stages <= 4, f"stages is {self.stages}, it takes 2, 3 or 4")
+        require(2 <= self.stages <= 4, f"stages is {self.stages}, it takes 2, 3 or 4")
 
     @property
     def stride(self) -> int:
@@ -39,7 +39,7 @@ class HybridViTSettings(Settings):
     layers: int = 12  # of the transformer
 
     def __post_init__(self):
-        check(self.layers > 0, f"layers is {self.layers}, it takes at least 1")
+        require(self.layers > 0, f"layers is {self.layers}, it takes at least 1")
 
 
 _RESNET, _PAPER, _TIMM = "models.images.resnet:ResNet", "models.images.resnet:PaperResNet", "models.images.timm_backbone:TimmBackbone"

@@ -9,12 +9,12 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from config.clouds import CLOUDS
+from config.cloud_settings import CLOUDS
 from config.components import Entry, Settings
-from config.fusions import FUSIONS
-from config.images import IMAGES
-from config.learning import LOSSES, OPTIMIZERS, SAMPLERS
-from config.poolings import MAP_POOLINGS, POINT_POOLINGS
+from config.fusion_settings import FUSIONS
+from config.image_settings import IMAGES
+from config.learning_settings import LOSSES, OPTIMIZERS, SAMPLERS
+from config.pooling_settings import MAP_POOLINGS, POINT_POOLINGS
 from config.schema import Config
 
 _PLURAL = {int: "whole numbers", str: "texts"}
@@ -41,7 +41,7 @@ An override that names another component, `model.cloud.encoder=pct`, brings that
 """
 
 
-def reference() -> str:
+def recipe_reference() -> str:
     """The reference as Markdown."""
     parts = [INTRODUCTION, *_sections(Config, "")]
     for title, registry in REGISTRIES.items():

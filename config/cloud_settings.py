@@ -8,7 +8,7 @@ utils.batch.PlaceGraph → (B, features).
 from dataclasses import dataclass
 from typing import Literal
 
-from config.components import Entry, Settings, check, numbers
+from config.components import Entry, Settings, require, whole_numbers
 
 
 @dataclass(frozen=True)
@@ -26,22 +26,22 @@ class CloudSettings(Settings):
     def __post_init__(self):
         for key in ("widths", "strides"):
             values = getattr(self, key, [1])
-            check(not values or min(values) > 0, f"{key} is {values}, it takes positive numbers")
+            require(not values or min(values) > 0, f"{key} is {values}, it takes positive numbers")
         widths, strides = getattr(self, "widths", [1]), getattr(self, "strides", None)
-        check(widths != [], "widths is [], it takes at least one positive width")
-        check(strides is None or len(widths) == len(strides) + 1,
+        require(widths != [], "widths is [], it takes at least one positive width")
+        require(strides is None or len(widths) == len(strides) + 1,
               f"widths is {widths} and strides is {strides}; it takes one width more than strides")  # fmt: skip
         for key in ("features", "attention_width"):
-            check(getattr(self, key, 1) > 0, f"{key} is {getattr(self, key, 1)}, it takes a positive width")
-        check(getattr(self, "neighbors", 1) >= 1, f"neighbors is {getattr(self, 'neighbors', 1)}, it takes at least 1")
-        check(getattr(self, "radius", 1.0) > 0, f"radius is {getattr(self, 'radius', 1.0)}, it takes a positive number")
+            require(getattr(self, key, 1) > 0, f"{key} is {getattr(self, key, 1)}, it takes a positive width")
+        require(getattr(self, "neighbors", 1) >= 1, f"neighbors is {getattr(self, 'neighbors', 1)}, it takes at least 1")
+        require(getattr(self, "radius", 1.0) > 0, f"radius is {getattr(self, 'radius', 1.0)}, it takes a positive number")
 
 
 @dataclass
 class PointNetSettings(CloudSettings):
     """The same layers on every point."""
 
-    widths: list[int] = numbers(64, 64, 64, 128)  # of the layers
+    widths: list[int] = whole_numbers(64, 64, 64, 128)  # of the layers
     features: int = 512  # width of a point's feature
 
 
@@ -50,7 +50,7 @@ class DGCNNSettings(CloudSettings):
     """Edge convolutions on a graph of neighbours."""
 
     neighbors: int = 20  # k of the graph, the point itself included
-    widths: list[int] = numbers(64, 64, 128, 256)  # of the edge convolutions
+    widths: list[int] = whole_numbers(64, 64, 128, 256)  # of the edge convolutions
     features: int = 512  # width of a point's feature
     dynamic: bool = True  # the graph is built again in feature space before every layer; false keeps the first one
     graph: Literal["positions", "inputs"] = "positions"  # what the first graph is built on; inputs: positions and classes (paper)
@@ -62,8 +62,8 @@ class PointNet2Settings(CloudSettings):
 
     neighbors: int = 32  # the most points of a ball
     radius: float = 0.2  # of the first level's balls, in units of the scaled coordinates; it doubles at each level
-    strides: list[int] = numbers(2, 4)  # each level keeps one point in so many
-    widths: list[int] = numbers(64, 128, 256)  # of the first level's layers, and of each level's result
+    strides: list[int] = whole_numbers(2, 4)  # each level keeps one point in so many
+    widths: list[int] = whole_numbers(64, 128, 256)  # of the first level's layers, and of each level's result
     features: int = 512  # width of a point's feature
 
 
@@ -72,8 +72,8 @@ class PCTSettings(CloudSettings):
     """Point Cloud Transformer: attention among the points that are left of a thinned cloud."""
 
     neighbors: int = 20  # of a neighbour embedding
-    strides: list[int] = numbers(2, 2)  # each embedding keeps one point in so many
-    widths: list[int] = numbers(64, 128, 256)  # of the first layers, and of each embedding
+    strides: list[int] = whole_numbers(2, 2)  # each embedding keeps one point in so many
+    widths: list[int] = whole_numbers(64, 128, 256)  # of the first layers, and of each embedding
     features: int = 512  # width of a point's feature
 
 
@@ -82,8 +82,8 @@ class PointTransformerSettings(CloudSettings):
     """Attention among neighbours at levels that thin the cloud."""
 
     neighbors: int = 20  # that a point attends to
-    strides: list[int] = numbers(4, 4, 4)  # each level keeps one point in so many
-    widths: list[int] = numbers(32, 64, 128, 256)  # of the first level, and of each that follows
+    strides: list[int] = whole_numbers(4, 4, 4)  # each level keeps one point in so many
+    widths: list[int] = whole_numbers(32, 64, 128, 256)  # of the first level, and of each that follows
     attention_width: int = 512  # inside the attention
     features: int = 512  # width of a point's feature
 
@@ -92,7 +92,7 @@ class PointTransformerSettings(CloudSettings):
 class BuildingGraphSettings(CloudSettings):
     """Attention on the graph of buildings and streets around a place; it reads no points."""
 
-    widths: list[int] = numbers(64, 64, 64)  # of the layers
+    widths: list[int] = whole_numbers(64, 64, 64)  # of the layers
     features: int = 512  # width of a place's features
 
 

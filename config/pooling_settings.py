@@ -6,7 +6,7 @@ Of feature maps: `Class(settings, channels, rows, columns)`, (B, C, h, w) → (B
 
 from dataclasses import dataclass
 
-from config.components import Entry, Settings, check
+from config.components import Entry, Settings, require
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class SectorSettings(Settings):
     sectors: int = 1  # of the horizon, each pooled by itself; 1 pools globally
 
     def __post_init__(self):
-        check(self.sectors >= 1, f"sectors is {self.sectors}, it takes 1 or more")
+        require(self.sectors >= 1, f"sectors is {self.sectors}, it takes 1 or more")
 
 
 @dataclass
@@ -33,7 +33,7 @@ class FlatSettings(Settings):
     hidden: int = 512  # width of the layer
 
     def __post_init__(self):
-        check(self.hidden > 0, f"hidden is {self.hidden}, it takes at least 1")
+        require(self.hidden > 0, f"hidden is {self.hidden}, it takes at least 1")
 
 
 _GEM = "generalised mean with a learned exponent"

@@ -5,7 +5,7 @@ import itertools
 import torch
 
 from models.model import GroundToMap
-from training.streams import step_seeds
+from training.seeds import step_seeds
 from training.train import train
 
 CPU = torch.device("cpu")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from config.components import Entry, Settings, check
+from config.components import Entry, Settings, require
 
 
 @dataclass
@@ -12,7 +12,7 @@ class LossSettings(Settings):
     same_place_m: float = 5.0  # places nearer than this are not negatives of each other
 
     def __post_init__(self):
-        check(self.same_place_m >= 0, f"same_place_m is {self.same_place_m}, it takes metres, 0 or more")
+        require(self.same_place_m >= 0, f"same_place_m is {self.same_place_m}, it takes metres, 0 or more")
 
 
 @dataclass
@@ -23,7 +23,7 @@ class InfoNCESettings(LossSettings):
 
     def __post_init__(self):
         super().__post_init__()
-        check(self.temperature > 0, f"temperature is {self.temperature}, it takes a positive number")
+        require(self.temperature > 0, f"temperature is {self.temperature}, it takes a positive number")
 
 
 @dataclass
@@ -40,7 +40,7 @@ class ClumpsSettings(Settings):
     size: int = 4  # places of a clump
 
     def __post_init__(self):
-        check(self.size >= 1, f"size is {self.size}, it takes at least 1")
+        require(self.size >= 1, f"size is {self.size}, it takes at least 1")
 
 
 @dataclass
@@ -50,7 +50,7 @@ class AdamWSettings(Settings):
     weight_decay: float = 0.05  # of matrices and kernels; norms and biases have none
 
     def __post_init__(self):
-        check(self.weight_decay >= 0, f"weight_decay is {self.weight_decay}, it takes 0 or more")
+        require(self.weight_decay >= 0, f"weight_decay is {self.weight_decay}, it takes 0 or more")
 
 
 # Built as `Class(settings)`; see training/losses.py.
