@@ -1,4 +1,4 @@
-"""Embeddings of whole areas, and how they are stored."""
+"""Embeds whole areas and stores the embeddings."""
 
 import json
 import pickle
@@ -42,15 +42,18 @@ def embed_places(model: GroundToMap, places: PlaceBatches, precision: str, label
 
 def evaluate_area(model: GroundToMap, config: Config, name: str, device: torch.device, folder: Path,
                   checkpoint: dict | None = None, maps: dict[tuple, str] | None = None) -> dict[str, float]:  # fmt: skip
-    """Embeds an area, measures it, and writes `folder`: metrics.json, embeddings.npz and embeddings.pkl.
+    """Embeds and measures an area, and writes `folder`: metrics.json, embeddings.npz and embeddings.pkl.
 
-    metrics.json says beside the metrics what was measured: the checkpoint (as given), the code, and the data (`maps`: see `Area.identity`).
+    metrics.json holds the metrics and names what was measured: checkpoint, code and data. Both files of embeddings hold the same arrays:
+    query and reference (N, D) float32, not normalised; ids, lat, lon, heading_deg, x, y (N,); and the metric that compares them.
 
-    Both embedding files hold the same arrays: query and reference (N, D) float32 raw embeddings, ids, lat, lon, heading_deg, x, y;
-    and what the embeddings are compared by, metric.
+    Args:
+        name: the area, `city/area`.
+        checkpoint: description of the checkpoint for metrics.json.
+        maps: hashes of city maps that are known already (see `Area.identity`).
 
     Raises:
-        InputError: the area cannot be read, or another folder of that name is there.
+        InputError: the area cannot be read, or `folder` exists and holds something else.
     """
     with atomic_folder(folder, EVALUATION) as temporary:
         places = PlaceBatches(Path(config.data.root), [name], config.model.inputs, device)

@@ -1,4 +1,4 @@
-"""Measures a run on areas, or a file of embeddings.
+"""Measures how well a run, or a file of embeddings, finds places.
 
 examples: python -m eval.evaluate --run runs/demo
           python -m eval.evaluate --embeddings runs/demo/evaluation/demo/test/embeddings.npz
@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 
 from eval.embed import EVALUATION, evaluate_area
-from eval.embeddings import read_places
-from eval.metrics import METRICS, retrieval_metrics, table
+from eval.embeddings import read_embeddings
+from eval.metrics import METRICS, metrics_table, retrieval_metrics
 from models.checkpoint import LoadedRun, open_run
 from utils.arguments import Parser, city_area
 from utils.atomic import atomic_file
@@ -28,17 +28,23 @@ def main() -> None:
     source.add_argument(
         "--embeddings", type=Path, metavar="FILE", help=".npz with `query` and `reference` (N, D), and x, y for metres; or a published .mat"
     )
-    parser.add_argument("--locations", type=Path, metavar="CSV", help="with --embeddings: the places in the order of the rows, for metres")
+    parser.add_argument("--locations", type=Path, metavar="CSV",
+                        help="with --embeddings: the places in the order of the embeddings, for metres")  # fmt: skip
     parser.add_argument(
         "--metric",
         choices=METRICS,
-        help="with --embeddings: what they are compared by (default: what the file names; else cosine for .npz, euclidean for .mat)",
+        help="with --embeddings: how they are compared (default: what the file says; where it says nothing, cosine for .npz and "
+        "euclidean for .mat)",
     )
     parser.add_argument("--areas", type=city_area, nargs="+", metavar="AREA",
                         help="with --run: areas to measure (default: the run's test areas)")  # fmt: skip
-    parser.add_argument("--checkpoint", choices=("best", "last"), help="with --run (default best on the validation area)")
-    parser.add_argument("--device", help="with --run: auto, cpu or cuda (default auto)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the metrics there, one object an area")
+    parser.add_argument(
+        "--checkpoint",
+        choices=("best", "last"),
+        help="with --run: the checkpoint that was best on the validation area, or the last one (default best)",
+    )
+    parser.add_argument("--device", help="with --run: auto, cpu, cuda or cuda:N (default auto)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the metrics there too, one object for each area")
     args = parser.parse_args()
     for name in ("locations", "metric") if args.run else ("areas", "checkpoint", "device"):
         if getattr(args, name) is not None:
@@ -52,26 +58,27 @@ def main() -> None:
         print(f"{args.run}, checkpoint {loaded.checkpoint} of epoch {loaded.epoch}; R and ≤ in %")
     else:
         check_files({"--json": args.json}, [args.embeddings, args.locations])
-        places = read_places(args.embeddings, args.locations)
+        places = read_embeddings(args.embeddings, args.locations)
         metric = args.metric or places.metric
         metrics = {args.embeddings.stem: retrieval_metrics(places.query, places.reference, places.xy, metric)}
     if args.json:
         with atomic_file(args.json) as temporary:
             temporary.write_text(json.dumps(metrics, indent=2) + "\n")
         print(f"metrics as JSON: {args.json.resolve()}")
-    print(table(metrics))
+    print(metrics_table(metrics))
     if args.run:
         print(f"metrics and embeddings: {evaluation_folder(args.run, loaded.checkpoint)}")
 
 
 def evaluate_run(run: Path, loaded: LoadedRun, areas: list[str], device: torch.device) -> dict[str, dict]:
-    """Metrics of each area; its files are written to `run/evaluation/<area>`, of the last checkpoint to `run/evaluation-last/<area>`.
+    """Metrics of each area. Its files are written to `run/evaluation/<area>`, or `run/evaluation-last/<area>` for the last checkpoint.
 
     Raises:
-        InputError: before the work, if such a folder holds something else, too; or as `evaluate_area`.
+        InputError: as `evaluate_area`; a folder to be written holds something else, which is checked before the work.
     """
     checkpoint = {"name": loaded.checkpoint, "epoch": loaded.epoch, "sha256": loaded.sha256}
-    folder, maps = evaluation_folder(run, loaded.checkpoint), {}
+    folder = evaluation_folder(run, loaded.checkpoint)
+    maps: dict[tuple, str] = {}  # hashes of city maps, shared by the areas
     for area in areas:
         check_folder(folder / area, EVALUATION)
     return {area: evaluate_area(loaded.model, loaded.config, area, device, folder / area, checkpoint, maps) for area in areas}
@@ -86,7 +93,7 @@ def _used(run: Path, loaded: LoadedRun, areas: list[str]) -> list[Path]:
 
 
 def evaluation_folder(run: Path, checkpoint: str) -> Path:
-    """Where the results of a checkpoint lie: those of the last one never take the place of the best one's."""
+    """Where the results of a checkpoint are written: each has a folder of its own, so none replaces the other's."""
     return run / ("evaluation" if checkpoint == "best" else f"evaluation-{checkpoint}")
 
 

@@ -1,6 +1,7 @@
-"""MATLAB files as published: embeddings of places with the graph of places, routes, turns."""
+"""Reads MATLAB files of the published system: embeddings with the graph of their places, routes, turns."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,16 @@ T = TypeVar("T")
 PLACE_FIELDS = ("x", "y", "gsv_yaw", "neighbor")
 
 
+@dataclass
+class PublishedPlaces:
+    """A published file of embeddings of N places; row i of everything is the same place."""
+
+    query: np.ndarray  # (N, D) of panoramas: the field `y`
+    reference: np.ndarray  # (N, D) of the map: the field `x`
+    heading_deg: np.ndarray  # (N,) float64: the field `gsv_yaw`
+    neighbors: list[np.ndarray]  # N arrays of places, counted from 1: the field `neighbor`
+
+
 def read_mat(path: Path, name: str) -> np.ndarray:
     """A variable of a MATLAB 5 file.
 
@@ -23,22 +34,21 @@ def read_mat(path: Path, name: str) -> np.ndarray:
     return _in_child(path, lambda: _variable(path, name))
 
 
-def read_published_places(path: Path) -> dict[str, np.ndarray | list[np.ndarray]]:
-    """The struct array `routes` of a published file of embeddings, one struct a place.
-
-    Returns:
-        query (N, D) from `y` (panorama), reference (N, D) from `x` (map), heading_deg (N,) float64 from `gsv_yaw`,
-        neighbors: N arrays from `neighbor`, counted from 1.
+def read_published_places(path: Path) -> PublishedPlaces:
+    """The struct array `routes` of a published file of embeddings, which has one struct for each place.
 
     Raises:
-        InputError: as `read_mat`, or a field is missing, or embeddings are of different lengths.
+        InputError: as `read_mat`; a field is missing; embeddings are of different lengths.
     """
     return _in_child(path, lambda: _places(path, _variable(path, "routes").ravel()))
 
 
 def _in_child(path: Path, work: Callable[[], T]) -> T:
-    """What `work` makes of a file, in a process of its own: damage can crash the compiled reader. Small results come back fast."""
-    import scipy.io  # noqa: F401  # only who reads such files waits for it; here, so that the child does not
+    """The result of `work`, which reads the file, in a child process: SciPy's compiled reader can crash on a damaged file.
+
+    Results are sent back, so they should be small.
+    """
+    import scipy.io  # noqa: F401  # slow, and only these files need it; imported before the fork, so that no child does it again
 
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file")
@@ -66,20 +76,23 @@ def _variable(path: Path, name: str) -> np.ndarray:
     return variables[name]
 
 
-def _places(path: Path, places: np.ndarray) -> dict[str, np.ndarray | list[np.ndarray]]:
+def _places(path: Path, places: np.ndarray) -> PublishedPlaces:
     missing = [field for field in PLACE_FIELDS if field not in (places.dtype.names or ())]
     if missing or not len(places):
         raise InputError(f"{path}: `routes` has no field {missing[0]!r}" if missing else f"{path}: `routes` holds no places")
-    arrays = {}
-    for name, field in (("query", "y"), ("reference", "x"), ("heading_deg", "gsv_yaw")):
-        rows = [np.asarray(value).ravel() for value in places[field]]
-        at = next((i for i, row in enumerate(rows) if row.shape != rows[0].shape or row.dtype.kind not in "fiu" or not row.size), None)
-        if at is not None:
+    query, reference, yaw = (_rows(path, field, places[field]) for field in ("y", "x", "gsv_yaw"))
+    if yaw.shape[1] != 1:
+        raise InputError(f"{path}: `gsv_yaw` must be one number a place, found {yaw.shape[1]}")
+    return PublishedPlaces(query, reference, yaw[:, 0].astype(np.float64), list(places["neighbor"]))
+
+
+def _rows(path: Path, field: str, values: np.ndarray) -> np.ndarray:
+    """(N, D) of the N arrays of D numbers that a field holds."""
+    rows = [np.asarray(value).ravel() for value in values]
+    for number, row in enumerate(rows, start=1):
+        if row.shape != rows[0].shape or row.dtype.kind not in "fiu" or not row.size:
             raise InputError(
-                f"{path}: `{field}` of place {at + 1} is {rows[at].dtype}{rows[at].shape}, "
+                f"{path}: `{field}` of place {number} is {row.dtype}{row.shape}, "
                 f"of place 1 {rows[0].dtype}{rows[0].shape}; they must be numbers, equally many"
             )
-        arrays[name] = np.stack(rows)
-    if arrays["heading_deg"].shape[1] != 1:
-        raise InputError(f"{path}: `gsv_yaw` must be one number a place, found {arrays['heading_deg'].shape[1]}")
-    return arrays | {"heading_deg": arrays["heading_deg"][:, 0].astype(np.float64), "neighbors": list(places["neighbor"])}
+    return np.stack(rows)

@@ -1,4 +1,4 @@
-"""Retrieval metrics of one area: every query is compared with every reference; its own place is the right answer."""
+"""Retrieval metrics: each query is compared with every reference, and the right answer is the reference of its own place."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from utils.projection import great_circle_m
 
 METRICS = ("cosine", "euclidean")
 BLOCK = 2048  # queries compared at a time
-ROUNDING = 1e-6  # similarities nearer than this are ties: equal pairs may differ by the rounding of a matrix product
+ROUNDING = 1e-6  # similarities closer than this are ties: a matrix product rounds equal pairs differently
 
 
 def rank_references(query: Tensor, reference: Tensor, metric: str = "cosine") -> tuple[np.ndarray, np.ndarray]:
@@ -18,12 +18,11 @@ def rank_references(query: Tensor, reference: Tensor, metric: str = "cosine") ->
 
     Args:
         query, reference: (N, D); row i of both is the same place.
-        metric: `cosine` similarity in float32 (on normalised vectors the order is that of the Euclidean distance), or `euclidean`
-            distance of the embeddings as they are, in float64.
+        metric: `cosine` similarity in float32, or `euclidean` distance without normalisation in float64.
 
     Returns:
-        rank (N,): how many other references are at least as similar to query i as its own (0 is right; ties count against it),
-        nearest (N,): the most similar reference.
+        rank (N,): number of other references that are at least as similar to query i as its own reference, so 0 is right and ties count
+        as errors; nearest (N,): the most similar reference.
 
     Raises:
         InputError: an embedding is not finite.
@@ -38,7 +37,7 @@ def rank_references(query: Tensor, reference: Tensor, metric: str = "cosine") ->
         query, reference = functional.normalize(query.float()), functional.normalize(reference.float())
         offset, rounding = torch.zeros(len(reference)), ROUNDING
     else:
-        # |q − r|² = |q|² − 2 (q·r − |r|²/2): within a query the order of distances is that of q·r − |r|²/2, reversed.
+        # |q − r|² = |q|² − 2 (q·r − |r|²/2): the references nearest to a query are those of largest q·r − |r|²/2.
         query, reference = query.double(), reference.double()
         offset = reference.square().sum(1) / 2
         rounding = 1e-12 * max(1.0, float(query.square().sum(1).max()), float(offset.max()))
@@ -54,29 +53,33 @@ def rank_references(query: Tensor, reference: Tensor, metric: str = "cosine") ->
 
 def retrieval_metrics(query: Tensor, reference: Tensor, xy: np.ndarray | None = None, metric: str = "cosine",
                       city: np.ndarray | None = None, lat_lon: np.ndarray | None = None) -> dict[str, float]:  # fmt: skip
-    """Metrics of an area, or of areas of several cities, in percent and metres.
+    """Metrics of an area, or of areas of several cities together.
 
     Args:
         query, reference: (N, D) embeddings of the same N places.
-        xy: (N, 2) metres; without it the metric entries are left out.
-        metric: what embeddings are compared by (see `rank_references`).
-        city: (N,) which city's frame xy is in; default: all in one.
-        lat_lon: (N, 2) degrees; needed where there are several cities.
+        xy: (N, 2) metres; without it there are no metrics in metres.
+        metric: how embeddings are compared (see `rank_references`).
+        city: (N,) the city of each place, in whose frame its xy is; None: one city.
+        lat_lon: (N, 2) degrees, needed where there are several cities.
 
     Returns:
-        queries, references, recall@1/5/10, recall@1% (the best max(1, ⌊N / 100⌋) references), and from the place found first:
-        within_10m/25m/50m, mean_error_m, median_error_m. An answer in another city is never within; its error is the distance on the
-        globe.
+        queries, references: how many there are.
+        recall@1, recall@5, recall@10, recall@1%: percentage of queries whose own reference is among the first 1, 5, 10, or
+        max(1, ⌊N / 100⌋).
+        within_10m, within_25m, within_50m: percentage of queries whose first answer is that near. One in another city is never near.
+        mean_error_m, median_error_m: distance of the first answer; on the globe where it is in another city.
     """
     rank, nearest = rank_references(query, reference, metric)
     n = len(rank)
     top_percent = max(1, n // 100)
-    result = {"queries": n, "references": len(reference)}
+    result: dict[str, float] = {"queries": n, "references": len(reference)}
     for name, k in (("recall@1", 1), ("recall@5", 5), ("recall@10", 10), ("recall@1%", top_percent)):
         result[name] = float((rank < k).mean() * 100)
     if xy is not None:
         error, same_city = np.linalg.norm(xy[nearest] - xy, axis=1), np.ones(n, bool)
         if city is not None and (city != city[0]).any():
+            if lat_lon is None:
+                raise ValueError("distances between cities need lat_lon")
             same_city = city == city[nearest]
             error = np.where(same_city, error, _between_cities_m(nearest, xy, city, lat_lon))
         for metres in (10, 25, 50):
@@ -86,8 +89,10 @@ def retrieval_metrics(query: Tensor, reference: Tensor, xy: np.ndarray | None = 
 
 
 def _between_cities_m(nearest: np.ndarray, xy: np.ndarray, city: np.ndarray, lat_lon: np.ndarray) -> np.ndarray:
-    """(N,) metres on the globe to the places found. Maps of two cities may overlap: an answer in another city is wrong there, too, and
-    counts as no nearer than the other end of the query's own city."""
+    """(N,) metres on the globe to the places found, but at least the extent of the query's own city.
+
+    Maps of two cities may overlap, where an answer in the wrong city would otherwise seem near.
+    """
     own_m = np.zeros(len(city))
     for number in np.unique(city):
         own = city == number
@@ -95,7 +100,7 @@ def _between_cities_m(nearest: np.ndarray, xy: np.ndarray, city: np.ndarray, lat
     return np.maximum(own_m, great_circle_m(*lat_lon.T, *lat_lon[nearest].T))
 
 
-def table(metrics_by_area: dict[str, dict[str, float]]) -> str:
+def metrics_table(metrics_by_area: dict[str, dict[str, float]]) -> str:
     """The metrics of several areas as a table for the terminal."""
     columns = list(next(iter(metrics_by_area.values())))[2:]
     heads = {"mean_error_m": "mean m", "median_error_m": "median m"}

@@ -1,4 +1,4 @@
-"""Localizes routes: a sequence of panoramas along a graph of places. Reports how often the last five places are right, by route length.
+"""Localizes routes: sequences of panoramas along a graph of places. Reports, by route length, how often the last five places are right.
 
 examples: python -m eval.routes --embeddings MES_hudsonriver5k.mat --routes hudsonriver5k_routes_500.mat --keep 50
           python -m eval.routes --embeddings runs/demo/evaluation/demo/test/embeddings.npz --graph datasets/demo/test \\
@@ -26,7 +26,8 @@ from utils.atomic import atomic_file
 from utils.errors import InputError, run_command
 from utils.outputs import check_files
 
-TABLE = r"route_length,(paper|published)(,\w+)?"  # first line of the CSV of --csv; earlier versions wrote `published`
+# First lines of the CSV files that this command writes, and may replace. Earlier versions wrote `published` for `paper`.
+TABLE = r"route_length,(paper|published)(,\w+)?"
 ROUTES = r"(0|[1-9]\d{0,9})(,(0|[1-9]\d{0,9}))*"
 SHOWN = (1, 2, 3, 5, 10, 15, 20, 30, 40)  # route lengths of the table
 
@@ -38,7 +39,7 @@ def main() -> None:
     if args.generate and not args.length:
         raise InputError("--generate N needs --length L, the places of a route")
     if not args.generate and (args.length or args.seed is not None):
-        raise InputError(f"--{'length' if args.length else 'seed'} is for --generate N; routes of a file are as they are")
+        raise InputError(f"--{'length' if args.length else 'seed'} is for --generate N; a file of routes is read as it is")
     if args.paper_curves and not args.figure:
         raise InputError("--paper-curves CSV is drawn into a figure; give --figure FILE.png too")
     if args.localizer == "hubness" and not args.unlabelled:
@@ -48,7 +49,7 @@ def main() -> None:
     outputs = {"--json": args.json, "--csv": args.csv, "--save-routes": args.save_routes, "--figure": args.figure, "--out": args.out}
     turns_file = None if args.turns == "headings" else args.turns
     read = [args.embeddings, args.graph, args.locations, args.routes, turns_file, args.unlabelled, args.paper_curves]
-    if args.graph and args.graph.is_dir():  # an area, and its city's map
+    if args.graph and args.graph.is_dir():  # the files of the area and of its city's map
         read += [*args.graph.iterdir(), *(args.graph.resolve().parent / "map").glob("*")]
     tables = {"--csv": TABLE, "--save-routes": ROUTES}
     if args.save_routes and args.save_routes.suffix == ".npz":

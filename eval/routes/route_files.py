@@ -1,6 +1,7 @@
-"""Files of routes and of turns."""
+"""Reads and writes files of routes and of turns."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,17 +16,17 @@ MOST_PLACES = 2**31 - 1  # of a graph
 
 
 def read_routes(path: Path, graph: RouteGraph) -> np.ndarray:
-    """Routes of one length through a graph.
+    """Reads routes of one length through a graph.
 
     Args:
-        path: the published `.mat` (`test_route`, places counted from 1), an `.npz` with `routes`, or a CSV without a header with one route
-            a line (both counted from 0, as rows of the embeddings).
+        path: a published `.mat` with `test_route`, whose places are counted from 1; or an `.npz` with `routes`, or a CSV without a
+            header and with one route a line, whose places are rows of the embeddings, counted from 0.
 
     Returns:
         (R, L) int32 places, counted from 0.
 
     Raises:
-        InputError: the file is missing or damaged, is no table of whole numbers, or a route leaves the graph or passes a place twice.
+        InputError: the file is missing, damaged or no table of whole numbers; a route leaves the graph or passes a place twice.
     """
     routes, first = _read_table(path, "test_route", "routes", "routes"), int(Path(path).suffix == ".mat")
     bad = (routes < first) | (routes >= len(graph) + first) | (routes % 1 != 0)
@@ -52,17 +53,17 @@ def read_routes(path: Path, graph: RouteGraph) -> np.ndarray:
 
 
 def read_turns(path: Path, routes: int, length: int) -> np.ndarray:
-    """Observed turns between the steps of routes.
+    """Reads the observed turns between the steps of routes.
 
     Args:
-        path: the published `.mat` (`test_turn`), an `.npz` with `turns`, or a CSV without a header; 1 where the heading changes.
+        path: a published `.mat` with `test_turn`, an `.npz` with `turns`, or a CSV without a header; 1 where the heading changes.
         routes, length: R and L of the routes that they belong to.
 
     Returns:
         (R, L − 1) bool.
 
     Raises:
-        InputError: the file is missing or damaged, of another shape, or holds other values than 0 and 1.
+        InputError: the file is missing, damaged or of another shape, or holds other values than 0 and 1.
     """
     turns = _read_table(path, "test_turn", "turns", "turns")
     if turns.shape != (routes, length - 1):
@@ -73,17 +74,18 @@ def read_turns(path: Path, routes: int, length: int) -> np.ndarray:
 
 
 def write_table(path: Path, name: str, rows: np.ndarray) -> None:
-    """Writes routes or turns as `.npz` or CSV, by the suffix, counted from 0."""
+    """Writes routes or turns (R, …) as `.npz` with an array `name`, or as CSV, by the suffix."""
     with atomic_file(path) as temporary:
         if path.suffix == ".npz":
+            arrays: dict[str, Any] = {name: rows}
             with open(temporary, "wb") as file:
-                np.savez(file, **{name: rows})
+                np.savez(file, **arrays)
         else:
             np.savetxt(temporary, rows, "%d", ",")
 
 
 def _read_table(path: Path, mat_name: str, npz_name: str, what: str) -> np.ndarray:
-    """(R, L) float64 of a file."""
+    """The table (R, L) float64 of a file of `what`; `mat_name` and `npz_name` are the names of its array."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file of {what}")
@@ -91,15 +93,16 @@ def _read_table(path: Path, mat_name: str, npz_name: str, what: str) -> np.ndarr
         table = read_mat(path, mat_name)
     elif path.suffix == ".npz":
         try:
-            table = read_arrays(path, [npz_name]).get(npz_name)
+            arrays = read_arrays(path, [npz_name])
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: no array {npz_name!r} to read ({' '.join(str(error).split())})") from None
-        if table is None:
+        if npz_name not in arrays:
             raise InputError(f"{path}: no array {npz_name!r} in this file; numpy.savez(FILE, {npz_name}=…) writes it")
+        table = arrays[npz_name]
     else:
         cells = read_table(path, what)
         table = np.column_stack([cells.whole_numbers(name, 0, MOST_PLACES) for name in cells.names])
-    kinds = "fiu" if path.suffix == ".mat" else "iu" if what == "routes" else "iub"  # MATLAB's numbers are floats
+    kinds = "fiu" if path.suffix == ".mat" else "iu" if what == "routes" else "iub"  # MATLAB stores numbers as floats
     if table.ndim != 2 or not table.size or table.dtype.kind not in kinds or not np.isfinite(table).all():
         raise InputError(
             f"{path}: {what} are {table.dtype}{table.shape}; they must be a table of whole numbers, one route a line, all of one length"

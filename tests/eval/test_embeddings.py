@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from eval.embeddings import read_places
+from eval.embeddings import read_embeddings
 from utils.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -21,7 +21,7 @@ def save(path, **changes):
     {"more": np.array([{}], object)},
 ])  # fmt: skip
 def test_read(tmp_path, changes):
-    places = read_places(save(tmp_path / "e.npz", **changes))
+    places = read_embeddings(save(tmp_path / "e.npz", **changes))
     assert np.array_equal(places.query.numpy(), GOOD["query"]) and len(places) == 5
     assert (places.xy is None) == ("x" not in changes)
 
@@ -32,7 +32,7 @@ def test_positions_from_a_table_on_both_sides_of_a_meridian(tmp_path, lon):
     lons = (lon + 1e-4 * (np.arange(60) - 30) + 180) % 360 - 180
     (tmp_path / "places.csv").write_text("id,lat,lon,heading_deg\n" + "".join(f"{i},0.5,{x:.6f},0\n" for i, x in enumerate(lons)))
     path = save(tmp_path / "e.npz", query=RNG.random((60, 3), np.float32), reference=RNG.random((60, 3), np.float32))
-    xy = read_places(path, tmp_path / "places.csv").xy
+    xy = read_embeddings(path, tmp_path / "places.csv").xy
     assert np.diff(xy[:, 0]) == pytest.approx(np.full(59, 11.13), abs=0.02) and np.abs(xy).max() < 400
 
 
@@ -57,6 +57,6 @@ def test_positions_from_a_table_on_both_sides_of_a_meridian(tmp_path, lon):
 ])  # fmt: skip
 def test_refused(tmp_path, changes, message):
     with pytest.raises(InputError) as caught:
-        read_places(save(tmp_path / "e.npz", **changes))
+        read_embeddings(save(tmp_path / "e.npz", **changes))
     text = str(caught.value)
     assert text.startswith(f"{tmp_path / 'e.npz'}: ") and message in text and "\n" not in text

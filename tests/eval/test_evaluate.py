@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 from data import area
 from eval import evaluate
-from eval.embeddings import read_places
+from eval.embeddings import read_embeddings
 from eval.metrics import retrieval_metrics
 from eval.routes.inputs import read_inputs
 
@@ -119,9 +119,9 @@ def test_files_of_embeddings_with_and_without_positions(pair, tmp_path, kind):
     pair = {k: v.astype(kind) for k, v in pair.items()}
     x, y = np.random.default_rng(1).uniform(0, 99, (2, 30))
     tensors = [torch.from_numpy(v) for v in pair.values()]
-    places = read_places(write(tmp_path / "a.npz", **pair))
+    places = read_embeddings(write(tmp_path / "a.npz", **pair))
     assert (retrieval_metrics(places.query, places.reference), places.xy) == (retrieval_metrics(*tensors), None)
-    places = read_places(write(tmp_path / "a.npz", **pair, x=x, y=y, more=np.zeros(3)))
+    places = read_embeddings(write(tmp_path / "a.npz", **pair, x=x, y=y, more=np.zeros(3)))
     with_metres = retrieval_metrics(places.query, places.reference, places.xy)
     assert with_metres == retrieval_metrics(*tensors, np.column_stack([x, y]))
 

@@ -25,7 +25,7 @@ def path(tmp_path):
 
 def test_read(path):
     places = read_published_places(path)
-    assert np.array_equal(places["query"], np.eye(3)) and places["heading_deg"].tolist() == [0, 90, 180]
+    assert np.array_equal(places.query, np.eye(3)) and places.heading_deg.tolist() == [0, 90, 180]
 
 
 def test_files_of_version_7_3_say_how_to_save_them(tmp_path):

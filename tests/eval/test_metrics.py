@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from eval import metrics
-from eval.embeddings import read_places
-from eval.metrics import rank_references, retrieval_metrics, table
+from eval.embeddings import read_embeddings
+from eval.metrics import metrics_table, rank_references, retrieval_metrics
 from utils.errors import InputError
 from utils.projection import great_circle_m
 
@@ -91,7 +91,7 @@ def test_embeddings_that_are_not_finite_are_refused(value, which):
 
 def test_table():
     rows = {name: retrieval_metrics(*embeddings(n), np.zeros((n, 2))) for name, n in (("a/b", 1200), ("longer/name", 9))}
-    head, line, first, second = table(rows).splitlines()
+    head, line, first, second = metrics_table(rows).splitlines()
     assert head.split() == "area places R@1 R@5 R@10 R@1% ≤ 10m ≤ 25m ≤ 50m mean m median m".split()
     assert first.split()[:3] == ["a/b", "1,200", f"{rows['a/b']['recall@1']:.1f}"] and second.split()[:2] == ["longer/name", "9"]
     assert len(head) == len(line) == len(first) == len(second)
@@ -118,7 +118,7 @@ def test_published_ranks(shared_data):
 )
 def test_published_embeddings(shared_data, file, known):
     """To the digit; with 5,000 places the best 1 % are the best 50."""
-    places = read_places(shared_data / f"published-embeddings/{file}.mat")
+    places = read_embeddings(shared_data / f"published-embeddings/{file}.mat")
     assert places.query.shape == (5000, 16) and places.metric == "euclidean"
     result = retrieval_metrics(places.query, places.reference, metric=places.metric)
     assert [round(result[f"recall@{k}"], 6) for k in ("1", "5", "10", "1%")] == list(known)

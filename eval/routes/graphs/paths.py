@@ -1,4 +1,4 @@
-"""All simple paths of a graph, as a tree that the searches of all routes share."""
+"""All simple paths of a graph (no place twice), as a tree."""
 
 from dataclasses import dataclass
 
@@ -8,22 +8,22 @@ from numba import njit
 from eval.routes.graphs.route_graph import RouteGraph
 from utils.errors import InputError
 
-MAX_PATHS = 20_000_000  # in memory at a time: 12 bytes each, and 8 bytes of scores for each core
+MAX_PATHS = 20_000_000  # in memory at a time: 12 bytes each, and a score of 8 bytes for each core
 
 
 class TooManyPaths(InputError):
-    """A graph has more paths than can be held."""
+    """A graph has more than MAX_PATHS paths."""
 
 
 @dataclass(frozen=True)
 class PathTree:
-    """Simple paths of 1 to L places. Level t holds those of t + 1 places, as their last place and the path that they extend.
+    """Simple paths of 1 to L places. A path is its last place and its parent, the path without that place; level t has t + 1 places.
 
-    Within a level, paths are ordered by the path that they extend, then by the order of neighbours.
+    Within a level, paths have the order of their parents, and those of one parent the order of neighbours.
     """
 
     place: np.ndarray  # (P,) int32 last place
-    parent: np.ndarray  # (P,) int32 index of the path without its last place; −1 in level 0
+    parent: np.ndarray  # (P,) int32 index of the parent; −1 in level 0
     level: np.ndarray  # (L + 1,) int64: level t is level[t]:level[t + 1]
 
 
@@ -31,7 +31,8 @@ def path_tree(graph: RouteGraph, length: int) -> PathTree:
     """The simple paths of 1 to `length` places.
 
     Raises:
-        InputError: there are none of that length; TooManyPaths: too many to hold.
+        InputError: there is none of that length.
+        TooManyPaths: there are more than MAX_PATHS.
     """
     n = len(graph)
     place, parent = np.arange(n, dtype=np.int32), np.full(n, -1, np.int32)
@@ -65,7 +66,7 @@ def _extended(place, parent, first, last, start, neighbor, bound):
 
 @njit
 def on_path(place, parent, path, candidate):
-    """Whether a path passes a place."""
+    """Whether a path passes the place `candidate`."""
     while path >= 0:
         if place[path] == candidate:
             return True

@@ -7,31 +7,33 @@ from eval.routes.graphs.route_graph import RouteGraph
 from utils.errors import InputError
 from utils.progress import progress
 
-PATIENCE = 2000  # walks in a row that bring nothing new, before all paths are listed instead
+PATIENCE = 2000  # walks in a row without a new route, after which all paths are listed instead
 
 
 def random_routes(graph: RouteGraph, count: int, length: int, rng: np.random.Generator) -> np.ndarray:
-    """Routes of random walks: any place first, then any neighbour not yet passed; walks that end too early are dropped.
+    """Different routes found by random walks: a walk starts at any place and goes on to any neighbour that it has not passed.
 
-    Where walks hardly find more, the rest is drawn evenly from all paths not yet taken, so that the last route there is can be found.
+    Walks that end too early are dropped. Where walks find nothing new for long, the remaining routes are drawn with equal probability from
+    all other paths of the graph, so that even the last one can be found.
 
     Args:
-        count: number of routes, no two the same.
-        length: places of a route.
-        rng: decides the routes, with nothing else.
+        count: number of routes.
+        length: number of places of each.
+        rng: the same state gives the same routes.
 
     Returns:
         (count, length) int32.
 
     Raises:
-        InputError: count or length is not positive, or the graph has not so many simple paths of that length.
+        InputError: count or length is not positive, or the graph has fewer simple paths of that length.
     """
     if count < 1 or length < 1:
         raise InputError(f"{count} routes of {length} places: give at least 1 of both")
     if length > len(graph):
         raise InputError(f"routes of {length} places are longer than any path of the graph: it has {len(graph)} places")
     neighbors = [graph.neighbors(i).tolist() for i in range(len(graph))]
-    found, vain = {}, 0  # routes in order of their finding
+    found: dict[tuple[int, ...], bool] = {}  # an ordered set
+    vain = 0
     with progress(total=count, desc="routes", unit=" routes") as bar:
         while len(found) < count and vain < PATIENCE:
             route = _walk(neighbors, length, rng)
@@ -57,7 +59,7 @@ def _walk(neighbors: list[list[int]], length: int, rng: np.random.Generator) -> 
 
 
 def _others(graph: RouteGraph, taken: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """`count` more routes, from all paths of the graph that are not taken."""
+    """`count` more routes, from all paths of the graph except the routes `taken` (R, L)."""
     length = taken.shape[1]
     try:
         tree = path_tree(graph, length)

@@ -7,20 +7,21 @@ import numpy as np
 from data.city import Streets
 from eval.routes.graphs.route_graph import RouteGraph
 
-SNAP_M = 20.0  # a place farther than this from every street is isolated: half a wide avenue, and the error of recorded positions
-REACH_M = 60.0  # neighbours are at most so far apart along the streets
+SNAP_M = 20.0  # a place farther than this from every street is isolated; allows for half a wide avenue and inexact positions
+REACH_M = 60.0  # neighbours are at most this far apart along the streets
 
 
 def graph_along_roads(xy: np.ndarray, streets: Streets, snap_m: float = SNAP_M, reach_m: float = REACH_M) -> RouteGraph:
-    """Neighbours are places between which one can go along the streets, at most `reach_m` far, without passing a third.
+    """Two places are neighbours if a way of at most `reach_m` along the streets joins them and passes no third place.
 
-    A place lies at the nearest point of the nearest street. Streets meet where they share a corner, and where lines of one level cross.
-    Along a street this joins consecutive places; at a junction, the last place of each street with the first of every other. Streets
-    are taken as two-way, so the graph is symmetric. Neighbours are in the order of their distance.
+    A place is moved to the nearest point of the nearest street. Streets meet where they share a corner, and where lines of one level cross.
+    So neighbours are consecutive places of a street, and around a junction the first places of each street. All streets count as
+    two-way, so the graph is symmetric. The neighbours of a place are ordered by distance.
 
     Args:
         xy: (N, 2) metres.
         streets: of the city map.
+        snap_m: a place farther than this from every street is isolated.
     """
     corner_xy, segment = _segments(streets)
     links: list[list[tuple[int, float]]] = [[] for _ in range(len(corner_xy) + len(xy))]  # corners, then places: (node, metres)
@@ -44,24 +45,24 @@ def graph_along_roads(xy: np.ndarray, streets: Streets, snap_m: float = SNAP_M, 
 
 
 def _segments(streets: Streets) -> tuple[np.ndarray, np.ndarray]:
-    """Straight pieces of streets, those of a level split where they cross: corners (C, 2) metres, and segments (S, 2) of two corners."""
-    import shapely  # the map was made with it; nothing else of the evaluation needs it
+    """Straight pieces of streets, split where those of one level cross: corners (C, 2) in metres, and segments (S, 2), pairs of corners."""
+    import shapely  # slow to import, and needed for these graphs only
 
-    pieces = [np.zeros((0, 2, 2))]
+    parts = [np.zeros((0, 2, 2))]
     line = np.repeat(np.arange(len(streets.start) - 1), np.diff(streets.start))
     for level in np.unique(streets.level):
         of_level = streets.level[line] == level
         lines = shapely.linestrings(streets.xy[of_level], indices=np.unique(line[of_level], return_inverse=True)[1])
-        corners, part = shapely.get_coordinates(shapely.get_parts(shapely.node(shapely.multilinestrings(lines))), return_index=True)
-        pieces.append(np.stack([corners[:-1], corners[1:]], axis=1)[part[:-1] == part[1:]])
-    pieces = np.concatenate(pieces).round(3)  # the same corner of two lines, to the millimetre
+        corners, line_of = shapely.get_coordinates(shapely.get_parts(shapely.node(shapely.multilinestrings(lines))), return_index=True)
+        parts.append(np.stack([corners[:-1], corners[1:]], axis=1)[line_of[:-1] == line_of[1:]])
+    pieces = np.concatenate(parts).round(3)  # to the millimetre, so that a corner of two lines is one
     corner_xy, corner = np.unique(pieces.reshape(-1, 2), axis=0, return_inverse=True)
     segment = np.unique(np.sort(corner.reshape(-1, 2), axis=1), axis=0)
     return corner_xy, segment[segment[:, 0] != segment[:, 1]]
 
 
 def _snap(xy: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each place (N, 2) the nearest of segments (S, 2, 2), how far along it lies from its first end, and how far away: (N,) each."""
+    """For each place (N, 2): its nearest segment of (S, 2, 2), and in metres how far along that it lies and how far away; (N,) each."""
     import shapely
 
     if not len(ends):
@@ -74,7 +75,7 @@ def _snap(xy: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def _nearest_places(links: list[list[tuple[int, float]]], corners: int, place: int, reach_m: float) -> np.ndarray:
-    """The places that are reached first along all ways from one place (Dijkstra, not going on beyond a place)."""
+    """The places that can be reached from one without passing another, nearest first (Dijkstra's algorithm, stopped at places)."""
     best, queue, found = {}, [(0.0, corners + place)], []
     while queue:
         metres, node = heapq.heappop(queue)

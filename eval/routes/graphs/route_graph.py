@@ -1,4 +1,4 @@
-"""The graph of places: which places come next after each."""
+"""The graph of places: which places can follow each place of a route."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from utils.tables import read_table
 
 @dataclass(frozen=True)
 class RouteGraph:
-    """A directed graph of N places, as compressed rows. Places are counted from 0.
+    """A directed graph of N places, counted from 0, in compressed rows.
 
-    One-way edges, dead ends and isolated places are ordinary. The order of a place's neighbours is kept: it decides ties of the search.
+    It may have one-way edges, dead ends and isolated places. The order of a place's neighbours matters: it decides ties of the search.
     """
 
     start: np.ndarray  # (N + 1,) int32: the neighbours of place i are neighbor[start[i]:start[i + 1]]
@@ -25,7 +25,7 @@ class RouteGraph:
         return len(self.start) - 1
 
     def neighbors(self, place: int) -> np.ndarray:
-        """The places that come next after one, (degree,) int32."""
+        """(degree,) int32: the places that can follow a place."""
         return self.neighbor[self.start[place] : self.start[place + 1]]
 
     @property
@@ -34,21 +34,21 @@ class RouteGraph:
         return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.start))
 
     def has_edge(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Whether b comes next after a, elementwise, bool."""
+        """Whether there is an edge from a to b, elementwise, bool."""
         edges = self.origin.astype(np.int64) * len(self) + self.neighbor
         return np.isin(np.asarray(a, np.int64) * len(self) + b, edges)
 
     @classmethod
     def from_neighbors(cls, neighbors: Sequence[np.ndarray], source: str, first: int = 0) -> "RouteGraph":
-        """From the neighbours of each place.
+        """The graph of the given neighbours of each place.
 
         Args:
             neighbors: N arrays of integers.
-            source: what a message names as their origin.
+            source: name of their origin in messages, e.g. a path.
             first: the number of the first place: 1 in MATLAB's files.
 
         Raises:
-            InputError: a neighbour is no whole number, out of range, the place itself, or named twice.
+            InputError: a neighbour is no whole number, out of range, the place itself, or there twice.
         """
         neighbors = [np.asarray(row).ravel() for row in neighbors]
         n, start = len(neighbors), np.concatenate([[0], np.cumsum([len(row) for row in neighbors])]).astype(np.int32)
@@ -76,15 +76,15 @@ class RouteGraph:
 
     @classmethod
     def from_csv(cls, path: Path, places: int) -> "RouteGraph":
-        """From a CSV of edges: the header `from,to` and one directed edge a line, in rows of the embeddings counted from 0.
+        """The graph of a CSV with the header `from,to` and one directed edge a line; places are rows of the embeddings, counted from 0.
 
-        Neighbours stay in the order of the lines. A two-way street is two lines.
+        A place's neighbours keep the order of the lines. A two-way street is two lines.
 
         Args:
-            places: N; those that no line names are isolated.
+            places: N. Places without a line are isolated.
 
         Raises:
-            InputError: the file is missing or no such table, or as `from_neighbors`.
+            InputError: the file is missing or is no such table; as `from_neighbors`.
         """
         table = read_table(path, "edges")
         table.take_header()
@@ -94,5 +94,5 @@ class RouteGraph:
         return cls.from_neighbors(np.split(target[order], np.searchsorted(origin[order], np.arange(1, places))), str(path))
 
     def to_csv(self, path: Path) -> None:
-        """Writes the edges as `from_csv` reads them."""
+        """Writes a CSV for `from_csv`."""
         pd.DataFrame({"from": self.origin, "to": self.neighbor}).to_csv(path, index=False)

@@ -6,7 +6,7 @@ TURN_DEG = 30.0
 
 
 def heading_change(a_deg: np.ndarray, b_deg: np.ndarray) -> np.ndarray:
-    """From heading a to heading b, clockwise, in [−180, 180) degrees."""
+    """The change from heading a to heading b, clockwise, in [−180, 180) degrees."""
     return (np.asarray(b_deg, np.float64) - a_deg + 180) % 360 - 180
 
 
@@ -16,6 +16,6 @@ def turned(a_deg: np.ndarray, b_deg: np.ndarray) -> np.ndarray:
 
 
 def turns_of(routes: np.ndarray, heading_deg: np.ndarray) -> np.ndarray:
-    """Turns between the places of routes (R, L), given each place's heading (N,): (R, L − 1) bool."""
+    """(R, L − 1) bool: the turns between the places of routes (R, L), from the heading of each place (N,)."""
     heading_deg = heading_deg[routes]
     return turned(heading_deg[:, :-1], heading_deg[:, 1:])

@@ -1,4 +1,4 @@
-"""Path search by likelihood: the paper's search with the model of observation.py in the place of distances."""
+"""Path search by likelihood: the paper's search with the likelihoods of observation.py instead of distances."""
 
 import numpy as np
 
@@ -6,13 +6,13 @@ from eval.routes.localizers.localizer import RouteMap
 from eval.routes.localizers.observation import ObservationModel, PairModel, first_log_likelihood, next_log_likelihood
 from eval.routes.localizers.search import PathSearch
 
-TURN_AGREES = 0.95  # assumed probability that an observed turn (or none) is one by the headings of the map too
+TURN_AGREES = 0.95  # assumed probability that an observation of a turn, or of none, agrees with the headings of the map
 
 
 class LikelihoodSearch(PathSearch):
     """The most likely simple path after each step; a localizer (eval/routes/localizers/localizer.py).
 
-    Turns, where observed, weigh in with the probability that they agree with the headings; they rule nothing out.
+    Observed turns change the likelihood of a path, and rule none out.
     """
 
     def __init__(self, route_map: RouteMap, keep_percent: float = 100.0, model: PairModel | None = None):
@@ -21,7 +21,7 @@ class LikelihoodSearch(PathSearch):
         self.rho = self.observation.correlation(route_map.graph.origin, route_map.graph.neighbor)
 
     def costs(self, query: np.ndarray, turns: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Log-likelihoods, negated, up to a constant."""
+        """Negative log-likelihoods, up to a constant."""
         o, graph = self.observation, self.map.graph
         along = o.mean, graph.origin, graph.neighbor, self.rho, o.gain, o.half_dims
         edge_cost = np.empty((len(query) - 1, len(graph.neighbor)))
@@ -33,7 +33,7 @@ class LikelihoodSearch(PathSearch):
 
 
 def turn_log_probability(route_map: RouteMap, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(2, M) log-probability of observing no turn, and a turn, on the way from places first to second (M,).
+    """(2, M): log-probabilities of observing no turn (row 0) and a turn (row 1) from places `first` to `second` (M,).
 
     Raises:
         InputError: the map has no headings.

@@ -1,7 +1,7 @@
-"""What localizes routes: the interface, and the localizers by name.
+"""The interface of localizers, which localize routes, and a list of them by name.
 
-A localizer knows the map (reference embeddings and the graph of places) and is given the panoramas of drives (query embeddings, step by
-step). After every step it names the path that it believes in; its last places are compared with the true ones (results/accuracy.py).
+A localizer knows the map: reference embeddings and the graph of places. It is given the panoramas of drives as query embeddings, step by
+step. After each step it names the most likely path, whose last places are compared with the true ones (results/accuracy.py).
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from eval.routes.graphs.turns import turned
 from utils.errors import InputError
 
 TAIL = 5  # places at the end of a path that must be right (arXiv 1911.08797)
-# name: module and class; imported on use. `paper` is the baseline of every table.
+# name: module and class, which are imported on use. `paper` is the baseline of every table.
 LOCALIZERS = {
     "paper": ("eval.routes.localizers.paper", "PaperSearch"),
     "likelihood": ("eval.routes.localizers.likelihood", "LikelihoodSearch"),
@@ -26,16 +26,16 @@ LOCALIZERS = {
 
 @dataclass(frozen=True)
 class RouteMap:
-    """What is known of an area before a drive. Embeddings are compared by Euclidean distance as they are here.
+    """What is known of an area before a drive. Embeddings are compared by Euclidean distance, without normalisation.
 
     Raises:
-        InputError: the arrays are not of the same places, of the same dimensions, or not finite.
+        InputError: the arrays differ in their places or dimensions, or are not finite.
     """
 
     reference: np.ndarray  # (N, D) float32
     graph: RouteGraph  # of N places
     heading_deg: np.ndarray | None = None  # (N,) clockwise from north
-    unlabelled: np.ndarray | None = None  # (M, D) query embeddings of panoramas whose places nobody knows
+    unlabelled: np.ndarray | None = None  # (M, D) query embeddings of panoramas of unknown places
 
     def __post_init__(self):
         n = len(self.graph)
@@ -51,7 +51,7 @@ class RouteMap:
         """Queries (…, D) as contiguous float64.
 
         Raises:
-            InputError: one is not finite, or of another dimension than the references.
+            InputError: a query is not finite, or of another dimension than the references.
         """
         return self._check("query", query)
 
@@ -78,23 +78,24 @@ class RouteMap:
 
 @dataclass(frozen=True)
 class Belief:
-    """What a localizer holds possible after a panorama."""
+    """What a localizer believes after a panorama."""
 
-    place: np.ndarray  # (M,) present places, none twice, the most likely last
-    weight: np.ndarray  # (M,) how likely beside the most likely one, which has 1
-    tail: np.ndarray  # (TAIL,) int32 as of `Localizer.locate`
-    summary: str  # a few words
+    place: np.ndarray  # (M,) places where the vehicle may be, each once, the most likely last
+    weight: np.ndarray  # (M,) how likely each is, relative to the most likely one
+    tail: np.ndarray  # (TAIL,) int32, as `Localizer.locate` returns it
+    summary: str  # a few words for the caption of a picture
 
 
 class Localizer(Protocol):
     """Built as `Class(route_map, keep_percent=100.0)`; one that culls nothing ignores `keep_percent`.
 
     Raises:
-        InputError: it needs what the map lacks (headings), an embedding is not finite, or of other dimensions than the references.
+        InputError: the map lacks what the localizer needs (headings, unlabelled panoramas); an embedding is not finite, or of other
+            dimensions than the references.
     """
 
     def locate(self, query: np.ndarray, turns: np.ndarray | None = None) -> np.ndarray:
-        """Localizes R drives, each on its own, using after step t only steps 0 to t.
+        """Localizes R drives independently. The answer after step t depends on steps 0 to t alone.
 
         Args:
             query: (R, L, D) float32 embeddings of the panoramas.
@@ -102,11 +103,11 @@ class Localizer(Protocol):
 
         Returns:
             (R, L, TAIL) int32: the last TAIL places of the best path after each step, the present place last; −1 in front where the
-            path is shorter, and throughout where there is no path.
+            path is shorter, and −1 alone where there is no path.
         """
 
     def beliefs(self, query: np.ndarray, turns: np.ndarray | None = None) -> list[Belief]:
-        """What is believed after each step of one drive: query (L, D), turns (L − 1,) bool or None."""
+        """The belief after each step of one drive: query (L, D), turns (L − 1,) bool or None."""
 
 
 def build_localizer(name: str, route_map: RouteMap, keep_percent: float = 100.0) -> Localizer:

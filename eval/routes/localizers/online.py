@@ -1,9 +1,9 @@
 """Online localization: after every panorama, a probability for each place and direction of travel.
 
-An exact Bayes filter (forward algorithm of an autoregressive hidden Markov model; Rabiner 1989, §IV.B). A state is a place and the edge
-by which it was reached; one more state a place says that the direction is unknown. Between two panoramas the vehicle stays, takes an edge,
-takes two (a panorama was missed), or is put down anywhere (restart), and what cannot go on, at a dead end, is put down anywhere too:
-so no error lasts, and isolated places and one-way edges are ordinary. Nothing assumes that a place is visited once.
+An exact Bayes filter: the forward algorithm of an autoregressive hidden Markov model (Rabiner 1989, §IV.B). A state is a place and the edge
+by which it was reached; one more state of each place says that the direction is unknown. Between two panoramas the vehicle stays, takes one
+edge, takes two (a panorama was missed), or restarts: it is put down anywhere. At a dead end it restarts too. So no error lasts, and
+isolated places and one-way edges need no special care. A place may be visited more than once.
 """
 
 from collections.abc import Iterator
@@ -18,27 +18,27 @@ from eval.routes.localizers.observation import ObservationModel, PairModel, firs
 from utils.errors import InputError
 from utils.progress import progress
 
-NEGLIGIBLE = 1e-3  # probability beside the largest, below which a place is not worth naming
+NEGLIGIBLE = 1e-3  # relative to the largest probability; places below it are not shown
 
 
 @dataclass(frozen=True)
 class Motion:
-    """Probabilities of what happens between two panoramas; the rest is one edge. Assumed, not fitted."""
+    """Probabilities of what happens between two panoramas; the vehicle takes one edge otherwise. Assumed, not fitted."""
 
     stay: float = 0.05
     skip: float = 0.05
     restart: float = 0.01
-    reversal: float = 0.02  # weight of turning back, where any other edge has 1
+    reversal: float = 0.02  # weight of the edge that leads back; any other edge has 1
 
 
 class OnlineLocalizer:
-    """See the module. N places, E edges, S = E + N states: edge e (at its end), then each place with unknown direction.
+    """See the module. N places and E edges give S = E + N states: the end of each edge, then each place with unknown direction.
 
     Attributes:
-        probability: (S,) of the states, sums to 1; before the first panorama every place is as likely as any other.
+        probability: (S,) of the states, sums to 1; before the first panorama all places are equally likely.
 
     Raises:
-        InputError: probabilities of motion are no probabilities, or as `ObservationModel`.
+        InputError: `motion` holds no probabilities; as `ObservationModel`.
     """
 
     def __init__(self, route_map: RouteMap, model: PairModel | None = None, motion: Motion | None = None):
@@ -52,8 +52,9 @@ class OnlineLocalizer:
         back = graph.neighbor[self.second] == self.origin[self.first]
         weight = np.where(back, m.reversal, 1.0)
         total = np.bincount(self.first, weight, len(graph.neighbor))
-        self.share = np.divide(weight, total[self.first], out=np.zeros_like(weight), where=total[self.first] > 0)  # (P,) sums to 1 by first
-        self.start_share = 1 / np.diff(graph.start)[self.origin]  # (E,) from an unknown direction all edges are alike
+        total = total[self.first]
+        self.share = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)  # (P,) sums to 1 over the pairs of a first edge
+        self.start_share = 1 / np.diff(graph.start)[self.origin]  # (E,) from an unknown direction all edges are equally likely
         self.ends = self.origin[self.first], graph.neighbor[self.second]
         self.everywhere = np.arange(len(graph), dtype=np.int32)
         self.rho = self.observation.correlation(self.origin, graph.neighbor)
@@ -66,10 +67,10 @@ class OnlineLocalizer:
         n, edges = len(self.map.graph), len(self.origin)
         self.probability = np.concatenate([np.zeros(edges), np.full(n, 1 / n)])
         self.tail = np.full((edges + n, TAIL), -1, np.int32)
-        self.before = None  # query embedding (D,) of the last panorama
+        self.before: np.ndarray | None = None  # query embedding (D,) of the last panorama
 
     def step(self, query: np.ndarray, turn: bool | None = None) -> np.ndarray:
-        """Takes in the next panorama.
+        """Updates the belief by the next panorama.
 
         Args:
             query: (D,) its embedding.
@@ -79,7 +80,7 @@ class OnlineLocalizer:
             (N,) probability of each place.
 
         Raises:
-            InputError: the query is not finite; a turn without headings. The filter is left as it was.
+            InputError: the query is not finite; there is a turn but no headings. The filter is then unchanged.
         """
         query, o, m, graph = self.map.check(query), self.observation, self.motion, self.map.graph
         single = first_log_likelihood(query, o.mean, o.gain)
@@ -96,7 +97,7 @@ class OnlineLocalizer:
                 for a, b, rho in ways
             )
             if turn is not None:
-                single += np.log(0.5)  # put down anywhere, the vehicle may face anywhere
+                single += np.log(0.5)  # a vehicle that restarts may face anywhere
             self.probability, self.tail = _step(
                 self.probability, self.tail, self.place, self.origin, self.first, self.second, self.share, self.start_share,
                 edge, skip, stay, single, m.stay, m.skip, m.restart,
@@ -109,17 +110,17 @@ class OnlineLocalizer:
         return np.bincount(self.place, self.probability, len(self.map.graph))
 
     def best(self) -> tuple[int, int, float]:
-        """The most probable place, the place from which it was most probably reached (−1: unknown), and the probability of the place.
+        """The most probable place, the place it was most probably reached from (−1: unknown), and the probability of the place.
 
-        The probability is calibrated: on an area that it was not fitted on, its expected error is at most 0.05, and of the places with
-        0.9 or more 97 to 99 % are right (`python -m benchmarks.route_accuracy`).
+        The probability is calibrated: on an area without any part in the fit, its expected calibration error is at most 0.05, and 97 to
+        99 % of the answers of probability 0.9 or more are right (`python -m benchmarks.route_accuracy`).
         """
         place, state = self._best()
         came_from = int(self.origin[state]) if state < len(self.origin) else -1
         return place, came_from, float(self.place_probability()[place])
 
     def best_tail(self) -> np.ndarray:
-        """(TAIL,) int32: the places at the last panoramas, the present one last, by the most probable predecessors; −1 where unknown."""
+        """(TAIL,) int32: the places of the last panoramas, the present one last, each the most probable predecessor; −1 where unknown."""
         return self.tail[self._best()[1]].copy()
 
     def _best(self) -> tuple[int, int]:
@@ -129,7 +130,7 @@ class OnlineLocalizer:
 
 
 class OnlineFilter:
-    """The online localizer as one of many drives: a localizer (eval/routes/localizers/localizer.py). Nothing is culled."""
+    """Runs the online localizer on many drives: a localizer (eval/routes/localizers/localizer.py). Nothing is culled."""
 
     def __init__(self, route_map: RouteMap, keep_percent: float = 100.0, model: PairModel | None = None, motion: Motion | None = None):
         self.filter = OnlineLocalizer(route_map, model, motion)
@@ -143,7 +144,7 @@ class OnlineFilter:
         return tails
 
     def beliefs(self, query: np.ndarray, turns: np.ndarray | None = None) -> list[Belief]:
-        """What is believed after each step of one drive; weights are relative probabilities."""
+        """The belief after each step of one drive; weights are probabilities relative to the largest."""
         steps = []
         for probability in self._steps(query, turns):
             relative = probability / probability.max()
@@ -161,7 +162,7 @@ class OnlineFilter:
 
 @njit
 def _pairs(start, neighbor):
-    """(P,) int32 first and second: all edges that follow each other."""
+    """(P,) int32 first and second: all pairs of edges of which the second starts where the first ends."""
     count = 0
     for e in range(len(neighbor)):
         count += start[neighbor[e] + 1] - start[neighbor[e]]
@@ -175,10 +176,10 @@ def _pairs(start, neighbor):
 
 @njit
 def _step(p, tail, place, origin, first, second, share, start_share, edge, skip, stay, single, p_stay, p_skip, p_restart):
-    """One step of the filter: probabilities (S,) and tails (S, TAIL) of the states, from those before and the log-likelihoods."""
+    """One step of the filter: the new probabilities (S,) and tails (S, TAIL) from the old ones and the log-likelihoods."""
     edges, places, states = len(origin), len(single), len(p)
     p_edge = 1 - p_stay - p_skip - p_restart
-    # Moving along one edge, and along two: masses, and from which state most of it comes.
+    # The probability mass that moves along one edge, and along two; and the state that most of it comes from.
     moved, source = np.zeros(edges), np.empty(edges, np.int32)
     largest = np.zeros(edges)
     for e in range(edges):
@@ -193,7 +194,7 @@ def _step(p, tail, place, origin, first, second, share, start_share, edge, skip,
     for m in range(len(first)):
         twice[m] = moved[first[m]] * share[m]
     put_down = p_restart + p_edge * max(0.0, 1 - moved.sum()) + p_skip * max(0.0, 1 - twice.sum())
-    # Likelihoods are taken relative to the largest that has any mass, so that not all of them vanish.
+    # Likelihoods are relative to the largest one with any mass, so that not all of them underflow.
     top = single.max()
     for e in range(edges):
         if moved[e] > 0:

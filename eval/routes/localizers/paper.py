@@ -1,7 +1,7 @@
-"""The published route search ("You Are Here", arXiv 1911.08797), exactly: paths of least summed distance.
+"""The route search of "You Are Here" (arXiv 1911.08797), exactly: the path of least total distance.
 
 The score of a path is the sum of Euclidean distances between the query embeddings and the reference embeddings along it. Where turns are
-observed, only candidates whose last heading change agrees survive. How candidates are extended, sorted and culled: search.py.
+observed, only candidates whose last heading change agrees survive. See search.py for how candidates are extended, sorted and culled.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ class PaperSearch(PathSearch):
         self.by_dimension = np.ascontiguousarray(route_map.reference.T, np.float64)  # D,N
 
     def costs(self, query: np.ndarray, turns: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Distances; infinite along an edge that is no turn where one was observed, or is one where none was."""
+        """Distances; infinite along an edge that is a turn where none was observed, or no turn where one was."""
         distance, graph = _distances(query, self.by_dimension), self.map.graph
         edge_cost = distance[1:, graph.neighbor]
         if turns is not None:

@@ -1,7 +1,8 @@
-"""Search over simple paths (no place twice) whose score is a sum over their steps, less being better.
+"""Search for the simple path (no place twice) of the least score, which is the sum of the costs of its steps.
 
-Candidates are sorted by their score after each step (stable); when more than 100 are left, the best `keep` % (rounded down) survive; each
-is then extended to its neighbours. This is the published search ("You Are Here", arXiv 1911.08797) for any costs of places and edges.
+After each step the candidates are sorted by their score (stable). Where there are more than 100, the best `keep_percent` % (rounded down)
+survive. Each survivor is then extended to its neighbours. This is the search of "You Are Here" (arXiv 1911.08797) with any costs of places
+and edges.
 """
 
 import os
@@ -18,21 +19,21 @@ from eval.routes.localizers.localizer import TAIL, Belief, RouteMap
 from utils.errors import InputError
 from utils.progress import progress
 
-CULL_ABOVE = 100  # candidates that are never culled
+CULL_ABOVE = 100  # so many candidates are never culled
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """What one search kept, best first after each step. Step t is step[t]:step[t + 1]."""
+    """The candidates that survived each step, best first. Those of step t are step[t]:step[t + 1] of each array."""
 
     place: np.ndarray  # (C,) int32 last place of a path
-    parent: np.ndarray  # (C,) int32 the candidate that it extends, −1 at step 0
+    parent: np.ndarray  # (C,) int32 index of the candidate that it extends, −1 at step 0
     score: np.ndarray  # (C,) float64
     step: np.ndarray  # (L + 1,) int64
 
 
 class PathSearch(ABC):
-    """See the module; a localizer (eval/routes/localizers/localizer.py), once `costs` says what a step costs.
+    """See the module. A subclass with `costs` is a localizer (eval/routes/localizers/localizer.py).
 
     Args:
         keep_percent: above 0, up to 100 (no culling).
@@ -48,25 +49,26 @@ class PathSearch(ABC):
 
     @abstractmethod
     def costs(self, query: np.ndarray, turns: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Costs of one drive; an infinite one rules a path out.
+        """Costs of the steps of one drive; an infinite cost rules a path out.
 
         Args:
             query: (L, D) float64, contiguous and finite.
             turns: (L − 1,) bool, or None.
 
         Returns:
-            (N,) float64 of beginning at each place, and (L − 1, E) of coming to the next panorama along each edge of the graph.
+            (N,) float64, cost of starting at each place; (L − 1, E), cost of reaching panoramas 1 to L − 1 along each edge of the graph.
         """
 
     def locate(self, query: np.ndarray, turns: np.ndarray | None = None) -> np.ndarray:
         """(R, L, TAIL) last places of the best path after each step (see `Localizer.locate`).
 
         Raises:
-            InputError: a query is not finite; turns without headings; routes longer than any path; too many candidates.
+            InputError: a query is not finite; there are turns but no headings; routes are longer than any path; there are too many
+                candidates.
         """
         query, graph = self.map.check(query), self.map.graph
         routes, length = query.shape[:2]
-        if self.keep_percent == 100:  # nothing is culled, so all routes have the same candidates and nothing needs sorting
+        if self.keep_percent == 100:  # then all routes have the same candidates, and nothing needs sorting
             tree = path_tree(graph, length)
             edge = _last_edge(tree.place, tree.parent, graph.start, graph.neighbor)
 
@@ -86,7 +88,7 @@ class PathSearch(ABC):
         return self._search(self.map.check(query), turns)
 
     def beliefs(self, query: np.ndarray, turns: np.ndarray | None = None) -> list[Belief]:
-        """What is believed after each step of one drive; weights fall to 1/e at a score as much worse as unlike places are apart."""
+        """The belief after each step of one drive; a candidate weighs 1/e if its score is worse by the standard deviation of step 0."""
         found = self.search(query, turns)
         tails, spread = _tails(found.place, found.parent, found.step), max(float(np.std(found.score[: found.step[1]])), 1e-9)
         steps = []
@@ -99,21 +101,21 @@ class PathSearch(ABC):
 
     def _search(self, query: np.ndarray, turns: np.ndarray | None) -> Candidates:
         graph = self.map.graph
-        found = _search(*self.costs(query, turns), graph.start, graph.neighbor, self.keep_percent, MAX_PATHS)
+        found = _candidates(*self.costs(query, turns), graph.start, graph.neighbor, self.keep_percent, MAX_PATHS)
         if found[3][-1] < 0:
             raise InputError(f"more than {MAX_PATHS:,} candidates in one search; keep fewer (--keep {self.keep_percent / 2:g})")
         return Candidates(*found)
 
 
 def _in_threads(work: Callable[[int], np.ndarray], n: int) -> list[np.ndarray]:
-    """work(0) to work(n − 1) on all cores; the compiled searches let go of Python's lock."""
+    """work(0) to work(n − 1) on all cores: the compiled searches release Python's global lock."""
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         return list(progress(pool.map(work, range(n)), total=n, desc="routes", unit=" routes"))
 
 
 @njit(nogil=True)
 def _last_edge(place, parent, start, neighbor):
-    """(P,) the edge that ends each path, −1 for paths of one place."""
+    """(P,) the last edge of each path, −1 for paths of one place."""
     edge = np.full(len(place), -1, np.int32)
     for path in range(len(place)):
         if parent[path] >= 0:
@@ -126,7 +128,7 @@ def _last_edge(place, parent, start, neighbor):
 
 @njit(nogil=True)
 def _best_in_tree(first_cost, edge_cost, place, parent, level, edge):
-    """(L, TAIL) the best paths of one drive among all of a tree."""
+    """(L, TAIL) last places of the best path of a tree after each step of one drive."""
     length = len(edge_cost) + 1
     score, tails = np.empty(len(place)), np.full((length, TAIL), -1, np.int32)
     for t in range(length):
@@ -144,7 +146,7 @@ def _best_in_tree(first_cost, edge_cost, place, parent, level, edge):
 
 @njit(nogil=True)
 def _precedes(a, b, parent, score):
-    """Whether path a comes before path b of the same score: stable sorting leaves them as their parents were, those as theirs, …"""
+    """Whether stable sorting puts path a before path b of the same score: it keeps the order of their parents, which were sorted too."""
     while parent[a] != parent[b]:
         a, b = parent[a], parent[b]
         if score[a] != score[b]:
@@ -153,8 +155,14 @@ def _precedes(a, b, parent, score):
 
 
 @njit(nogil=True)
-def _search(first_cost, edge_cost, start, neighbor, keep_percent, most):
-    """The candidates of one drive: place, parent, score, step as in `Candidates`; the last of `step` is −1 where they grew above `most`."""
+def _doubled(array):
+    """The array with as many elements again, of any value."""
+    return np.concatenate((array, np.empty_like(array)))
+
+
+@njit(nogil=True)
+def _candidates(first_cost, edge_cost, start, neighbor, keep_percent, most):
+    """The fields of `Candidates` for one drive; the last number of `step` is −1 where there are more than `most` candidates."""
     length, n = len(edge_cost) + 1, len(first_cost)
     place, parent, score = np.empty(4 * n, np.int32), np.empty(4 * n, np.int32), np.empty(4 * n)
     step = np.zeros(length + 1, np.int64)
@@ -180,8 +188,7 @@ def _search(first_cost, edge_cost, start, neighbor, keep_percent, most):
             step[length] = -1
             return place[:0], parent[:0], score[:0], step
         while first + kept > len(place):
-            place, parent = np.concatenate((place, np.empty_like(place))), np.concatenate((parent, np.empty_like(parent)))
-            score = np.concatenate((score, np.empty_like(score)))
+            place, parent, score = _doubled(place), _doubled(parent), _doubled(score)
         for i in range(kept):
             place[first + i], parent[first + i], score[first + i] = new_place[order[i]], new_parent[order[i]], total[order[i]]
         step[t + 1] = first + kept

@@ -6,13 +6,13 @@ from eval.routes.localizers.localizer import TAIL
 
 
 def true_tails(routes: np.ndarray) -> np.ndarray:
-    """The last places of routes (R, L) after each step, as a localizer returns them: (R, L, TAIL) int32, −1 in front."""
+    """(R, L, TAIL) int32: the last places of routes (R, L) after each step, −1 in front, as a localizer returns them."""
     padded = np.pad(routes, ((0, 0), (TAIL - 1, 0)), constant_values=-1)
     return np.lib.stride_tricks.sliding_window_view(padded, TAIL, axis=1).astype(np.int32)
 
 
 def top1_accuracy(tails: np.ndarray, routes: np.ndarray) -> np.ndarray:
-    """Percentage of routes whose last TAIL places (all, when shorter) are right, by route length 1 to L.
+    """Percentage of routes whose last TAIL places are right (all places of a shorter one), for route lengths 1 to L.
 
     Args:
         tails: (R, L, TAIL) as a localizer returns them.

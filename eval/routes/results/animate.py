@@ -1,4 +1,4 @@
-"""An animation of one route: what the panorama shows, the places that a localizer holds possible, and the true position."""
+"""An animation of one route: the panoramas, the places that a localizer believes in, and the true position."""
 
 import base64
 import io
@@ -17,7 +17,7 @@ from utils.outputs import SOFTWARE
 from utils.progress import progress
 
 HEIGHT_PX, WIDTHS_PX, SIDE_PX, GAP_PX, CAPTION_PX, FRAME_MS = 640, (320, 960), 480, 4, 44, 500
-ZOOM_M, MARGIN_M = 300.0, 40.0  # edge of the close view around the true position; what is shown of the whole area's surroundings
+ZOOM_M, MARGIN_M = 300.0, 40.0  # width of the close view around the true position; margin around the whole area
 ROADS, TRUE, PALE, STRONG = (120, 128, 136), (0, 140, 60), np.array([255, 190, 90]), np.array([200, 0, 30])
 
 PAGE = """<!doctype html><meta charset="utf-8"><meta name="generator" content="{software}"><title>{title}</title>
@@ -35,8 +35,8 @@ class View:
 
     Args:
         centre: (2,) metres.
-        metres: (2,) width and height shown.
-        pixels: (2,) size of the picture.
+        metres: (2,) width and height that the window shows at least.
+        pixels: width and height of the picture.
     """
 
     def __init__(self, centre: np.ndarray, metres: np.ndarray, pixels: tuple[int, int]):
@@ -49,14 +49,15 @@ class View:
         return (np.asarray(xy) - (self.west, self.north)) * (1, -1) * self.scale
 
     def background(self, inputs: RouteInputs) -> Image.Image:
-        """The drawn map, or the graph of places where there is none."""
+        """The drawn map, or the graph of places where there is no map."""
         if inputs.city is None:
             picture = Image.new("RGB", self.pixels, (250, 250, 248))
-            draw_graph(ImageDraw.Draw(picture), self.to_pixels(inputs.xy), inputs.map.graph)
+            draw_graph(ImageDraw.Draw(picture), self.to_pixels(_positions(inputs)), inputs.map.graph)
             return picture
         corners = np.array([(self.west, self.north), (self.west + self.pixels[0] / self.scale, self.north - self.pixels[1] / self.scale)])
         (c0, r0), (c1, r1) = np.floor(inputs.city.georeference.to_pixels(corners)).astype(int).tolist()
-        raster, every = inputs.city.raster, max(1, (c1 - c0) // (3 * self.pixels[0]))  # what is left is averaged, against speckles
+        raster = inputs.city.raster
+        every = max(1, (c1 - c0) // (3 * self.pixels[0]))  # up to three pixels of the map are averaged, so that lines do not break up
         picture = Image.new("RGB", (-(-(c1 - c0) // every), -(-(r1 - r0) // every)), (235, 235, 235))
         left, top = max(0, c0), max(0, r0)
         shown = raster[top : max(top, r1) : every, left : max(left, c1) : every]
@@ -67,32 +68,37 @@ class View:
 
 
 def draw_graph(draw: ImageDraw.ImageDraw, at: np.ndarray, graph: RouteGraph) -> None:
-    """Edges of places at pixels (N, 2)."""
+    """Draws the edges between places at pixels (N, 2)."""
     for a, b in zip(at[graph.origin], at[graph.neighbor], strict=True):
         draw.line([*a, *b], fill=ROADS)
 
 
 def check_animation(path: Path, inputs: RouteInputs) -> None:
-    """Whether an animation can be made, before the work.
+    """Refuses, before the work, an animation that cannot be made.
 
     Raises:
         InputError: the suffix is neither .gif nor .html, or the places have no positions.
     """
     if path.suffix not in (".gif", ".html"):
         raise InputError(f"{path}: an animation is written as .gif or .html")
+    _positions(inputs)
+
+
+def _positions(inputs: RouteInputs) -> np.ndarray:
     if inputs.xy is None:
         raise InputError("an animation needs the positions of the places; give --locations CSV or the area's folder as --graph")
+    return inputs.xy
 
 
 def animate(path: Path, inputs: RouteInputs, localizer: Localizer, route: np.ndarray, turns: np.ndarray | None, title: str) -> None:
-    """Writes a `.gif`, or an `.html` that needs nothing else.
+    """Writes a `.gif`, or an `.html` that needs no other file.
 
     Args:
         route: (L,) true places.
         turns: (L − 1,) bool observed turns, or None.
 
     Raises:
-        InputError: as `check_animation`, and as the localizer.
+        InputError: as `check_animation`; as the localizer.
     """
     check_animation(path, inputs)
     frames = draw_frames(inputs, route, localizer.beliefs(inputs.query[route], turns), title)
@@ -108,8 +114,9 @@ def animate(path: Path, inputs: RouteInputs, localizer: Localizer, route: np.nda
 
 
 def draw_frames(inputs: RouteInputs, route: np.ndarray, beliefs: list[Belief], title: str) -> list[Image.Image]:
-    """One picture a step: the whole area, as wide as it is; beside it the panorama and the surroundings of the true position."""
-    xy, low, high = inputs.xy, inputs.xy.min(0), inputs.xy.max(0)
+    """A picture of each step: the whole area, and beside it the panorama and the surroundings of the true position."""
+    xy = _positions(inputs)
+    low, high = xy.min(0), xy.max(0)
     metres = (high - low + MARGIN_M).clip(ZOOM_M)
     map_px = int(np.clip(HEIGHT_PX * metres[0] / metres[1], *WIDTHS_PX))
     whole, panoramas = View((low + high) / 2, metres, (map_px, HEIGHT_PX)), None if inputs.area is None else inputs.area.panoramas
@@ -149,7 +156,9 @@ def _caption(frame: Image.Image, inputs: RouteInputs, place: int, belief: Belief
     elif found == place:
         verdict = f"best path {'right' if right else 'right here, wrong before'}"
     else:
-        verdict = f"best path wrong, its end {np.hypot(*(inputs.xy[found] - inputs.xy[place])):.0f} m away"
+        xy = _positions(inputs)
+        distance_m = np.hypot(*(xy[found] - xy[place]))
+        verdict = f"best path wrong, its end {distance_m:.0f} m away"
     draw, top = ImageDraw.Draw(frame), frame.height - CAPTION_PX
     draw.text((8, top + 4), f"{title}: {belief.summary}, {verdict}", fill="black", font=ImageFont.load_default(15))
     legend = "green: true position; red: the likeliest places"
@@ -165,9 +174,9 @@ def _png(frame: Image.Image) -> bytes:
 
 
 def _quantized(frame: Image.Image) -> Image.Image:
-    """In 128 colours, those of the candidates and of the true position among them however few pixels they have."""
+    """The picture in 128 colours. Candidates and the true position keep theirs, however few pixels they have."""
     drawn = [TRUE, *(PALE + (STRONG - PALE) * np.linspace(0, 1, 15)[:, None]).astype(int).tolist()]
     palette = Image.new("P", (1, 1))
-    common = frame.quantize(128 - len(drawn)).getpalette()[: 3 * (128 - len(drawn))]
+    common = (frame.quantize(128 - len(drawn)).getpalette() or [])[: 3 * (128 - len(drawn))]
     palette.putpalette([*common, *np.array(drawn).ravel().tolist()])
     return frame.quantize(palette=palette, dither=Image.Dither.NONE)

@@ -6,15 +6,16 @@ from eval.routes.localizers.online import OnlineLocalizer
 
 
 def follow(localizer: OnlineLocalizer, query: np.ndarray, drives: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What the localizer says after every panorama of every drive, one after the other.
+    """What the localizer answers after every panorama of all drives, M panoramas in all.
 
     Args:
         query: (N, D) the panorama of each place.
-        drives: true places of each.
+        drives: the true places of each.
 
     Returns:
-        confidence (M,): probability of the most probable place, right (M,) bool: whether it is the true one, and log_true (M,): the
-        logarithm of the probability of the true place.
+        confidence (M,): probability of the most probable place.
+        right (M,) bool: whether that place is the true one.
+        log_true (M,): logarithm of the probability of the true place.
     """
     confidence, right, log_true = [], [], []
     for drive in drives:
@@ -29,12 +30,12 @@ def follow(localizer: OnlineLocalizer, query: np.ndarray, drives: list[np.ndarra
 
 
 def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = 10) -> list[tuple[int, float, float]]:
-    """Number, mean confidence and fraction right of the answers in each of `bins` equal intervals of confidence that is not empty."""
+    """For each of `bins` equal intervals of confidence with answers: how many, their mean confidence, and the fraction that is right."""
     interval = np.minimum((confidence * bins).astype(int), bins - 1)
     return [(int(n), float(confidence[interval == b].mean()), float(right[interval == b].mean()))
             for b, n in enumerate(np.bincount(interval, minlength=bins)) if n]  # fmt: skip
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 10) -> float:
-    """Expected calibration error (Guo et al., ICML 2017, eq. 3): |fraction right − mean confidence|, weighted by number."""
+    """Expected calibration error (Guo et al., ICML 2017, eq. 3): |fraction right − mean confidence|, weighted by number of answers."""
     return sum(n * abs(accuracy - mean) for n, mean, accuracy in reliability(confidence, right, bins)) / len(confidence)

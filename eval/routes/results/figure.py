@@ -1,4 +1,4 @@
-"""A figure of accuracy against route length."""
+"""Draws accuracy against route length."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,10 +16,10 @@ LONGEST_ROUTE = 1_000_000
 
 
 def check_figure(path: Path, paper_curves: Path | None, embeddings: Path, keep_percent: float) -> dict[str, pd.DataFrame]:
-    """Whether a figure can be drawn, before the work; returns the published curves where a file of them is given.
+    """Refuses, before the work, a figure that cannot be drawn; returns the published curves of the area, if there is a file of them.
 
     Raises:
-        InputError: matplotlib is missing, the suffix is unknown, or as `published_curves`.
+        InputError: matplotlib is missing; the suffix is unknown; as `published_curves`.
     """
     if path.suffix not in (".png", ".svg", ".pdf"):
         raise InputError(f"{path}: a figure is written as .png, .svg or .pdf")
@@ -35,7 +35,7 @@ def draw_accuracy(path: Path, accuracy: dict[str, np.ndarray], paper_curves: dic
         accuracy: percentages by route length (L,) of each localizer; `paper` is dashed beside another.
         paper_curves: as `published_curves` returns them, dashed.
     """
-    from matplotlib.figure import Figure  # only who draws needs it
+    from matplotlib.figure import Figure  # slow to import, and optional
 
     figure = Figure(figsize=(7, 4.5), dpi=150, layout="constrained")
     axes = figure.subplots()
@@ -44,9 +44,9 @@ def draw_accuracy(path: Path, accuracy: dict[str, np.ndarray], paper_curves: dic
         axes.plot(np.arange(1, len(values) + 1), values, "--" if dashed else "-", color=color, label=name)
     for name, curve in paper_curves.items():
         axes.plot(curve["route_length"], curve["top1_accuracy_percent"], "--", linewidth=1.2, label=f"published curve: {name}")
-    axes.set(xlabel="route length (panoramas)", ylabel="last five places right (%)", ylim=(None, 101))  # a line at 100 % is seen whole
+    axes.set(xlabel="route length (panoramas)", ylabel="last five places right (%)", ylim=(None, 101))  # shows a line at 100 % uncut
     axes.set_xlim(1, max(2, *map(len, accuracy.values())))
-    axes.locator_params(axis="x", integer=True)  # panoramas are whole
+    axes.locator_params(axis="x", integer=True)  # there are no fractions of panoramas
     axes.set_title(title, fontsize=10)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
@@ -56,12 +56,13 @@ def draw_accuracy(path: Path, accuracy: dict[str, np.ndarray], paper_curves: dic
 
 
 def published_curves(path: Path, embeddings: Path, keep_percent: float) -> dict[str, pd.DataFrame]:
-    """The published curves of the area that the path of `embeddings` names, by name of embedding.
+    """Reads the published curves of the area whose name the path `embeddings` contains.
 
-    Each has the columns route_length and top1_accuracy_percent.
+    Returns:
+        By name of embedding, a table with the columns route_length and top1_accuracy_percent.
 
     Raises:
-        InputError: the file is missing, lacks a column, or has no such curve.
+        InputError: the file is missing or lacks a column; it has no curve of that area with `keep_percent`.
     """
     cells = read_table(path, "published accuracies")
     cells.take_header()

@@ -75,7 +75,7 @@ def test_command_fits_and_reports(street, tmp_path, monkeypatch, capsys):
     route_map.graph.to_csv(tmp_path / "ring.csv")
     files = ["--embeddings", tmp_path / "street.npz", "--graph", tmp_path / "ring.csv"]
     more = ["--report", tmp_path / "street.npz", "--report-graph", tmp_path / "ring.csv", "--routes", "40", "--length", "6"]
-    monkeypatch.setattr(command, "report", lambda q, m, model: f"{len(q)} places, {model.slope:.3g}")
+    monkeypatch.setattr(command, "drive_report", lambda q, m, model: f"{len(q)} places, {model.slope:.3g}")
     monkeypatch.setattr(sys, "argv", ["fit", *map(str, files + more)])
     run_command(command.main)
     out = capsys.readouterr().out
@@ -83,6 +83,6 @@ def test_command_fits_and_reports(street, tmp_path, monkeypatch, capsys):
 
 
 def test_report_names_every_disturbance(street):
-    text = command.report(*street, command.PairModel(), count=12, length=10)
+    text = command.drive_report(*street, command.PairModel(), count=12, length=10)
     for name in ("as they are", "10 % missed", "10 % repeated", "10 % missed, 10 % repeated", "put down elsewhere", "confidence"):
         assert name in text
