@@ -26,7 +26,6 @@ class EdgeByEdge(nn.Module):
 
     def __init__(self, network: DGCNN):
         super().__init__()
-        assert network.k is not None
         self.k, self.dynamic, self.join, self.features = network.k, network.dynamic, network.join, network.features
         self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
         for layer in network.layers:

@@ -34,27 +34,8 @@ SHOWN = (1, 2, 3, 5, 10, 15, 20, 30, 40)  # route lengths of the table
 
 def main() -> None:
     args = _parser().parse_args()
-    if bool(args.animate) != bool(args.out):
-        raise InputError("--animate ROUTE and --out FILE.gif (or .html) belong together")
-    if args.generate and not args.length:
-        raise InputError("--generate N needs --length L, the places of a route")
-    if not args.generate and (args.length or args.seed is not None):
-        raise InputError(f"--{'length' if args.length else 'seed'} is for --generate N; a file of routes is read as it is")
-    if args.paper_curves and not args.figure:
-        raise InputError("--paper-curves CSV is drawn into a figure; give --figure FILE.png too")
-    if args.localizer == "hubness" and not args.unlabelled:
-        raise InputError("--localizer hubness needs --unlabelled FILE: embeddings of panoramas that show which references are hubs")
-    if args.unlabelled and args.localizer != "hubness":
-        raise InputError("--unlabelled FILE is for --localizer hubness; the other localizers use the panoramas of the drive alone")
-    outputs = {"--json": args.json, "--csv": args.csv, "--save-routes": args.save_routes, "--figure": args.figure, "--out": args.out}
-    turns_file = None if args.turns == "headings" else args.turns
-    read = [args.embeddings, args.graph, args.locations, args.routes, turns_file, args.unlabelled, args.paper_curves]
-    if args.graph and args.graph.is_dir():  # the files of the area and of its city's map
-        read += [*args.graph.iterdir(), *(args.graph.resolve().parent / "map").glob("*")]
-    tables = {"--csv": TABLE, "--save-routes": ROUTES}
-    if args.save_routes and args.save_routes.suffix == ".npz":
-        del tables["--save-routes"]
-    check_files(outputs, read, tables)
+    _check_options(args)
+    _check_outputs(args)
     curves = check_figure(args.figure, args.paper_curves, args.embeddings, args.keep) if args.figure else {}
     inputs = read_inputs(args.embeddings, args.graph, args.locations, args.metric, args.unlabelled)
     graph, heading_deg = inputs.map.graph, inputs.map.heading_deg
@@ -130,6 +111,35 @@ def _parser() -> argparse.ArgumentParser:
         "in; needs --out")  # fmt: skip
     add("--out", type=Path, metavar="FILE", help="with --animate: the .gif or .html to write")
     return parser
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Refuses options that do not go together."""
+    if bool(args.animate) != bool(args.out):
+        raise InputError("--animate ROUTE and --out FILE.gif (or .html) belong together")
+    if args.generate and not args.length:
+        raise InputError("--generate N needs --length L, the places of a route")
+    if not args.generate and (args.length or args.seed is not None):
+        raise InputError(f"--{'length' if args.length else 'seed'} is for --generate N; a file of routes is read as it is")
+    if args.paper_curves and not args.figure:
+        raise InputError("--paper-curves CSV is drawn into a figure; give --figure FILE.png too")
+    if args.localizer == "hubness" and not args.unlabelled:
+        raise InputError("--localizer hubness needs --unlabelled FILE: embeddings of panoramas that show which references are hubs")
+    if args.unlabelled and args.localizer != "hubness":
+        raise InputError("--unlabelled FILE is for --localizer hubness; the other localizers use the panoramas of the drive alone")
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    """Refuses, before the work, outputs that would replace an input or the file of another program."""
+    outputs = {"--json": args.json, "--csv": args.csv, "--save-routes": args.save_routes, "--figure": args.figure, "--out": args.out}
+    turns_file = None if args.turns == "headings" else args.turns
+    read = [args.embeddings, args.graph, args.locations, args.routes, turns_file, args.unlabelled, args.paper_curves]
+    if args.graph and args.graph.is_dir():  # the files of the area and of its city's map
+        read += [*args.graph.iterdir(), *(args.graph.resolve().parent / "map").glob("*")]
+    tables = {"--csv": TABLE, "--save-routes": ROUTES}
+    if args.save_routes and args.save_routes.suffix == ".npz":
+        del tables["--save-routes"]
+    check_files(outputs, read, tables)
 
 
 def _text(path: Path | None) -> str | None:
