@@ -22,8 +22,7 @@ def run(tmp_path, datasets) -> Path:  # noqa: F811
     path.mkdir(parents=True)
     (path / "config.yaml").write_text(to_yaml(config))
     for epoch, name in enumerate(("best", "last"), start=1):
-        config.seed = epoch
-        weights = build_model(config, torch.device("cpu")).state_dict()
+        weights = build_model(config.model, epoch, torch.device("cpu")).state_dict()
         save_checkpoint(path / f"checkpoints/{name}.safetensors", {f"model.{k}": v for k, v in weights.items()}, {"epoch": epoch})
     return path
 

@@ -24,7 +24,7 @@ def loaded(run):
 
 def test_rows_are_the_places(loaded, datasets, monkeypatch):
     config, model = loaded
-    places = PlaceBatches(datasets, ["tiny/test", "tiny/validation"], config.model, CPU)
+    places = PlaceBatches(datasets, ["tiny/test", "tiny/validation"], config.model.inputs, CPU)
     whole = embed_places(model, places, "float32")
     assert [e.shape for e in whole] == [(23, 16), (23, 16)] and all(e.dtype == torch.float32 for e in whole)
     monkeypatch.setattr(embed, "BATCH", 5)
@@ -42,14 +42,14 @@ def test_the_model_is_left_as_it_was(loaded, datasets, training):
     config, model = loaded
     model.train(training)
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    embed_places(model, PlaceBatches(datasets, ["tiny/test"], config.model, CPU), "float32")
+    embed_places(model, PlaceBatches(datasets, ["tiny/test"], config.model.inputs, CPU), "float32")
     assert model.training == training and all(m.training == training for m in model.modules())
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
 
 
 def test_precision_is_the_one_asked_for(loaded, datasets):
     config, model = loaded
-    places = PlaceBatches(datasets, ["tiny/test"], config.model, CPU)
+    places = PlaceBatches(datasets, ["tiny/test"], config.model.inputs, CPU)
     exact, rough = (embed_places(model, places, p)[0] for p in ("float32", "bfloat16"))
     assert rough.dtype == torch.float32 and torch.equal(rough, rough.bfloat16().float()) and not torch.equal(exact, rough)
     assert ((exact - rough).norm() / exact.norm()) < 0.03
