@@ -40,10 +40,8 @@ SIZES: dict[str, dict[str, Any]] = {
 def variants() -> dict[str, dict[str, tuple[str, ...]]]:
     """By group and name, the overrides of a recipe that has a tile, a DGCNN and the fusion `add`."""
     cartesian = ("model.tile.polar=false", "model.tile.pooling.sectors=1", "model.cloud.pooling.sectors=1")
-    one_pooling = {
-        "pixel_to_point": ("model.tile.pooling.sectors=1",),
-        "point_to_pixel": ("model.cloud.pooling.sectors=1",),
-    }  # pool the other
+    # Each of these leaves the pooling of one branch unread; a recipe may not set what nothing reads.
+    one_pooling = {"pixel_to_point": ("model.tile.pooling.sectors=1",), "point_to_pixel": ("model.cloud.pooling.sectors=1",)}
     linear = tuple(f"model.{name}.head=linear" for name in ("panorama", "tile", "cloud"))
     return {
         "cloud encoder and fusion": {

@@ -19,10 +19,10 @@ RECIPE = Path("config/zoo.yaml")
 def test_every_component_is_compared():
     groups = {group: [read_config(RECIPE, list(o)).model for o in named.values()] for group, named in zoo.variants().items()}
     models = [model for group in groups.values() for model in group]
-    assert {m.cloud.encoder for m in models if m.cloud} == set(CLOUDS)
-    assert {m.fusion for m in models if m.fusion} == set(FUSIONS)
-    assert {m.panorama.pooling for m in models} == {name for name, entry in MAP_POOLINGS.items() if entry.reads == "map"}
-    assert {m.cloud.pooling for m in models if m.cloud} == set(POINT_POOLINGS)
+    assert {m.cloud.encoder.name for m in models if m.cloud} == set(CLOUDS)
+    assert {m.fusion.name for m in models if m.fusion} == set(FUSIONS)
+    assert {m.panorama.pooling.name for m in models} == {name for name, entry in MAP_POOLINGS.items() if entry.reads == "map"}
+    assert {m.cloud.pooling.name for m in models if m.cloud} == set(POINT_POOLINGS)
     assert {(bool(m.tile), bool(m.cloud)) for m in groups["modality"]} == {(True, False), (False, True), (True, True)}
 
 
