@@ -1,4 +1,4 @@
-"""Each benchmark refuses a wrong argument as the commands do."""
+"""Each benchmark refuses a wrong argument in one line."""
 
 from importlib import import_module
 from pathlib import Path

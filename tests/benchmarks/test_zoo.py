@@ -1,4 +1,4 @@
-"""The comparison of components: every variant is a recipe, no component is left out, and the table says what was measured."""
+"""The comparison of components: each variant is a valid recipe, no component is left out, and the table shows the metrics."""
 
 import sys
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_variants_of_a_group_differ():
 
 @pytest.fixture
 def table(monkeypatch, capsys):
-    """Lines that the command prints, and the runs that it asked for; a run's recall@1 is its seed, with heads linear it fails."""
+    """The lines that the command prints, and the runs that it asks for. A run's metrics are its seed; runs with linear heads fail."""
 
     def make(*groups: str) -> tuple[list[str], list[tuple]]:
         runs = []

@@ -1,4 +1,4 @@
-"""A run of a tiny model, as the training leaves it, and calls of commands."""
+"""A run of a tiny model as training writes it, and calls of commands."""
 
 from functools import partial
 from pathlib import Path
@@ -29,13 +29,13 @@ def run(tmp_path, datasets) -> Path:  # noqa: F811
 
 @pytest.fixture
 def call(main, call_main):
-    """Runs the command whose `main` the tests name in a fixture; returns its exit status and what it printed to stdout and stderr."""
+    """Runs the command of the fixture `main`; returns its exit status and what it printed to stdout and stderr."""
     return partial(call_main, main)
 
 
 @pytest.fixture
 def refusal(call):
-    """The message of a refused call: one line, status 2, nothing else printed."""
+    """The message of a refused call, which is one line, prints nothing else and has status 2."""
 
     def refusal(*arguments):
         status, out, err = call(*arguments)

@@ -1,4 +1,4 @@
-"""Embeddings of areas: every place in its row, whatever the batches, and stored as they are."""
+"""Embeddings of areas: each place has its row, whatever the batches, and the files hold them unchanged."""
 
 import json
 import pickle

@@ -1,4 +1,4 @@
-"""Files of embeddings: what is accepted, and what is refused though it could be computed with."""
+"""Files of embeddings: which are read, and which are refused in one line."""
 
 import numpy as np
 import pytest

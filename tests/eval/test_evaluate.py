@@ -1,4 +1,4 @@
-"""The evaluation command: runs and files of embeddings, and one line for what it cannot use."""
+"""The evaluation command: it measures runs and files of embeddings, and refuses what it cannot use in one line."""
 
 import json
 import pickle
@@ -61,7 +61,7 @@ def test_areas_and_checkpoint_can_be_chosen(call, run, tmp_path):
 
 
 def test_metrics_say_what_was_measured(call, run, datasets, tmp_path):
-    """The checkpoint by its hash, which its header says, too; the code; and the data, whose hash changes with any file."""
+    """metrics.json names the checkpoint by the hash in its header, the code, and the data by a hash that changes with any file."""
     root = shutil.copytree(datasets, tmp_path / "datasets")
     (run / "config.yaml").write_text((run / "config.yaml").read_text().replace(str(datasets), str(root)))
 
@@ -86,7 +86,7 @@ def test_metrics_say_what_was_measured(call, run, datasets, tmp_path):
         path = root / f"tiny/map/{name}.npy"
         np.save(path, np.load(path)[::-1].copy())
         seen.append(measure()["data"]["map_sha256"])
-    (root / "tiny/map/graph.npz").write_bytes(b"")  # this model reads none, others do
+    (root / "tiny/map/graph.npz").write_bytes(b"")  # this model does not read the graph, but others do
     seen.append(measure()["data"]["map_sha256"])
     ground = root / "tiny/map/ground.npy"  # only areas are made from it
     np.save(ground, np.load(ground) + np.uint8(1))
@@ -128,7 +128,7 @@ def test_files_of_embeddings_with_and_without_positions(pair, tmp_path, kind):
 
 @pytest.mark.parametrize(("said", "expected"), [({}, "cosine"), ({"metric": "euclidean"}, "euclidean"), ({"metric": "cosine"}, "cosine")])
 def test_a_file_is_compared_alike_by_all_commands(call, pair, tmp_path, said, expected):
-    """What the file says, else cosine; lengths of embeddings that differ show which it was."""
+    """By what the file says, or else cosine. The embeddings differ in length, so the two metrics give different results."""
     path = write(tmp_path / "a.npz", **{k: v * np.arange(1, 31, dtype=np.float32)[:, None] for k, v in pair.items()}, **said)
     call("--embeddings", path, "--json", tmp_path / "a.json")
     call("--embeddings", path, "--json", tmp_path / "b.json", "--metric", expected)
@@ -138,7 +138,7 @@ def test_a_file_is_compared_alike_by_all_commands(call, pair, tmp_path, said, ex
 
 
 def test_positions_from_a_table(call, refusal, pair, tmp_path):
-    """One reference found 0.001° north of the right one is 111 m away; rows of the table are rows of the file."""
+    """The first query finds a reference 0.001° north of the right one, 111 m away; the table has the order of the file."""
     reference = np.eye(3, dtype=np.float32)
     path, table = write(tmp_path / "a.npz", query=reference[[1, 1, 2]], reference=reference), tmp_path / "places.csv"
     table.write_text("id,lat,lon,heading_deg\na,40.000,-74,0\nb,40.001,-74,90\nc,40.000,-74.5,0\n")
@@ -204,7 +204,7 @@ def test_runs_that_cannot_be_evaluated(refusal, run, tmp_path):
 
 
 def test_areas_that_cannot_be_used(refusal, run, datasets, tmp_path):
-    """Empty, damaged, or with arrays of another length; the run's configuration is pointed at a copy of the data."""
+    """Areas that are empty, damaged, or have arrays of another length, in a copy of the data that the run reads."""
     root = shutil.copytree(datasets, tmp_path / "datasets")
     config = run / "config.yaml"
     config.write_text(config.read_text().replace(str(datasets), str(root)))

@@ -1,4 +1,4 @@
-"""MATLAB files, damaged: what the library crashes on is one line."""
+"""MATLAB files: damaged ones are refused in one line, even where they crash the library."""
 
 import subprocess
 import sys
@@ -54,6 +54,6 @@ def test_variables_that_take_too_much(path):
     savemat(path, {"routes": np.zeros(zeros)}, do_compression=True)
     assert path.stat().st_size < 100_000 and len(read_mat(path, "routes")[0]) == zeros
     code = "import sys; from eval import matlab; matlab.MOST_UNPACKED = 1 << 24; matlab.read_mat(sys.argv[1], 'routes')"
-    # A process of its own: in this one the tests before may have left over so much.
+    # In a process of its own, because earlier tests may have left enough free memory in this one.
     result = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
     assert "take more than 0.015625 GiB; save those alone that are needed" in result.stderr

@@ -1,4 +1,4 @@
-"""Retrieval metrics against naive loops, and against what published embeddings are known to reach."""
+"""Retrieval metrics against naive loops, and against the known metrics of published embeddings."""
 
 import numpy as np
 import pytest
@@ -98,7 +98,7 @@ def test_table():
 
 
 def test_published_ranks(shared_data):
-    """Rank of the true reference that the published evaluation gives for made-up embeddings."""
+    """Ranks of the true reference as the published evaluation computes them, for random embeddings."""
     reference = np.random.RandomState(301).standard_normal((200, 16))
     query = reference + 0.9 * np.random.RandomState(302).standard_normal((200, 16))
     outputs = np.load(shared_data.parent / "parity/f_get_recall/outputs.npz")

@@ -9,7 +9,7 @@ from eval.routes.graphs.route_graph import RouteGraph
 
 @pytest.fixture
 def tangle() -> RouteGraph:
-    """60 places: one-way edges, degrees 0 to 4, dead ends, isolated places; neighbours in no order."""
+    """60 places with 0 to 4 neighbours in no order: one-way edges, dead ends, isolated places."""
     rng = np.random.default_rng(5)
     rows = []
     for place in range(60):

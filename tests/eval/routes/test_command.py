@@ -1,4 +1,4 @@
-"""`python -m eval.routes`: what it prints and writes, and one line for what it cannot use."""
+"""`python -m eval.routes`: what it prints and writes, and what it refuses in one line."""
 
 import json
 
@@ -15,7 +15,7 @@ from tests.training.tiny import write_datasets
 
 @pytest.fixture
 def files(tmp_path, tangle):
-    """Embeddings of the tangle's places, its edges, and twenty routes along them."""
+    """Embeddings of the places of the tangle, and its edges."""
     rng = np.random.default_rng(0)
     reference = rng.standard_normal((60, 6)).astype(np.float32)
     arrays = {"query": reference + rng.standard_normal((60, 6)).astype(np.float32), "reference": reference}
@@ -59,7 +59,7 @@ def test_generated_routes_and_what_is_written(call, files, tmp_path):
 
 
 def test_unlabelled_panoramas_are_read_for_hubness(call, refusal, files, tmp_path):
-    """Their queries, normalised like the others; never their references."""
+    """Their queries are normalised as the others are; their references do not matter."""
     wanted = {"generate": 40, "length": 5, "localizer": "hubness", "metric": "cosine", "json": tmp_path / "a.json"}
     rng = np.random.default_rng(1)
     with np.load(files["--embeddings"]) as archive:

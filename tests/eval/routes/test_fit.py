@@ -1,4 +1,4 @@
-"""The fit: what was put into simulated panoramas comes out, by the rules that it states, from the command too."""
+"""The fit: finds the parameters of simulated panoramas, follows the rules that it states, and prints its result."""
 
 import sys
 
@@ -14,7 +14,7 @@ from utils.errors import InputError, run_command
 
 @pytest.fixture(scope="module")
 def street():
-    """Queries and map of 400 places in a ring, drawn from the model: slope 0.7, variance 0.3, residuals that share 0.8 with the next."""
+    """Queries and map of 400 places in a ring, simulated by the model: slope 0.7, variance 0.3, correlation of residuals 0.8."""
     rng, n, dims = np.random.default_rng(0), 400, 8
     reference = rng.normal(size=(n, dims))
     reference = sum(np.roll(reference, k, axis=0) for k in range(6)) / 6**0.5  # neighbours look alike
@@ -30,7 +30,7 @@ def test_finds_what_was_put_in(street):
     query, route_map = street
     found = fit(query, route_map, count=150, length=8, drives=10)
     assert found.slope == pytest.approx(0.7, abs=0.08) and found.variance == pytest.approx(0.3, rel=0.15)
-    assert found.temperature >= 0.2  # the simulated panoramas obey the model; drives with missed ones nearly
+    assert found.temperature >= 0.2  # of drives that obey the model, except where panoramas are missed
     assert found == fit(query, route_map, count=150, length=8, drives=10)
     query = query.copy()
     query[7, 1] = np.nan
@@ -42,7 +42,7 @@ def test_finds_what_was_put_in(street):
 
 @pytest.mark.parametrize("scale", [1, 0.83])
 def test_panoramas_that_are_the_map_are_refused(street, scale):
-    """No residual is left but that of rounding; a likelihood divides by its variance."""
+    """The residual is rounding alone, and likelihoods divide by its variance."""
     route_map = street[1]
     with pytest.raises(InputError, match="there is no residual to fit a model to") as caught:
         fit(np.float32(scale) * route_map.reference, route_map, count=10, length=3)

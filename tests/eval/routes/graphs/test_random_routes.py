@@ -40,7 +40,7 @@ def test_routes_longer_than_any_path():
 
 
 def test_more_paths_than_can_be_listed(monkeypatch):
-    """A complete graph has no path longer than its places, but very many of as many; an island makes the longest impossible."""
+    """A complete graph of nine places has very many paths of nine; the isolated tenth place makes paths of ten impossible."""
     monkeypatch.setattr("eval.routes.graphs.paths.MAX_PATHS", 1000)
     monkeypatch.setattr("eval.routes.graphs.random_routes.PATIENCE", 20)
     complete = RouteGraph.from_neighbors([[j for j in range(9) if j != i] for i in range(9)] + [[]], "complete")

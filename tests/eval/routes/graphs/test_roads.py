@@ -17,7 +17,7 @@ def streets(*lines, level=None):
 
 
 def test_along_a_street_and_through_a_junction():
-    """A street from west to east, one to the south from its middle; places 4 m beside their streets, in no order."""
+    """A street from west to east, and one from its middle to the south; places are 4 m beside the streets, in no order."""
     places = np.array([(40, 4), (9, -4), (25, 4), (54, -15), (75, 4), (54, -300), (300, 300)])
     graph = graph_along_roads(places, streets([(0, 0), (50, 0), (100, 0)], [(50, 0), (50, -400)]))
     assert rows(graph) == [[2, 3, 4], [2], [0, 1], [0, 4], [0, 3], [], []]
@@ -33,7 +33,7 @@ def test_streets_of_two_levels_do_not_meet_where_they_cross():
 
 
 def test_along_the_roads_of_a_map(small_city):
-    """Four streets cross three: away from the crossings two neighbours, around each crossing everyone with everyone."""
+    """Four streets cross three others. Places have two neighbours, and up to four beside a crossing."""
     locations = sample_streets(small_city, 12.0, None, "p", np.random.default_rng(0))
     graph, xy = graph_along_roads(locations.xy, small_city.streets), locations.xy
     assert graph.has_edge(graph.neighbor, graph.origin).all()
@@ -42,7 +42,7 @@ def test_along_the_roads_of_a_map(small_city):
     away = np.linalg.norm(xy[:, None] - crossings, axis=2).min(1)
     degree = np.diff(graph.start)
     assert set(degree[away > 30]) <= {1, 2} and (degree[away > 30] == 2).mean() > 0.8 and degree.max() == 4
-    reached, frontier = {0}, [0]  # one network
+    reached, frontier = {0}, [0]  # all places are connected
     while frontier:
         frontier = [int(j) for i in frontier for j in graph.neighbors(i) if j not in reached and not reached.add(int(j))]
     assert len(reached) == len(graph)

@@ -32,7 +32,7 @@ def test_against_the_formula(tangle, count):
 
 
 def test_a_hub_no_longer_wins(monkeypatch):
-    """Place 0 is a little nearer to the panorama of place 1 than that itself, and to everything else."""
+    """Place 0 is a hub: a little nearer to the panorama of each other place than that place itself."""
     monkeypatch.setattr(hubness, "K", 2)
     reference = np.array([[0, 0], [1, 0], [0, 1], [-1, 0], [0, -1]], float)
     route_map = RouteMap(reference, RouteGraph.from_neighbors([[]] * 5, "isolated"), unlabelled=0.45 * reference[1:])

@@ -19,7 +19,7 @@ LONE = RouteGraph.from_neighbors([[1], [2], [], []], "lone")  # 0 → 1 → 2, o
 
 
 def plain_search(query, route_map, model, turns):
-    """Last five places of the most likely simple path after each step, all paths listed."""
+    """Last five places of the most likely simple path after each step, from a list of all paths."""
     log_p, paths, tails = log_density(model, route_map.reference.astype(float)), {}, []
     for t, y in enumerate(query):
         if t == 0:
@@ -63,7 +63,7 @@ def test_without_correlation_it_is_the_sum_of_squared_distances(tangle):
 
 def test_one_way_edges_isolated_places_and_routes_too_long():
     route_map = RouteMap(np.eye(4, dtype=np.float32), LONE)
-    drive = route_map.reference[[2, 1, 0]]  # against the only direction there is
+    drive = route_map.reference[[2, 1, 0]]  # against the one-way street
     assert LikelihoodSearch(route_map).locate(drive[None])[0, -1].tolist() == [-1, -1, 0, 1, 2]
     assert LikelihoodSearch(route_map).locate(route_map.reference[None, [3]])[0, 0].tolist() == [-1, -1, -1, -1, 3]
     with pytest.raises(InputError, match="longer than any path"):
@@ -77,7 +77,7 @@ def test_every_localizer_by_name_is_deterministic_and_refuses_what_is_not_finite
     for name in LOCALIZERS:
         tails = build_localizer(name, route_map).locate(query)
         assert tails.shape == (20, 5, 5) and (tails == build_localizer(name, route_map).locate(query)).all()
-        assert (build_localizer(name, route_map).locate(query[:, :3]) == tails[:, :3]).all()  # nothing of the future is used
+        assert (build_localizer(name, route_map).locate(query[:, :3]) == tails[:, :3]).all()  # later steps change nothing
         with pytest.raises(InputError, match="no headings"):
             build_localizer(name, route_map).locate(query, np.zeros((20, 4), bool))
     query[3, 2, 1] = np.nan
@@ -90,7 +90,7 @@ def test_every_localizer_by_name_is_deterministic_and_refuses_what_is_not_finite
 
 @pytest.mark.parametrize(("area", "at_five"), [("hudsonriver5k", 84.0), ("unionsquare5k", 91.0)])
 def test_better_than_published(shared_data, area, at_five):
-    """Turns not used, no labels of the area used, no assumption of one visit."""
+    """With the default parameters, without turns; turns do not lower the accuracy."""
     known = pd.read_csv(shared_data / "published-routes/published_top1_accuracy.csv")
     known = known.query("area == @area and kept_percent == 100 and embedding == 'dgcnn2to3'").sort_values("route_length")
     inputs = read_inputs(shared_data / f"published-embeddings/dgcnn2to3/MES_{area}.mat")

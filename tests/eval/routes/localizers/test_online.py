@@ -1,4 +1,4 @@
-"""The online localizer: against dictionaries of states, against all histories one by one, and on real drives that go wrong."""
+"""The online localizer: against its reference implementation, against a list of all histories, and on disturbed real drives."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def as_dict(localizer: OnlineLocalizer) -> dict:
 
 
 def everything(graph: RouteGraph, state) -> list:
-    """The moves of a state, each place at which it may be put down among them."""
+    """The moves of a state, a restart at each place among them."""
     onward, put_down = moves(graph, state, MOTION)
     return onward + [(put_down / len(graph), (None, i), (None, i)) for i in range(len(graph))]
 
@@ -55,7 +55,7 @@ def test_against_dictionaries(graph, request):
 
 
 def test_against_all_histories(crossing):
-    """Three panoramas: every sequence of moves from every place, its probability as a product, summed by where it ends."""
+    """Three panoramas: the probabilities of all sequences of moves from all places, summed by their last state."""
     route_map, query = random_map(crossing), np.random.default_rng(4).normal(size=(3, 3))
     log_p, expected = log_density(MODEL, route_map.reference.astype(float)), {}
     for start in range(len(crossing)):
@@ -81,7 +81,7 @@ def test_moves_of_every_state_are_a_distribution(crossing):
 
 
 def corridor(n: int = 30, dims: int = 8) -> RouteMap:
-    """0 → 1 → … → n − 1 and back, with embeddings that tell all places apart; the last place is isolated."""
+    """A two-way line 0 to n − 2 and an isolated place n − 1, whose embeddings all differ clearly."""
     rows = [[j for j in (i + 1, i - 1) if 0 <= j < n - 1] for i in range(n - 1)] + [[]]
     return RouteMap(np.random.default_rng(0).normal(size=(n, dims)).astype(np.float32), RouteGraph.from_neighbors(rows, "corridor"))
 
@@ -144,7 +144,7 @@ def test_refuses_what_is_not_finite_of_another_size_or_no_probability():
 
 @pytest.mark.parametrize("area", ["hudsonriver5k", "unionsquare5k"])
 def test_real_drives(shared_data, area):
-    """Sure and right; found again within ten panoramas after being put down elsewhere, where the paper's search is lost for good."""
+    """High confidence is justified. After a move elsewhere it is right again within ten panoramas; the paper's search stays wrong."""
     inputs = read_inputs(shared_data / f"published-embeddings/dgcnn2to3/MES_{area}.mat")
     routes = read_routes(shared_data / f"published-routes/{area}_routes_500.mat", inputs.map.graph)[:60]
     localizer = OnlineLocalizer(inputs.map)

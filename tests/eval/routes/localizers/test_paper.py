@@ -32,7 +32,7 @@ def test_all_published_accuracies(shared_data, area):
 
 
 def plain_search(query, reference, graph, keep, turns=None, heading=None):
-    """Last five places of the best path after each step: lists of (score, path), Python's stable sort."""
+    """Last five places of the best path after each step, by lists of (score, path) and Python's stable sort."""
     candidates, tails = [(0.0, (i,)) for i in range(len(reference))], []
     for t, q in enumerate(query):
         if t:
@@ -62,7 +62,7 @@ def test_against_a_plain_search(tangle, levels, keep, use_turns):
 
 
 def test_both_searches_agree_without_culling(tangle):
-    """The tree that routes share, and the search that sorts."""
+    """The search in the tree of all paths, which routes share, and the one that sorts candidates."""
     rng = np.random.default_rng(0)
     query, reference = rng.integers(0, 3, (4, 6, 2)).astype(np.float32), rng.integers(0, 3, (60, 2)).astype(np.float32)
     search = PaperSearch(RouteMap(reference, tangle))
@@ -100,7 +100,7 @@ def test_turns_without_headings(tangle):
 
 
 def test_localizers_by_name(tangle):
-    """Each name builds, and answers in the agreed shape."""
+    """Each name gives a localizer, whose answers have the shape of the interface."""
     rng = np.random.default_rng(0)
     reference = rng.standard_normal((60, 4)).astype(np.float32)
     route_map = RouteMap(reference, tangle, rng.uniform(0, 360, 60), unlabelled=reference)

@@ -1,4 +1,4 @@
-"""What all localizers share: what they refuse, their beliefs, and culling under other costs than distances."""
+"""All localizers: what they refuse, their beliefs, and culling with any costs."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from utils.errors import InputError
 
 
 class Given(PathSearch):
-    """Costs as they are given: query (L, 1) says which row of the table each step costs."""
+    """Costs from a table: query (L, 1) names the row of each step."""
 
     def __init__(self, route_map, keep_percent, table):
         super().__init__(route_map, keep_percent)
@@ -27,7 +27,7 @@ class Given(PathSearch):
 @pytest.mark.parametrize("keep", [100, 60, 10])
 @pytest.mark.parametrize("levels", [2, 1000])  # few values: many ties
 def test_against_lists_of_paths(tangle, keep, levels):
-    """Costs of edges, some infinite, that differ between edges to the same place."""
+    """Random costs, some infinite; edges to the same place differ in cost."""
     rng = np.random.default_rng(levels)
     table = rng.integers(0, levels, (9, len(tangle.neighbor))).astype(float)
     table[rng.random(table.shape) < 0.1] = np.inf
@@ -47,7 +47,7 @@ def test_against_lists_of_paths(tangle, keep, levels):
 
 
 def test_the_likelihood_keeps_a_percentage_too():
-    """A two-way grid has too many paths for all of them; what is kept suffices."""
+    """A two-way grid has too many paths to search all; a percentage of them suffices."""
     n = 12
     around = [((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)) for i in range(n) for j in range(n)]
     rows = [[a * n + b for a, b in cells if 0 <= a < n and 0 <= b < n] for cells in around]
@@ -120,7 +120,7 @@ def test_more_candidates_than_can_be_held(monkeypatch, tangle):
 
 @pytest.mark.parametrize("name", LOCALIZERS)
 def test_a_graph_without_edges(name):
-    """One panorama is located; only who may be put down anywhere goes on to a second."""
+    """One panorama is located; for a second one, only the online localizer has a move, the restart."""
     places = np.random.default_rng(0).normal(size=(6, 4))
     localizer = build_localizer(name, RouteMap(places, RouteGraph.from_neighbors([[]] * 6, "isolated"), unlabelled=places))
     assert localizer.locate(places[:, None])[:, 0, -1].tolist() == list(range(6))

@@ -1,4 +1,4 @@
-"""The animation draws what a localizer believes, where it is, and fits the shape of the area."""
+"""The animation draws the belief of a localizer at the right pixels, and takes the shape of the area."""
 
 import numpy as np
 import pytest
