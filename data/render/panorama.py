@@ -38,6 +38,32 @@ class Conditions(NamedTuple):
         return Conditions(sun, rng.uniform(0.2, 1), rng.uniform(0.85, 1.2), rng.uniform(-1, 1), rng.uniform(0, 1), key % 10_000)
 
 
+class Camera(NamedTuple):
+    """A camera's eye and the rays of its n pixels."""
+
+    eye: np.ndarray  # (3,) metres
+    rays: np.ndarray  # (n, 3) unit vectors
+    pixel_rad: float  # angle that a pixel covers
+
+
+class Hits(NamedTuple):
+    """What each of n rays meets first."""
+
+    kind: np.ndarray  # (n,) uint8, of the surface (data/osm/mesh.py), or _SKY
+    owner: np.ndarray  # (n,) int32, the thing that the surface belongs to; of a deck its semantic class
+    distance: np.ndarray  # (n,) metres, infinite in the sky
+    normal: np.ndarray  # (n, 3) unit vectors towards the camera
+
+
+class Ground(NamedTuple):
+    """What covers the ground."""
+
+    classes: np.ndarray  # (H, W) uint8, north up; 255 for bare ground
+    x0: float  # metres, west edge
+    y1: float  # metres, north edge
+    metres_per_pixel: float
+
+
 class Renderer:
     """Renders equirectangular panoramas of one city. The centre column looks along the heading; left is left.
 
@@ -58,7 +84,8 @@ class Renderer:
             raise InputError("rendering needs Embree; install it with `pip install embreex`") from None
         self.city, self.height = city, height
         self.kind, self.owner = np.array(city.mesh["kind"]), np.array(city.mesh["owner"])
-        self.ground = np.asarray(city.ground)  # in memory: rays read it at random
+        geo = city.georeference
+        self.ground = Ground(np.asarray(city.ground), geo.bounds[0], geo.bounds[3], geo.metres_per_pixel)
         self.scene = EmbreeScene()
         TriangleMesh(self.scene, np.array(city.mesh["triangles"]))
         azimuth = (((np.arange(2 * height) + 0.5) / (2 * height) - 0.5) * 2 * np.pi)[columns]
@@ -74,27 +101,29 @@ class Renderer:
         """
         azimuth = self.azimuth + np.radians(heading_deg)
         rays = np.column_stack([np.cos(self.elevation) * np.sin(azimuth), np.cos(self.elevation) * np.cos(azimuth), np.sin(self.elevation)])
-        eye = np.array([x, y, floor_m + CAMERA_HEIGHT_M])
-        origins = np.tile(eye.astype(np.float32), (len(rays), 1))
-        hit = self.scene.run(origins, rays.astype(np.float32), output=1)
-        kind, owner, distance, normal = _surfaces(eye[2], rays, hit["primID"], hit["tfar"], hit["Ng"], self.kind, self.owner)
-        lit = np.zeros(len(rays), bool)
-        facing = (kind != _SKY) & (normal @ conditions.sun > 0)
-        spots = eye + rays[facing] * (distance[facing, None] * 0.9995) + 0.02 * normal[facing]
-        towards_sun = np.tile(conditions.sun.astype(np.float32), (len(spots), 1))
+        camera = Camera(np.array([x, y, floor_m + CAMERA_HEIGHT_M]), rays, np.pi / self.height)
+        origins = np.tile(camera.eye.astype(np.float32), (len(rays), 1))
+        found = self.scene.run(origins, rays.astype(np.float32), output=1)
+        hits = _first_hits(camera, found["primID"], found["tfar"], found["Ng"], self.kind, self.owner)
+        lit = self._lit(camera, hits, conditions.sun)
+        return _shade(camera, hits, lit, self.ground, conditions).reshape(self.shape)
+
+    def _lit(self, camera: Camera, hits: Hits, sun: np.ndarray) -> np.ndarray:
+        """(n,) bool: which hits the sun shines on directly."""
+        lit = np.zeros(len(hits.kind), bool)
+        facing = (hits.kind != _SKY) & (hits.normal @ sun > 0)
+        spots = camera.eye + camera.rays[facing] * (hits.distance[facing, None] * 0.9995) + 0.02 * hits.normal[facing]
+        towards_sun = np.tile(sun.astype(np.float32), (len(spots), 1))
         lit[facing] = self.scene.run(spots.astype(np.float32), towards_sun, query="OCCLUDED") != 0
-        x0, _, _, y1 = self.city.georeference.bounds
-        pixels = _shade(eye, rays, kind, owner, distance, normal, lit, self.ground, x0, y1, self.city.georeference.metres_per_pixel,
-                        np.pi / self.height, *conditions)  # fmt: skip
-        return pixels.reshape(self.shape)
+        return lit
 
     def free_spot(self, x: float, y: float, reach_m: float = 40.0) -> tuple[float, float]:
         """The nearest spot to (x, y) outside buildings, within reach: positions on maps and in files err by a few metres."""
         geo = self.city.georeference
-        column, row = (int(v) for v in geo.to_pixels((x, y)))
+        column, row = geo.to_pixels(np.array([x, y])).astype(int)
         r = int(reach_m / geo.metres_per_pixel)
         r0, c0 = max(0, row - r), max(0, column - r)
-        window = self.ground[r0 : row + r + 1, c0 : column + r + 1] != INDEX["buildings"]
+        window = self.ground.classes[r0 : row + r + 1, c0 : column + r + 1] != INDEX["buildings"]
         inside = 0 <= row - r0 < window.shape[0] and 0 <= column - c0 < window.shape[1]
         if not inside or window[row - r0, column - c0] or not window.any():
             return x, y
@@ -105,81 +134,82 @@ class Renderer:
 
 
 @njit
-def _surfaces(eye_m, rays, face, tfar, face_normal, face_kind, face_owner):
-    """What each ray meets first: kind, owner, distance and the unit normal towards the camera. The ground is the plane z = 0."""
-    n = len(rays)
+def _first_hits(camera: Camera, face, tfar, face_normal, face_kind, face_owner) -> Hits:
+    """What each ray meets first, from Embree's hits (face: -1 for none) and the faces' kinds and owners. The ground is the plane z = 0."""
+    n = len(camera.rays)
     kind, owner = np.full(n, _SKY, np.uint8), np.zeros(n, np.int32)
     distance, normal = np.full(n, np.inf), np.zeros((n, 3))
     for i in range(n):
+        ray = camera.rays[i]
         if face[i] >= 0:
             kind[i], owner[i], distance[i] = face_kind[face[i]], face_owner[face[i]], tfar[i]
             length, side = 0.0, 0.0
             for k in range(3):
                 length += face_normal[i, k] * face_normal[i, k]
-                side += face_normal[i, k] * rays[i, k]
+                side += face_normal[i, k] * ray[k]
             scale = (-1.0 if side > 0 else 1.0) / max(np.sqrt(length), 1e-12)
             for k in range(3):
                 normal[i, k] = face_normal[i, k] * scale
-        down = eye_m / -rays[i, 2] if rays[i, 2] < 0 else np.inf
+        down = camera.eye[2] / -ray[2] if ray[2] < 0 else np.inf
         if down < distance[i]:
             kind[i], distance[i] = GROUND, down
             normal[i, 0], normal[i, 1], normal[i, 2] = 0.0, 0.0, 1.0
-    return kind, owner, distance, normal
+    return Hits(kind, owner, distance, normal)
 
 
 @njit
-def _shade(eye, rays, kind, owner, distance, normal, lit, ground, x0, y1, metres_per_pixel, pixel_rad,
-           sun, sunlight, exposure, warmth, season, seed):  # fmt: skip
-    """Colours (n, 3) uint8 of all rays."""
-    out = np.empty((len(rays), 3), np.uint8)
+def _shade(camera: Camera, hits: Hits, lit: np.ndarray, ground: Ground, conditions: Conditions) -> np.ndarray:
+    """Colours (n, 3) uint8 of all rays. lit: (n,) bool, where the sun shines directly."""
+    out = np.empty((len(camera.rays), 3), np.uint8)
     rgb, air = np.zeros(3), np.zeros(3)
-    for i in range(len(rays)):
-        _sky_colour(rays[i], sun, sunlight, seed, air)
-        if kind[i] == _SKY:
+    for i in range(len(camera.rays)):
+        ray, kind, owner, distance, normal = camera.rays[i], hits.kind[i], hits.owner[i], hits.distance[i], hits.normal[i]
+        _sky_colour(ray, conditions, air)
+        if kind == _SKY:
             rgb[:] = air
         else:
-            x, y = eye[0] + rays[i, 0] * distance[i], eye[1] + rays[i, 1] * distance[i]
-            z = eye[2] + rays[i, 2] * distance[i]
-            footprint = distance[i] * pixel_rad
-            if kind[i] == GROUND:
-                row, column = int((y1 - y) / metres_per_pixel), int((x - x0) / metres_per_pixel)
+            x, y, z = camera.eye[0] + ray[0] * distance, camera.eye[1] + ray[1] * distance, camera.eye[2] + ray[2] * distance
+            footprint_m = distance * camera.pixel_rad
+            if kind == GROUND:
+                row, column = int((ground.y1 - y) / ground.metres_per_pixel), int((x - ground.x0) / ground.metres_per_pixel)
                 semantic = 255
-                if 0 <= row < ground.shape[0] and 0 <= column < ground.shape[1]:
-                    semantic = ground[row, column]
-                ground_colour(x, y, semantic, season, footprint / max(0.05, -rays[i, 2]), rgb)
-            elif kind[i] == UNDERSIDE or (kind[i] == DECK and rays[i, 2] > 0):
+                if 0 <= row < ground.classes.shape[0] and 0 <= column < ground.classes.shape[1]:
+                    semantic = ground.classes[row, column]
+                ground_colour(x, y, semantic, conditions.season, footprint_m / max(0.05, -ray[2]), rgb)
+            elif kind == UNDERSIDE or (kind == DECK and ray[2] > 0):
                 rgb[0], rgb[1], rgb[2] = CONCRETE
-            elif kind[i] == DECK:
-                ground_colour(x, y, owner[i], season, footprint / max(0.05, -rays[i, 2]), rgb)
-            elif kind[i] == WALL:
-                length = max(np.hypot(normal[i, 0], normal[i, 1]), 1e-9)
-                along = (-normal[i, 1] * x + normal[i, 0] * y) / length
-                wall_colour(along, z, owner[i], footprint, 0.5 + 0.5 * sunlight, rgb)
-            elif kind[i] == ROOF:
-                rgb[:] = ROOF_PALETTE[int(hash01(owner[i], 9, 7) * len(ROOF_PALETTE))]
-            elif kind[i] == TRUNK:
+            elif kind == DECK:
+                ground_colour(x, y, owner, conditions.season, footprint_m / max(0.05, -ray[2]), rgb)
+            elif kind == WALL:
+                length = max(np.hypot(normal[0], normal[1]), 1e-9)
+                along = (-normal[1] * x + normal[0] * y) / length
+                wall_colour(along, z, owner, footprint_m, 0.5 + 0.5 * conditions.sunlight, rgb)
+            elif kind == ROOF:
+                rgb[:] = ROOF_PALETTE[int(hash01(owner, 9, 7) * len(ROOF_PALETTE))]
+            elif kind == TRUNK:
                 rgb[0], rgb[1], rgb[2] = 0.25, 0.19, 0.14
-            elif kind[i] == CROWN:
-                tree_colour(x, y, z, owner[i], season, rgb)
+            elif kind == CROWN:
+                tree_colour(x, y, z, owner, conditions.season, rgb)
             direct = 0.0
             if lit[i]:
                 for k in range(3):
-                    direct += normal[i, k] * sun[k]
-            # The sky lights upward faces fully, walls by half, and less of it reaches the foot of a street canyon.
-            ambient = (0.62 + 0.2 * normal[i, 2]) * (0.75 + 0.25 * min(1.0, z / 12.0))
-            light = ambient * (1.15 - 0.35 * sunlight) + 0.85 * sunlight * direct
-            fade = np.exp(-distance[i] / HAZE_M)
+                    direct += normal[k] * conditions.sun[k]
+            # The sky lights upward faces fully and walls by half; at the foot of a street canyon it lights less.
+            ambient = (0.62 + 0.2 * normal[2]) * (0.75 + 0.25 * min(1.0, z / 12.0))
+            light = ambient * (1.15 - 0.35 * conditions.sunlight) + 0.85 * conditions.sunlight * direct
+            fade = np.exp(-distance / HAZE_M)
             for k in range(3):
                 rgb[k] = rgb[k] * light * fade + 0.85 * air[k] * (1 - fade)
         for k in range(3):
-            value = rgb[k] * exposure * (1.0 + 0.06 * warmth * (1 - k))
+            value = rgb[k] * conditions.exposure * (1.0 + 0.06 * conditions.warmth * (1 - k))
             out[i, k] = np.uint8(255.0 * min(1.0, max(0.0, value)) ** 0.8)
     return out
 
 
 @njit
-def _sky_colour(ray, sun, sunlight, seed, rgb):
-    """Sky in the direction of a ray: gradient, clouds, and a glow around the sun. Writes rgb (3,)."""
+def _sky_colour(ray: np.ndarray, conditions: Conditions, rgb: np.ndarray) -> None:
+    """Sky in the direction of a ray (3,): gradient, clouds, and a glow around the sun. Writes rgb (3,)."""
+    sun, sunlight, seed = conditions.sun, conditions.sunlight, conditions.seed
     up = max(0.0, ray[2])
     cloud = 0.0
     if up > 0.02:
