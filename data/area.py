@@ -99,7 +99,7 @@ class Area:
         return {"area": self.name, "area_sha256": _hash_of(sorted(p for p in self.path.iterdir() if p.suffix in (".npy", ".csv", ".json"))),
                 "map": city.info["source"], "map_sha256": maps[key]}  # fmt: skip
 
-    def _array(self, name: str, scalar: type[np.generic], shape: tuple[int | None, ...]) -> np.ndarray:
+    def _array(self, name: str, scalar: type, shape: tuple[int | None, ...]) -> np.ndarray:
         with readable(self.path / name):
             array = map_array(self.path / name)
             check_array(array, scalar, shape)

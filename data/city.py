@@ -1,6 +1,5 @@
 """The 2.5D map of a city as it is stored: points with classes, the drawn raster, surfaces to render, streets, and a graph."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.arrays import check_array, check_starts, map_array, read_arrays
+from utils.arrays import check_array, check_starts, map_array, read_arrays, sha256_of
 from utils.classes import CLASSES
 from utils.damage import read_info, readable
 from utils.errors import InputError
@@ -120,7 +119,7 @@ class CityMap:
         with self._file("points.npy") as path:
             self.points = map_array(path)
             check_array(self.points, np.float32, (self.info["points"], 3))
-            if hashlib.sha256(np.ascontiguousarray(self.points)).hexdigest() != self.info["points_sha256"]:
+            if sha256_of(self.points) != self.info["points_sha256"]:
                 raise ValueError("not the points that map.json tells of")
             _check_range(self.points, -FARTHEST_M, FARTHEST_M)
         with self._file("classes.npy") as path:

@@ -3,6 +3,7 @@
 import argparse
 import math
 from collections.abc import Callable
+from typing import NoReturn
 
 from utils.errors import InputError
 from utils.names import NOT_A_NAME, is_area, is_area_of_city
@@ -11,7 +12,7 @@ from utils.names import NOT_A_NAME, is_area, is_area_of_city
 class Parser(argparse.ArgumentParser):
     """Refuses arguments with one line, as everything is refused."""
 
-    def error(self, message: str):
+    def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; see {self.prog} --help")
 
 
@@ -84,7 +85,7 @@ def city_area(text: str) -> str:
 
 def join_negative(arguments: list[str], options: set[str]) -> list[str]:
     """`--bbox -33.9,…` as `--bbox=-33.9,…` for the named options: argparse would take a southern latitude for an option."""
-    joined = []
+    joined: list[str] = []
     for argument in arguments:
         if joined and joined[-1] in options:
             joined[-1] += f"={argument}"

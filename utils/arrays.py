@@ -1,12 +1,13 @@
 """NumPy files of unknown origin: headers are looked at before memory is taken, and nothing in them is ever unpickled."""
 
+import hashlib
 import math
 import os
 import warnings
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -43,7 +44,12 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
         raise ValueError(_line(error)) from None
 
 
-def check_array(array: np.ndarray, scalar: type[np.generic], shape: tuple[int | None, ...]) -> None:
+def sha256_of(array: np.ndarray) -> str:
+    """The SHA-256 of an array's bytes in C order, in hexadecimal digits."""
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+
+
+def check_array(array: np.ndarray, scalar: type, shape: tuple[int | None, ...]) -> None:
     """Refuses an array of another type or shape.
 
     Args:
@@ -104,7 +110,7 @@ def _read_member(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -
         raise ValueError(f"{name!r}: {_line(error)}") from None
 
 
-def _check_header(file: BinaryIO, file_bytes: int) -> None:
+def _check_header(file: IO[bytes], file_bytes: int) -> None:
     """Refuses an array that is not plain or not exactly as long as the file (ValueError)."""
     try:
         version = np.lib.format.read_magic(file)

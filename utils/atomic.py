@@ -77,8 +77,7 @@ def atomic_folder(path: Path, kind: FolderKind | None = None) -> Iterator[Path]:
                 _clear_folders(path, aside, kind)
             with _temporary_folder(path) as temporary:
                 yield temporary
-                strange = kind.strange(temporary) if kind else []
-                if strange:
+                if kind and (strange := kind.strange(temporary)):
                     raise ValueError(f"{shown}: {strange[0]} is not among the files of {kind.command}")
                 in_it = path.exists() and os.path.samefile(path, os.curdir)
                 if path.exists():
@@ -214,8 +213,8 @@ def sync_all(folder: Path) -> None:
     """Brings a folder and everything in it to disk."""
     for path, _, files in os.walk(folder, topdown=False):
         for name in files:
-            sync(os.path.join(path, name))
-        sync(path)
+            sync(Path(path, name))
+        sync(Path(path))
 
 
 @contextmanager

@@ -97,7 +97,8 @@ def in_child(work: Callable[[], T], what: str, memory_bytes: int | None = None) 
 
 def _received(reader: int, child: int, what: str) -> bytes:
     """All that the child writes before it ends."""
-    message, poll, worked, idle = bytearray(), select.poll(), (), 0
+    message, poll, idle = bytearray(), select.poll(), 0
+    worked: tuple[str, ...] = ()
     poll.register(reader, select.POLLIN)
     while idle < IDLE_POLLS:
         if poll.poll(1000 * POLL_S):

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from utils.errors import InputError
 
@@ -30,9 +31,9 @@ class Georeference:
     """
 
     def __init__(self, bounds: tuple[float, float, float, float], metres_per_pixel: float):
-        self.bounds = tuple(float(b) for b in bounds)
+        x0, y0, x1, y1 = map(float, bounds)
+        self.bounds = x0, y0, x1, y1
         self.metres_per_pixel = float(metres_per_pixel)
-        x0, y0, x1, y1 = self.bounds
         if not (-math.inf < x0 < x1 < math.inf and -math.inf < y0 < y1 < math.inf):
             raise InputError(f"bounds {self.bounds} are not finite metres with x0 < x1 and y0 < y1")
         if not 0 < self.metres_per_pixel < math.inf:
@@ -44,11 +45,11 @@ class Georeference:
         self.columns = max(1, math.ceil(self.width / self.cell_pixels))
         self.rows = max(1, math.ceil(self.height / self.cell_pixels))
 
-    def to_pixels(self, xy: np.ndarray) -> np.ndarray:
+    def to_pixels(self, xy: ArrayLike) -> np.ndarray:
         """Metres (n, 2) to continuous (column, row); the centre of the first pixel is (0.5, 0.5)."""
         return (np.asarray(xy) - (self.bounds[0], self.bounds[3])) * (1, -1) / self.metres_per_pixel
 
-    def to_cells(self, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def to_cells(self, xy: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Metres (n, 2) to storage cells (column, row), int64; what lies outside goes to the nearest cell."""
         xy = np.asarray(xy, np.float64)
         column = np.floor((xy[..., 0] - self.bounds[0]) / self.cell_m).astype(np.int64)

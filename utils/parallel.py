@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
 from utils.child import die_with_parent, portable, without_handlers
@@ -36,7 +37,7 @@ def in_order(work: Callable[[int], T], n: int, processes: int | None = None, chu
     if processes == 1:
         yield from map(work, range(1, n))
         return
-    workers = []
+    workers: list[tuple[BaseProcess, Connection]] = []
     try:
         for _ in range(processes):
             workers.append(_start(work))
@@ -51,8 +52,9 @@ def in_order(work: Callable[[int], T], n: int, processes: int | None = None, chu
 
 def _spread(connections: list[Connection], n: int, chunk: int) -> Iterator:
     """Results in order; each worker answers its chunks in the order in which it was given them."""
-    given = {connection: deque() for connection in connections}
-    waiting, done = deque(range(1, n, chunk)), {}
+    given: dict[Connection, deque[int]] = {connection: deque() for connection in connections}
+    waiting: deque[int] = deque(range(1, n, chunk))
+    done: dict[int, list] = {}
     at_hand = 1 if chunk == 1 else 2  # short calls shall not wait for the parent, long ones not for the call before
     for start in range(1, n, chunk):
         looked = False
@@ -64,7 +66,7 @@ def _spread(connections: list[Connection], n: int, chunk: int) -> Iterator:
                         given[connection].append(waiting[0])
                         connection.send((waiting[0], min(waiting.popleft() + chunk, n)))
                 ready = wait([c for c in connections if given[c]], 0 if start in done else None)
-                answers = [(connection, connection.recv()) for connection in ready]
+                answers = [(connection, connection.recv()) for connection in connections if connection in ready]
             except (EOFError, OSError):  # the second in the middle of an answer
                 raise InputError("a worker process was ended from outside, probably for want of memory; use fewer --processes") from None
             for connection, (results, error, where) in answers:
@@ -74,7 +76,7 @@ def _spread(connections: list[Connection], n: int, chunk: int) -> Iterator:
         yield from done.pop(start)
 
 
-def _start(work: Callable):
+def _start(work: Callable) -> tuple[BaseProcess, Connection]:
     """A worker, and the parent's end of its pipe."""
     here, there = get_context("fork").Pipe()
     worker = get_context("fork").Process(target=_answer, args=(work, there, os.getpid()), daemon=True)

@@ -25,6 +25,8 @@ def progress(iterable=None, **options) -> tqdm:
 class _Lines(tqdm):
     """Writes lines instead of drawing a bar over and over in one place."""
 
+    disable: bool  # of tqdm
+
     @staticmethod
     def status_printer(file):
         def write(text: str) -> None:

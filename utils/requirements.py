@@ -41,7 +41,7 @@ def read_pins(path: Path) -> dict[str, str]:
 
 def release(version: str) -> tuple[int, ...]:
     """The release number alone: "2.13.0+cpu", "2.13.0a0" and "2.13" are all (2, 13)."""
-    numbers = re.match(r"[0-9.]*", version)[0].strip(".")
+    numbers = re.split(r"[^0-9.]", version, maxsplit=1)[0]
     parts = [int(part) for part in numbers.split(".") if part]
     while parts and parts[-1] == 0:
         parts.pop()

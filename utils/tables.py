@@ -174,7 +174,9 @@ def _parse_rows(path: Path, what: str, open_text) -> Table:
         first = next((line for line in text if line.strip()), "")
     sep = re.fullmatch(r'"?sep=([,;\t])"?', first.strip("\r\n"), re.IGNORECASE)
     delimiter = sep[1] if sep else _delimiter(open_text)
-    columns, lines, batch, width = [], [], [], 0
+    columns: list[list[str]] = []
+    batch: list[list[str]] = []
+    lines, width = [], 0
     with open_text() as text:
         reader = csv.reader(text, delimiter=delimiter, skipinitialspace=True, strict=True)
         if sep:
@@ -209,7 +211,7 @@ def _delimiter(open_text) -> str:
     for candidate in "\t;,":
         with open_text() as text, suppress(csv.Error):
             cells[candidate] = len(next(filter(any, csv.reader(text, delimiter=candidate, skipinitialspace=True)), []))
-    return max(cells, key=cells.get) if max(cells.values(), default=0) > 1 else ","
+    return max(cells, key=cells.__getitem__) if max(cells.values(), default=0) > 1 else ","
 
 
 def _append(path: Path, what: str, columns: list[list[str]], batch: list[list[str]]) -> None:

@@ -21,6 +21,7 @@ def build_area(city: CityMap, path: Path, locations: Locations, photographs: Pat
     Args:
         skip: leave out places whose photograph is missing or cannot be used, instead of refusing the area.
     """
+    source: dict
     if photographs:
         files, left_out = usable_photographs(photographs, locations.ids.tolist(), skip, processes)
         locations = locations[~np.isin(locations.ids, list(left_out))]

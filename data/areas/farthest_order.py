@@ -25,7 +25,8 @@ def farthest_point_order(points: np.ndarray, count: int, first: int) -> np.ndarr
         (count,) int64 indices.
     """
     code = np.sort(_codes(points))  # not in compiled code, because numba's own sort is several times slower
-    return _picks(points, code, *_tree(code), count, first)
+    child, start, end = _tree(code)
+    return _picks(points, code, child, start, end, count, first)
 
 
 @njit

@@ -1,7 +1,7 @@
 """Writes an area: the places of one split, with panoramas and clouds."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -48,7 +48,7 @@ def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Cal
         raise InputError(f"{path}: no locations left for this area; nothing was written")
     clouds = np.empty((n, points), np.int32)
 
-    def panoramas() -> Iterator[np.ndarray]:
+    def panoramas() -> Generator[np.ndarray, None, None]:
         results = in_order(lambda i: (panorama_of(i), cloud_of(i)), n, processes)
         first = next(results)  # numba compiles in it, for seconds that say nothing about the others
         bar = progress(chain([first], results), total=n, desc=f"places of {path.name}", unit=" places")

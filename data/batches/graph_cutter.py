@@ -92,7 +92,8 @@ class GraphCutter:
 
     def _cells(self, xy: Tensor) -> tuple[Tensor, Tensor]:
         """Column and row of the grid's square that holds each of xy (n, 2)."""
-        return ((xy - self.corner) / self.cell_m).floor().long().unbind(1)
+        column, row = ((xy - self.corner) / self.cell_m).floor().long().unbind(1)
+        return column, row
 
 
 def _ranges(first: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:

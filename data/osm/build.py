@@ -1,6 +1,5 @@
 """From an OpenStreetMap extract to a stored city map."""
 
-import hashlib
 import json
 import shutil
 import time
@@ -23,6 +22,7 @@ from data.osm.source import Extract, opened, read_frame
 from data.osm.store import WAY, Blocks, FeatureStore, Window
 from data.osm.tags import DRIVABLE
 from data.osm.tile import Tile, TileMaker
+from utils.arrays import sha256_of
 from utils.atomic import atomic_folder
 from utils.classes import CLASSES, INDEX
 from utils.errors import InputError
@@ -105,18 +105,18 @@ def _build(source: Extract, city: Path, density: float, metres_per_pixel: float,
         _write_streets(folder / "streets.npz", *streets)
         graph = build_graph(volumes, *streets, geo.bounds)
         np.savez(folder / "graph.npz", **vars(graph))
-        by_class = sum(tile.class_counts for tile in tiles)
+        by_class = np.sum([tile.class_counts for tile in tiles], axis=0)
         info = {
             "format": FORMAT,
             "attribution": attribution,
-            "source": {"file": Path(extract).name, "sha256": _sha256(np.memmap(extract, np.uint8, "r"))},
+            "source": {"file": Path(extract).name, "sha256": sha256_of(np.memmap(extract, np.uint8, "r"))},
             "origin": [projection.origin_lat, projection.origin_lon],
             "bounds": list(geo.bounds),
             "metres_per_pixel": metres_per_pixel,
             "density": density,
             "seed": seed,
             "points": int(by_class.sum()),
-            "points_sha256": _sha256(np.load(folder / "points.npy", mmap_mode="r")),  # areas hold indices into these very points
+            "points_sha256": sha256_of(np.load(folder / "points.npy", mmap_mode="r")),  # areas hold indices into these very points
             "points_by_class": {c.name: int(n) for c, n in zip(CLASSES, by_class, strict=False) if n},
             "building_volumes": len(volumes.ids),
             "height_from": {name: int((volumes.source == source).sum()) for source, name in _SOURCES.items()},
@@ -170,12 +170,11 @@ def _write_buildings(path: Path, volumes: Volumes) -> None:
 
 def _streets(store: FeatureStore) -> tuple[np.ndarray, np.ndarray]:
     """Drivable centre lines (n,) and their records, by id."""
-    lines, records = [np.array([], object)], [np.zeros(0, WAY)]
-    for geometries, found in store.scan("way"):
-        drivable = np.isin(found["semantic"], list(DRIVABLE))
-        lines.append(geometries[drivable])
-        records.append(found[drivable])
-    lines, records = np.concatenate(lines), np.concatenate(records)
+    found: list[tuple[np.ndarray, np.ndarray]] = [(np.array([], object), np.zeros(0, WAY))]
+    for geometries, ways in store.scan("way"):
+        drivable = np.isin(ways["semantic"], list(DRIVABLE))
+        found.append((geometries[drivable], ways[drivable]))
+    lines, records = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.argsort(records["id"], kind="stable")
     return lines[order], records[order]
 
@@ -193,7 +192,3 @@ def _told(summary: Summary) -> dict:
         "refused_values": {key: n for key, n in sorted(summary.refused.items()) if n},
         "roofs_drawn_flat": {shape: n for shape, n in sorted(summary.flat_roofs.items()) if n},
     }
-
-
-def _sha256(array: np.ndarray) -> str:
-    return hashlib.sha256(array).hexdigest()

@@ -15,7 +15,7 @@ def name_outlines(extract: Extract, store: FeatureStore) -> None:
     records = [chunk[0] for chunk in store.chunks["building"]]
     known = set(np.concatenate([r["id"] for r in records]).tolist()) if records else set()
     outline_of: dict[int, int] = {}
-    relations = extract.relations().with_filter(osmium.filter.TagFilter(("type", "building")))
+    relations = extract.relations(osmium.filter.TagFilter(("type", "building")))
     found = [(r.id, [(m.ref if m.type == "w" else -m.ref, m.role) for m in r.members if m.type in "wr"]) for r in relations]
     for _, members in sorted(found):  # whatever the order in the file
         outlines = [member for member, role in members if role == "outline" and member in known]

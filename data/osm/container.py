@@ -3,11 +3,13 @@
 import bz2
 import gzip
 import lzma
+import math
 import os
 import re
 import shutil
 import zlib
 from collections.abc import Iterator
+from io import BufferedIOBase
 from pathlib import Path
 
 from utils.errors import InputError
@@ -65,7 +67,8 @@ CHANGES = "is a change file, no map; apply it to its extract (`osmium apply-chan
 HISTORY = "holds a history, several versions of its elements; take those of one time (`osmium time-filter HISTORY -o NEW.osm.pbf`)"
 
 
-def _kind(start: bytes) -> str | None:
+def _kind(start: bytes) -> str:
+    """What a file that begins so holds; "" where that is not known."""
     for magic, kind in _STARTS.items():
         if start.startswith(magic):
             return kind
@@ -73,7 +76,7 @@ def _kind(start: bytes) -> str | None:
         return _PBF
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     utf16 = text.startswith((b"\xff\xfe<\0", b"\xfe\xff\0<", b"\0<"))  # told of, and refused, with the XML
-    return _XML if text.startswith(b"<") or utf16 else "JSON" if text.startswith((b"{", b"[")) else None
+    return _XML if text.startswith(b"<") or utf16 else "JSON" if text.startswith((b"{", b"[")) else ""
 
 
 def unpacked(path: Path, kind: str) -> Iterator[bytes]:
@@ -86,18 +89,17 @@ def unpacked(path: Path, kind: str) -> Iterator[bytes]:
         InputError: it is truncated or damaged, or unpacks to more than `MOST_TIMES` its size.
     """
     if kind == _XML:
-        file, limit = open(path, "rb"), None
+        limit = math.inf
     else:
-        file = {_GZIP: gzip.open, _BZIP2: bz2.open}[kind](path)
         limit = max(SMALLEST_LIMIT, MOST_TIMES * path.stat().st_size)
     size = 0
     try:
-        with file:
+        with _open_text(path, kind) as file:
             while chunk := file.read(CHUNK):
                 size += len(chunk)
-                if limit is not None and size > limit:
+                if size > limit:
                     raise InputError(
-                        f"{path}: unpacks to more than {MOST_TIMES} times its size (and {limit >> 20} MB), as no extract "
+                        f"{path}: unpacks to more than {MOST_TIMES} times its size (and {limit / 2**20:.0f} MB), as no extract "
                         "does; unpack it yourself if you trust it"
                     )
                 yield chunk
@@ -107,6 +109,10 @@ def unpacked(path: Path, kind: str) -> Iterator[bytes]:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise InputError(f"{path}: is damaged ({error}); take a sound copy of it") from None
+
+
+def _open_text(path: Path, kind: str) -> BufferedIOBase:
+    return gzip.open(path) if kind == _GZIP else bz2.open(path) if kind == _BZIP2 else open(path, "rb")
 
 
 def check_pbf(path: Path) -> None:

@@ -126,7 +126,7 @@ class Features:
         self.summary.elements["water"] += len(shores) - undecided
         water = np.concatenate([water, rivers])
         water = water[np.lexsort(shapely.bounds(water).T)]
-        records = np.zeros(len(water), SURFACE)
+        records: np.ndarray = np.zeros(len(water), SURFACE)
         records["id"], records["semantic"] = np.iinfo(np.int64).min + np.arange(len(water)), INDEX["water"]
         water, records = (np.concatenate(arrays) for arrays in zip((water, records), *self.water, strict=True))
         islands = shapely.make_valid(self.to_metres(islands), method="structure", keep_collapsed=False)

@@ -13,7 +13,7 @@ from utils.atomic import save_array
 
 def write_points(folder: Path, tiles: list[Tile], blocks: Blocks) -> None:
     """Writes points.npy, classes.npy and cell_start.npy."""
-    counts = np.zeros((blocks.rows * BLOCK_CELLS, blocks.columns * BLOCK_CELLS), np.int64)
+    counts: np.ndarray = np.zeros((blocks.rows * BLOCK_CELLS, blocks.columns * BLOCK_CELLS), np.int64)
     for tile in tiles:
         w = tile.window
         counts[w.r0 * BLOCK_CELLS : w.r1 * BLOCK_CELLS, w.c0 * BLOCK_CELLS : w.c1 * BLOCK_CELLS] = tile.cell_counts

@@ -74,10 +74,10 @@ def building_mesh(volumes: Volumes, seed: int) -> Mesh:
     below = flat_triangles(polygons[raised], volumes.bottom_m[raised])
     above = flat_triangles(polygons[flat], volumes.top_m[flat])
     # What a part stands on is no roof: nobody sees it, and no points are to lie on it.
-    tops = Mesh.of(above[0], ROOF, INDEX["buildings"], key[flat][above[1]])
-    tops.kind[volumes.covered[flat][above[1]]] = UNDERSIDE
+    flat_roofs = Mesh.of(above[0], ROOF, INDEX["buildings"], key[flat][above[1]])
+    flat_roofs.kind[volumes.covered[flat][above[1]]] = UNDERSIDE
     mesh = Mesh.join([
-        walls, *roofs, tops,
+        walls, *roofs, flat_roofs,
         Mesh.of(below[0][:, ::-1], UNDERSIDE, INDEX["buildings"], key[raised][below[1]]),
     ])  # fmt: skip
     return mesh[np.argsort(mesh.key, kind="stable")]

@@ -26,8 +26,7 @@ def read_multipolygons(extract: Extract, keys: tuple[str, ...]) -> Multipolygons
         keys: a multipolygon without any of these takes its meaning from its outer ways.
     """
     found = Multipolygons()
-    relations = extract.relations()
-    for relation in relations.with_filter(osmium.filter.TagFilter(("type", "multipolygon"), ("type", "boundary"))):
+    for relation in extract.relations(osmium.filter.TagFilter(("type", "multipolygon"), ("type", "boundary"))):
         ways = [(member.ref, member.role) for member in relation.members if member.type == "w"]
         found.members.update(ref for ref, _ in ways)
         if relation.tags["type"] == "multipolygon" and not any(key in relation.tags for key in keys):

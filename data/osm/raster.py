@@ -101,7 +101,8 @@ def _casings(edges: np.ndarray, surfaces: np.ndarray, classes: np.ndarray, level
 
     The road that goes on is told from one that is crossed by what the bridge leaves of it: one piece, not two.
     """
-    lines = np.where(CASED[classes], edges, None)
+    lines = edges.copy()
+    lines[~CASED[classes]] = None
     lower, bridges = np.flatnonzero(CASED[classes]), np.flatnonzero(CASED[classes] & (levels > 0))
     if len(bridges):
         bridge, road = shapely.STRtree(surfaces[lower]).query(surfaces[bridges], "intersects")

@@ -44,7 +44,7 @@ def mend(extract: Extract, locations: osmium.NodeLocationsForWays, broken: list[
             closed = ring is not None and len(ring.coords) > 3 and ring.is_closed
             yield area, _cut(shapely.Polygon(ring), [found[h] for h in area.holes if h in found]) if closed else None, _NO_LINES
             continue
-        by_role = {True: [], False: []}
+        by_role: dict[bool, list[shapely.LineString]] = {True: [], False: []}
         for ref, role in members.get(area.osm_id, ()):
             if ref in found:
                 by_role[role == "inner"].append(found[ref])
@@ -73,7 +73,7 @@ def _faces(lines: list[shapely.LineString]) -> np.ndarray:
 def _members(extract: Extract, relations: set[int]) -> dict[int, list[tuple[int, str]]]:
     if not relations:
         return {}
-    found = extract.relations().with_filter(osmium.filter.IdFilter(relations))
+    found = extract.relations(osmium.filter.IdFilter(relations))
     return {r.id: [(m.ref, m.role) for m in r.members if m.type == "w"] for r in found}
 
 

@@ -39,9 +39,14 @@ class Extract:
         with osmium.io.Reader(str(self.file), entities, thread_pool=workers()) as reader:
             osmium.apply(reader, *handlers)
 
-    def relations(self) -> osmium.FileProcessor:
-        """All relations, to iterate over."""
-        return osmium.FileProcessor(str(self.file), osmium.osm.RELATION, workers())
+    def relations(self, *filters) -> Iterator[osmium.osm.Relation]:
+        """The relations that pass filters of osmium; each is valid until the next is asked for."""
+        found = osmium.FileProcessor(str(self.file), osmium.osm.RELATION, workers())
+        for one in filters:
+            found.with_filter(one)
+        for element in found:
+            if isinstance(element, osmium.osm.Relation):
+                yield element
 
     def tags_of_ways(self, ids: set[int]) -> list[dict[str, str]]:
         """The tags of some ways."""
@@ -241,8 +246,7 @@ def boxes_of_buildings(extract: Extract) -> list[Box]:
         InputError: there is no building, or none whose nodes are there.
     """
     members: set[int] = set()
-    relations = extract.relations().with_filter(osmium.filter.KeyFilter("building"))
-    for relation in relations:
+    for relation in extract.relations(osmium.filter.KeyFilter("building")):
         members.update(m.ref for m in relation.members if m.type == "w" and relation.tags["building"] != "no")
     locations, bounds = extract.locations(), _Bounds()
     extract.apply(osmium.osm.WAY, locations, osmium.filter.KeyFilter("building"), bounds)

@@ -81,7 +81,8 @@ class FeatureStore:
     def __init__(self, folder: Path, blocks: Blocks):
         self.folder, self.blocks = Path(folder), blocks
         self.chunks: dict[str, list[tuple[np.ndarray, np.ndarray, Path]]] = {kind: [] for kind in KINDS}  # records, ends in the file, file
-        self.listed: dict[str, list[np.ndarray]] = {kind: [] for kind in KINDS}  # (n, 3) block, chunk, row of the chunk
+        self.added: dict[str, list[np.ndarray]] = {kind: [] for kind in KINDS}  # (n, 3) block, chunk, row of the chunk
+        self.listed: dict[str, np.ndarray] = {}  # the same by block, of all that was added
 
     def add(self, kind: str, geometries: np.ndarray, records: np.ndarray, reach_m: float | np.ndarray) -> None:
         """Adds features.
@@ -104,7 +105,7 @@ class FeatureStore:
         row = np.repeat(np.arange(len(records)), count)
         nth = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
         block = (r0[row] + nth // across[row]) * self.blocks.columns + c0[row] + nth % across[row]
-        self.listed[kind].append(np.column_stack([block, np.full(len(row), number), row]).astype(np.int32))
+        self.added[kind].append(np.column_stack([block, np.full(len(row), number), row]).astype(np.int32))
 
     def scan(self, kind: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """All features of a kind, some at a time: geometries (n,) and records (n,)."""
@@ -113,8 +114,8 @@ class FeatureStore:
 
     def close(self) -> None:
         """Ends the adding: sorts the lists by block."""
-        for kind, lists in self.listed.items():
-            listed = np.concatenate(lists) if lists else np.zeros((0, 3), np.int32)
+        for kind, lists in self.added.items():
+            listed = np.concatenate([np.zeros((0, 3), np.int32), *lists])
             self.listed[kind] = listed[np.argsort(listed[:, 0], kind="stable")]
 
     def read(self, kind: str, window: Window) -> tuple[np.ndarray, np.ndarray]:
@@ -124,19 +125,18 @@ class FeatureStore:
             geometries (n,) and records (n,).
         """
         listed = self.listed[kind]
-        wanted = [np.zeros((0, 2), np.int32)]
+        reaching: list[np.ndarray] = [np.zeros((0, 2), np.int32)]
         for row in range(window.r0, window.r1):
             first, last = np.searchsorted(listed[:, 0], row * self.blocks.columns + np.array([window.c0, window.c1]))
-            wanted.append(listed[first:last, 1:])
-        wanted = np.unique(np.concatenate(wanted), axis=0)
-        geometries, records = [np.array([], object)], [np.zeros(0, KINDS[kind])]
+            reaching.append(listed[first:last, 1:])
+        wanted = np.unique(np.concatenate(reaching), axis=0)
+        chunks = [(np.array([], object), np.zeros(0, KINDS[kind]))]
         for number in np.unique(wanted[:, 0]):
             chunk_records, end, path = self.chunks[kind][number]
             rows = wanted[wanted[:, 0] == number, 1]
-            geometries.append(_geometries(path, end, rows))
-            records.append(chunk_records[rows])
-        geometries, records = np.concatenate(geometries), np.concatenate(records)
-        order = np.lexsort([records[name] for name in ("index", "id") if name in records.dtype.names])
+            chunks.append((_geometries(path, end, rows), chunk_records[rows]))
+        geometries, records = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+        order = np.lexsort([records[name] for name in (("index", "id") if kind == "tree" else ("id",))])
         return geometries[order], records[order]
 
 

@@ -17,7 +17,7 @@ def stream_keys(seed: int, *identity) -> np.ndarray:
         seed: of the map.
         identity: integers or integer arrays of one shape, e.g. the kind of thing and its OpenStreetMap ids.
     """
-    key = np.uint64(seed % 2**64)
+    key = np.asarray(seed % 2**64, np.uint64)
     with np.errstate(over="ignore"):
         for part in identity:
             key = _mix(key + _GOLDEN + np.asarray(part).astype(np.int64).view(np.uint64))

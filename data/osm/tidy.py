@@ -57,6 +57,7 @@ def rewrite(path: Path, source: Path, target: Path, deleted: set[tuple[str, int]
         if element.deleted or (kind, element.id) in deleted:
             gone += len(element.tags) > 0
             continue
+        body: tuple
         if kind == "node":
             body = (element.lon, element.lat) if element.location.valid() else ()
         elif kind == "way":

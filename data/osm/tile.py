@@ -69,7 +69,8 @@ class TileMaker:
         trees, tree_keys = complete_trees(*self.store.read("tree", window), self.seed)
         surfaces, classes, levels = self._surfaces(window)
         meshes = [building_mesh(volumes, self.seed), tree_mesh(trees, tree_keys)]
-        homes = [np.full((len(mesh), 2), ANYWHERE) for mesh in meshes]  # the block that each triangle is made for
+        # The block that each triangle is made for.
+        homes: list[np.ndarray] = [np.full((len(mesh), 2), ANYWHERE) for mesh in meshes]
         colours = np.zeros(((window.r1 - window.r0) * blocks.pixels, (window.c1 - window.c0) * blocks.pixels, 3), np.uint8)
         ground = np.zeros(colours.shape[:2], np.uint8)
         surface_tree, volume_tree = shapely.STRtree(surfaces), shapely.STRtree(volumes.polygons)
@@ -89,10 +90,10 @@ class TileMaker:
             inner = slice(MARGIN, MARGIN + blocks.pixels)
             for whole, part in zip((colours, ground), drawn, strict=True):
                 whole[top : top + blocks.pixels, left : left + blocks.pixels] = part[inner, inner]
-        mesh, homes = Mesh.join(meshes), np.concatenate(homes)
+        mesh, home = Mesh.join(meshes), np.concatenate(homes)
         arrays = {"raster": colours, "ground": ground}
-        arrays["points"], arrays["classes"], cells = self._points(window, mesh, homes)
-        arrays["triangles"], arrays["kind"], arrays["owner"], triangles = self._above(window, mesh, homes)
+        arrays["points"], arrays["classes"], cells = self._points(window, mesh, home)
+        arrays["triangles"], arrays["kind"], arrays["owner"], triangles = self._above(window, mesh, home)
         path = self.folder / f"{window.r0}-{window.c0}"
         for name, array in arrays.items():
             save_array(Path(f"{path}-{name}.npy"), [array], array.shape, array.dtype)
@@ -146,24 +147,25 @@ class TileMaker:
                 meshes.append(deck_sides(polygons, cell, level * DECK_M_PER_LEVEL))
         return meshes
 
-    def _points(self, window: Window, mesh: Mesh, homes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _points(self, window: Window, mesh: Mesh, home: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Points and classes of the window's cells, cell by cell, and how many each cell holds."""
         points, face = sample_surface(mesh, self.density)
         column, row = self.store.blocks.geo.to_cells(points[:, :2])
         block = np.column_stack([column, row]) // BLOCK_CELLS
         # float32 moves a few points of the ground over their block's edge: there they would depend on the tile.
-        keep = window.holds(*block.T) & ((homes[face, 0] == ANYWHERE) | (homes[face] == block).all(1))
+        keep = window.holds(*block.T) & ((home[face, 0] == ANYWHERE) | (home[face] == block).all(1))
         order, counts = _by_unit(column[keep], row[keep], window, BLOCK_CELLS)
         return points[keep][order], mesh.semantic[face[keep]][order], counts
 
-    def _above(self, window: Window, mesh: Mesh, homes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def _above(self, window: Window, mesh: Mesh, home: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Triangles of the window's blocks, block by block, their kinds and owners, and how many each block holds."""
         keep = mesh.kind != GROUND
-        mesh, homes = mesh[keep], homes[keep]
+        mesh, home = mesh[keep], home[keep]
         middle = np.column_stack(self.store.blocks.of(mesh.triangles[..., :2].astype(np.float64).mean(1)))
-        home = np.where(homes == ANYWHERE, middle, homes)
-        keep = window.holds(*home.T)
-        order, counts = _by_unit(*home[keep].T, window, 1)
+        home = np.where(home == ANYWHERE, middle, home)
+        column, row = home.T
+        keep = window.holds(column, row)
+        order, counts = _by_unit(column[keep], row[keep], window, 1)
         mesh = mesh[keep][order]
         # Thirty-one bits of the key tell things apart by colour; a deck's colour is its class's.
         owner = np.where(mesh.kind == DECK, mesh.semantic, (mesh.key >> np.uint64(33)).astype(np.int64))

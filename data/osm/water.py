@@ -117,7 +117,7 @@ def _faces(lines: np.ndarray, bounds) -> _Faces:
     lines = shapely.intersection(lines, box)
     lines = lines[shapely.length(lines) > 0]
     if not len(lines):
-        return _Faces(np.array([], dtype=object), *np.zeros((2, 0), np.int64), np.zeros(0))
+        return _Faces(np.array([], dtype=object), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
     edges = shapely.unary_union([*lines, *_bridges_to_edge(lines, box), box.exterior])
     polygons = shapely.get_parts(shapely.polygonize(list(shapely.get_parts(edges))))
     polygons = polygons[np.lexsort(shapely.bounds(polygons).T)]  # whatever the order of the lines

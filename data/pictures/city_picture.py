@@ -30,10 +30,14 @@ def save_picture(city: CityMap, spot: tuple[float, float] | None, heading_deg: f
         InputError: the spot lies outside the map, or the map was imported and holds neither raster nor surfaces.
     """
     x0, y0, x1, y1 = city.info["bounds"]
-    x, y = ((x0 + x1) / 2, (y0 + y1) / 2) if spot is None else (float(v) for v in city.projection.forward(*spot))
-    if not (x0 <= x <= x1 and y0 <= y <= y1):
-        south, west, north, east = (float(v) for corner in ((x0, y0), (x1, y1)) for v in city.projection.inverse(*corner))
-        raise InputError(f"{city.path}: {spot[0]}, {spot[1]} lies outside the map, {south:.4f} to {north:.4f}, {west:.4f} to {east:.4f}")
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    if spot is not None:
+        x, y = (float(v) for v in city.projection.forward(*spot))
+        if not (x0 <= x <= x1 and y0 <= y <= y1):
+            (south, north), (west, east) = city.projection.inverse([x0, x1], [y0, y1])
+            raise InputError(
+                f"{city.path}: {spot[0]}, {spot[1]} lies outside the map, {south:.4f} to {north:.4f}, {west:.4f} to {east:.4f}"
+            )
     cut = TileCutter(city, SIDE, SIDE, polar=False, extent_m=extent_m)
     drawn = cut(torch.tensor([[x, y]], dtype=torch.float64), torch.tensor([heading_deg]))[0].permute(1, 2, 0).numpy() * 255
     rows = round(SIDE * 180 / (UP_DEG + DOWN_DEG))

@@ -1,11 +1,13 @@
 """Pictures for looking: panorama, heading-up tile and heading-up cloud of the same place, side by side."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
 
 from data.area import Area
 from data.batches.cutters import TileCutter, TileImageCutter, cut_clouds
@@ -28,17 +30,11 @@ def save_preview(city: CityMap, area: Area, rows: list[int], path: Path) -> None
     bad = [r for r in rows if not 0 <= r < len(area)]
     if bad:
         raise InputError(f"{area.path}: no place {bad[0]}; the area has rows 0 to {len(area) - 1}")
-    cut_tile = TileCutter(city, SIDE, SIDE, polar=False) if area.tiles is None else None
-    cut_image = TileImageCutter(SIDE, SIDE, polar=False)
-    lines = []
+    tile_of, lines = _tiles(city, area), []
     for row in rows:
         centre = torch.tensor(area.locations.xy[row : row + 1])
         heading = torch.tensor(area.locations.heading_deg[row : row + 1])
-        if cut_tile:
-            tile = cut_tile(centre, heading)
-        else:
-            tile = cut_image(torch.from_numpy(np.array(area.tiles[row : row + 1])), heading, torch.zeros_like(centre), heading)
-        tile = (tile[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+        tile = (tile_of(row, centre, heading)[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
         index = torch.from_numpy(np.array(area.cloud_index[row : row + 1]))
         around = city.points[np.array(area.cloud_index[row])]
         cloud = cut_clouds(torch.from_numpy(np.array(around)), torch.arange(index.shape[1])[None], centre, heading)[0].numpy()
@@ -50,6 +46,20 @@ def save_preview(city: CityMap, area: Area, rows: list[int], path: Path) -> None
     attribute(picture, city.info["attribution"])
     with atomic_file(path) as temporary:
         picture.save(temporary, "PNG", optimize=True, pnginfo=signature())
+
+
+def _tiles(city: CityMap, area: Area) -> Callable[[int, Tensor, Tensor], Tensor]:
+    """What makes the tile of a row, with its centre (1, 2) and heading (1,): from the area's tile images, else from the city's raster."""
+    if area.tiles is None:
+        cut = TileCutter(city, SIDE, SIDE, polar=False)
+        return lambda row, centre, heading: cut(centre, heading)
+    stored, cut_image = area.tiles, TileImageCutter(SIDE, SIDE, polar=False)
+
+    def cut_stored(row: int, centre: Tensor, heading: Tensor) -> Tensor:
+        image = torch.from_numpy(np.array(stored[row : row + 1]))
+        return cut_image(image, heading, torch.zeros_like(centre), heading)
+
+    return cut_stored
 
 
 def _draw_cloud(cloud: np.ndarray, classes: np.ndarray) -> np.ndarray:

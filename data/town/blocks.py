@@ -111,7 +111,8 @@ def fill_block(rng, block: Polygon, outside: Polygon, crossings: np.ndarray, den
 
 
 def _built_block(rng, site: Polygon, outside: Polygon, kind: str, density) -> list[Feature]:
-    features, taken = [], []
+    features: list[Feature] = []
+    taken: list = []
     site = shapely.orient_polygons(site)  # the site lies left of each of its rings
     shapely.prepare(site)
     for ring in (site.exterior, *site.interiors):
@@ -242,7 +243,8 @@ def _yard(rng, yard: Polygon, density) -> list[Feature]:
 def _countryside(rng, ground: Polygon) -> list[Feature]:
     """Woods, meadows and ponds over a large open ground."""
     uses = ({"natural": "wood"}, {"natural": "water"}, {"landuse": "forest"}, {"landuse": "meadow"})
-    features, taken = [], []
+    features: list[Feature] = []
+    taken: list = []
     for x, y in _points_in(rng, ground, 8_000):
         use = uses[rng.integers(len(uses))]
         patch = _without(_within(_blob(rng, x, y, rng.uniform(15, 60)), ground), taken, 2)

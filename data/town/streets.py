@@ -159,7 +159,7 @@ def _remainder(rng, grid: Grid, a, b, name: str) -> list[Feature]:
 
 def _ways(rng, stretches: list, kind: str, name: str, bridge: str) -> list[Feature]:
     """Joins stretches that follow each other to ways."""
-    lines = [[]]
+    lines: list[list] = [[]]
     for points in stretches:
         if len(points) == 0 or (lines[-1] and not np.array_equal(lines[-1][-1], points[0])):
             lines.append([])

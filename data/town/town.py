@@ -61,7 +61,7 @@ def _street_trees(rng, features: list[Feature]) -> list[Feature]:
     tree = shapely.STRtree([*surfaces(features), *obstacles])
     trees = []
     for line, tags in features:
-        width_m = ROAD_WIDTH_M.get(tags.get("highway"), 0)
+        width_m = ROAD_WIDTH_M.get(tags.get("highway", ""), 0)
         if line.geom_type != "LineString" or width_m < 4 or "bridge" in tags:
             continue
         for side in (-1, 1):
@@ -92,7 +92,9 @@ def _write(path: Path, features: list[Feature], projection: Projection, frame: P
     coordinates = shapely.get_coordinates([geometry for geometry, _ in features])
     places = [f'lat="{lat:.7f}" lon="{lon:.7f}"' for lat, lon in zip(*projection.inverse(*coordinates.T), strict=True)]
     node_ids = {place: number for number, place in enumerate(dict.fromkeys(places), 1)}
-    node_tags, ways, relations, used = {}, [], [], 0
+    node_tags: dict[int, dict[str, str]] = {}
+    ways: list[tuple[list[int], dict[str, str]]] = []
+    relations, used = [], 0
     for geometry, tags in features:
         rings = [geometry.exterior, *geometry.interiors] if geometry.geom_type == "Polygon" else [geometry]
         first_way = len(ways) + 1

@@ -52,8 +52,8 @@ def usable_photographs(folder: Path, ids: list[str], skip: bool = False, process
     files, reasons = find_photographs(folder, ids)
     names = list(files)
     if names:
-        looks = in_order(lambda i: _look(files[names[i]]), len(names), processes)
-        looks = list(progress(looks, total=len(names), desc=f"checking {Path(folder).name}", unit=" photographs"))
+        results = in_order(lambda i: _look(files[names[i]]), len(names), processes)
+        looks = list(progress(results, total=len(names), desc=f"checking {Path(folder).name}", unit=" photographs"))
         reasons |= {name: reason for name, (reason, _) in zip(names, looks, strict=True) if reason}
         blank = [files[name].name for name, (_, nothing) in zip(names, looks, strict=True) if nothing]
         if blank:
@@ -177,7 +177,7 @@ def _panorama(image: Image.Image, height: int, published: bool) -> np.ndarray:
     if image.format not in ("JPEG", "MPO"):
         with _heard(image.format == "TIFF"):
             image.load()  # metadata may follow the pixels, and Pillow turns TIFF upright by itself
-    method = _UPRIGHT.get(image.getexif().get(Base.Orientation))
+    method = _UPRIGHT.get(image.getexif().get(Base.Orientation, 1))
     turned = method in (Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90)
     width, rows = reversed(image.size) if turned else image.size
     sphere = sphere_of(image.info.get("xmp") or image.info.get("XML:com.adobe.xmp"), width, rows)
@@ -195,7 +195,7 @@ def _panorama(image: Image.Image, height: int, published: bool) -> np.ndarray:
     image.draft("RGB", size)  # lets JPEG decode at a fraction of its size
     scaled = _scaled(image, *size)
     panorama = np.zeros((height, 2 * height, 3), np.uint8)
-    panorama[top:bottom, left:right] = scaled if method is None else scaled.transpose(method)
+    panorama[top:bottom, left:right] = np.asarray(scaled if method is None else scaled.transpose(method))
     return panorama
 
 

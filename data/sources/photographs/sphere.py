@@ -98,7 +98,7 @@ def _stated(xmp: bytes | str) -> dict[str, str]:
         if b"GPano" not in (packet.encode() if isinstance(packet, str) else packet):
             return {}
         raise InputError(f"its XMP metadata cannot be read ({error}); remove them, e.g. with `exiftool -XMP:all= FILE`") from None
-    stated = {}
+    stated: dict[str, str] = {}
     for element in root.iter():
         stated |= {name.removeprefix(NAMESPACE): text.strip() for name, text in element.attrib.items() if name.startswith(NAMESPACE)}
         if element.tag.startswith(NAMESPACE) and element.text:

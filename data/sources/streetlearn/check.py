@@ -98,7 +98,7 @@ def examine(layout: Layout, area: str, tables: Tables, clouds: dict[str, Cloud |
                 clouds[city] = read_cloud(layout, city)
             except InputError as error:
                 clouds[city] = error
-    opened = {city: clouds[city] for city in tables.origins if isinstance(clouds[city], Cloud)}
+    opened = {city: cloud for city in tables.origins if isinstance(cloud := clouds[city], Cloud)}
     broken = {city: str(clouds[city]) for city in tables.origins if city not in opened}
     found = in_order(partial(_examine_place, layout, area, tables, opened), len(tables), processes)
     places = list(progress(found, total=len(tables), desc=f"checking {area}", unit=" places"))
@@ -109,10 +109,11 @@ def examine(layout: Layout, area: str, tables: Tables, clouds: dict[str, Cloud |
 def _examine_place(layout: Layout, area: str, tables: Tables, clouds: dict[str, Cloud], row: int) -> tuple[list[Problem], str | None]:
     """What is wrong with a place, and the name of its panorama if that shows one colour only."""
     place, city = str(tables.locations.ids[row]), str(tables.city[row])
+    x, y = tables.locations.xy[row]
     readers: dict[str, tuple] = {
         "panorama": (layout.panorama(city, place), partial(read_photograph, height=DECODED_ROWS)),
         "tile": (layout.tile(city, int(tables.tile[row])), read_tile),
-        "cloud": (layout.index(area, place), _cloud_reader(clouds.get(city), *tables.locations.xy[row], tables.locations.heading_deg[row])),
+        "cloud": (layout.index(area, place), _cloud_reader(clouds.get(city), x, y, tables.locations.heading_deg[row])),
     }
     problems, blank = [], None
     if not tables.residual_m[row] <= MOST_RESIDUAL_M:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from data.sources.streetlearn.check import examine
+from data.sources.streetlearn.dataset_files import Cloud
 from data.sources.streetlearn.dataset_tables import read_tables
 from data.sources.streetlearn.import_area import import_area
 from data.sources.streetlearn.layout import Layout
@@ -54,7 +55,8 @@ def run_check(args) -> None:
     """Prints a report of each area; in strict mode raises InputError if anything is not right."""
     layout = Layout(args.root)
     names = args.area or layout.areas()
-    clouds, wrong = {}, []
+    clouds: dict[str, Cloud | InputError] = {}
+    wrong = []
     for name in names:
         try:
             tables = read_tables(layout, name)

@@ -14,6 +14,7 @@ from data.sources.streetlearn.check import FIRST, Report, examine
 from data.sources.streetlearn.dataset_files import Cloud, read_index, read_tile
 from data.sources.streetlearn.dataset_tables import MOST_RESIDUAL_M, read_tables
 from data.sources.streetlearn.layout import Layout
+from utils.arrays import sha256_of
 from utils.atomic import atomic_folder, save_array
 from utils.classes import CLASSES
 from utils.damage import read_json
@@ -97,7 +98,7 @@ def import_map(layout: Layout, city: str, cloud: Cloud, origin: tuple[float, flo
         "bounds": list(geo.bounds),
         "metres_per_pixel": METRES_PER_PIXEL,
         "points": len(points),
-        "points_sha256": hashlib.sha256(points).hexdigest(),
+        "points_sha256": sha256_of(points),
         "points_by_class": {c.name: int(n) for c, n in zip(CLASSES, np.bincount(classes, minlength=25), strict=True) if n},
     }
     before = _stored_info(folder)
@@ -127,7 +128,7 @@ def _write(layout: Layout, report: Report, city: str, rows: np.ndarray, path: Pa
         index = np.sort(rank[read_index(layout.index(report.area, ids[i]), len(rank))])
         return cloud_of_spans(stored, np.column_stack([index, index + 1]), places.x[i], places.y[i], places.heading_deg[i], points)
 
-    left_out = {}
+    left_out: dict[str, list[str]] = {}
     for problem in report.problems:
         if report.tables.city[problem.row] == city:
             left_out.setdefault(str(report.tables.locations.ids[problem.row]), []).append(problem.reason)

@@ -2,8 +2,9 @@
 
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,9 @@ def export_city(city: Path, root: Path, names: list[str] | None = None) -> Layou
             raise InputError(f"{root / 'csv' / area_name}.csv: an area of this name was exported before; use a new --root")
     if os.path.lexists(root / ATTRIBUTION) and not ((root / ATTRIBUTION).is_file() and os.access(root / ATTRIBUTION, os.W_OK)):
         raise InputError(f"{root / ATTRIBUTION}: is no file that a line can be added to; move it away, or use a new --root")
-    cutter = TileCutter(city_map, TILE_PIXELS, TILE_PIXELS, polar=False) if any(area.tiles is None for area in areas) else None
+    cutter = cache(partial(TileCutter, city_map, TILE_PIXELS, TILE_PIXELS, polar=False))  # one for all areas
+    if any(area.tiles is None for area in areas):
+        cutter()  # where the map has no raster, that is refused before the work
     with merged_into(root, last="csv", writes=WRITES) as folder:
         (folder / "csv").mkdir()
         there, written = Layout(root), Layout(folder)
@@ -79,7 +82,7 @@ def _write_cloud(city_map: CityMap, name: str, layout: Layout) -> None:
             file.writelines(f"{value}\n" for value in city_map.classes[first : first + BLOCK].tolist())
 
 
-def _write_images(area: Area, city: str, city_map: CityMap, number: int, cutter: TileCutter | None, layout: Layout) -> None:
+def _write_images(area: Area, city: str, city_map: CityMap, number: int, cutter: Callable[[], TileCutter], layout: Layout) -> None:
     attribution = city_map.info["attribution"]
     png, exif = PngInfo(), Image.Exif()
     png.add_text("Copyright", attribution)
@@ -106,7 +109,7 @@ def _write_images(area: Area, city: str, city_map: CityMap, number: int, cutter:
                 bar.update()
 
 
-def _tiles(area: Area, cutter: TileCutter | None) -> Iterator[tuple[range, np.ndarray]]:
+def _tiles(area: Area, cutter: Callable[[], TileCutter]) -> Iterator[tuple[range, np.ndarray]]:
     """Rows of the area and their tiles (n, 256, 256, 3) uint8, some at a time."""
     for first in range(0, len(area), IMAGES):
         rows = range(first, min(first + IMAGES, len(area)))
@@ -115,7 +118,7 @@ def _tiles(area: Area, cutter: TileCutter | None) -> Iterator[tuple[range, np.nd
             continue
         centre = torch.from_numpy(area.locations.xy[first : rows.stop])
         heading = torch.from_numpy(area.locations.heading_deg[first : rows.stop])
-        yield rows, (cutter(centre, heading) * 255).round().byte().permute(0, 2, 3, 1).numpy()
+        yield rows, (cutter()(centre, heading) * 255).round().byte().permute(0, 2, 3, 1).numpy()
 
 
 def _write_indices(area: Area, name: str, city_map: CityMap, layout: Layout) -> None:
@@ -130,7 +133,7 @@ def _write_indices(area: Area, name: str, city_map: CityMap, layout: Layout) -> 
 def _write_tables(area: Area, name: str, city: str, number: int, layout: Layout) -> None:
     columns = (getattr(area.locations, field).tolist() for field in ("ids", "lat", "lon", "heading_deg", "x", "y"))
     rows = list(zip(*columns, strict=True))
-    tables = (
+    tables: tuple[list[tuple], ...] = (
         [(place, repr(lat), repr(lon), repr(heading), city) for place, lat, lon, heading, x, y in rows],
         [(place, repr(x), repr(-y), repr(heading), city) for place, lat, lon, heading, x, y in rows],
         [(city, number + i) for i in range(len(rows))],
