@@ -75,6 +75,12 @@ class Area:
         there = (self.path / "tiles.npy").is_file()
         return self._array("tiles.npy", np.uint8, (None, TILE_PIXELS, TILE_PIXELS, 3)) if there else None
 
+    @property
+    def preprocessing(self) -> str:
+        """How photographs of the published dataset were scaled: "antialiased", or "paper", as the published system does."""
+        stated = self.info.get("preprocessing")
+        return "paper" if stated in ("paper", "published") else "antialiased"  # "published" and "ours" until version 0.11
+
     def check_map(self, city: CityMap) -> None:
         """Refuses a map whose points are others than those that the area's indices mean.
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from utils.georeference import EXTENT_M
 
 
-def tile_grid(height: int, width: int, polar: bool, extent_m: float = EXTENT_M, published: bool = False) -> Tensor:
+def tile_grid(height: int, width: int, polar: bool, extent_m: float = EXTENT_M, paper: bool = False) -> Tensor:
     """Where a tile's pixels look: (height, width, 2) metres right and ahead.
 
     Cartesian: ahead is up, a square of extent_m. Polar: the bottom row is the centre and the top row half as far away; column 0 looks
@@ -20,7 +20,7 @@ def tile_grid(height: int, width: int, polar: bool, extent_m: float = EXTENT_M, 
     sampled there agrees with published numbers.
     """
     row, column = (torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width
-    if published and polar:
+    if paper and polar:
         row, column = (torch.arange(height).double() + 1) / height, torch.arange(width).double() / width
     if polar:
         azimuth = (column - 0.5) * 2 * math.pi  # clockwise from ahead

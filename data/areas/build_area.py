@@ -10,7 +10,7 @@ from data.city import CityMap
 from data.locations import Locations
 from data.render.floors import Floors
 from data.render.panorama import Conditions, Renderer
-from data.sources.photographs.images import read_photograph, usable_photographs
+from data.sources.photographs.photograph_files import read_photograph, usable_photographs
 from utils.outputs import FolderKind
 
 

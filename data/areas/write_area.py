@@ -18,6 +18,7 @@ from utils.errors import InputError
 from utils.outputs import FolderKind
 from utils.parallel import in_order
 from utils.progress import progress
+from utils.version import VERSION
 
 AREA = FolderKind(
     "data.prepare area", "area.json", ("panoramas.npy", "cloud_index.npy", "tiles.npy", "locations.csv"),
@@ -69,6 +70,6 @@ def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Cal
         if read_info(city.path / "map.json", MAP_FORMAT, "map")["points_sha256"] != city.info["points_sha256"]:
             raise InputError(f"{city.path}: the map was replaced meanwhile; make the area {path.name} again")
         locations.to_csv(folder / "locations.csv")
-        info = {"format": FORMAT, "places": n, "height": height, "points": points, "attribution": city.info["attribution"],
-                "map": city.info["source"], "map_points_sha256": city.info["points_sha256"]} | info  # fmt: skip
+        made_of = {"attribution": city.info["attribution"], "map": city.info["source"], "map_points_sha256": city.info["points_sha256"]}
+        info = {"format": FORMAT, "version": VERSION, "places": n, "height": height, "points": points} | made_of | info
         (folder / "area.json").write_text(json.dumps(kind.signed(info), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -25,13 +25,13 @@ class TileCutter:
         polar: polar or Cartesian (see tile_grid).
         device: where the raster is kept and tiles are cut.
         extent_m: edge of the square that a Cartesian tile shows, twice the radius of a polar one.
-        published: take the published polar grid.
+        paper: take the polar grid of the paper's code (see tile_grid).
     """
 
     def __init__(self, city: CityMap, height: int, width: int, polar: bool, device: torch.device | str = "cpu",
-                 extent_m: float = EXTENT_M, published: bool = False):  # fmt: skip
+                 extent_m: float = EXTENT_M, paper: bool = False):  # fmt: skip
         geo = city.georeference
-        self.grid = tile_grid(height, width, polar, extent_m, published).float().to(device)
+        self.grid = tile_grid(height, width, polar, extent_m, paper).float().to(device)
         pixel_m = extent_m / 2 / height if polar else extent_m / height
         factor = min(max(1, int(pixel_m / geo.metres_per_pixel)), geo.width, geo.height)
         raster = _reduce(city.raster, factor)
@@ -65,20 +65,21 @@ class TileImageCutter:
 
     The images are reduced by whole factors like the raster of `TileCutter`. What lies beyond an image's edge shows the edge.
 
-    As published, images come at the size of a Cartesian tile (data/batches/paper_images.py) and are not reduced, what lies beyond them is
-    black, and the centre of a polar tile is the pixel right of and below the image's centre.
+    With `paper` the cutter does what the code of arXiv 2308.05993 does. Images come at the size of a Cartesian tile
+    (data/batches/paper_images.py) and are not reduced. Beyond an image all is black. The centre of a polar tile is the pixel right of and
+    below the image's centre.
 
     Args:
         height, width: pixels of a tile.
         polar: polar or Cartesian (see tile_grid).
         device: where tiles are cut.
-        published: cut as published.
+        paper: cut as the paper's code does.
     """
 
-    def __init__(self, height: int, width: int, polar: bool, device: torch.device | str = "cpu", published: bool = False):
-        self.grid = tile_grid(height, width, polar, published=published).to(device)
+    def __init__(self, height: int, width: int, polar: bool, device: torch.device | str = "cpu", paper: bool = False):
+        self.grid = tile_grid(height, width, polar, paper=paper).to(device)
         self.pixel_m = EXTENT_M / 2 / height if polar else EXTENT_M / height
-        self.polar, self.published = polar, published
+        self.polar, self.paper = polar, paper
 
     def __call__(self, images: Tensor, image_heading_deg: Tensor, offset: Tensor, heading_deg: Tensor) -> Tensor:
         """Tiles cut from images (B, S, S, 3) uint8 → (B, 3, height, width) float32 in 0..1.
@@ -90,16 +91,16 @@ class TileImageCutter:
         """
         image = images.permute(0, 3, 1, 2).float() / 255.0
         size = image.shape[3]
-        factor = 1 if self.published else max(1, int(self.pixel_m * size / EXTENT_M))
+        factor = 1 if self.paper else max(1, int(self.pixel_m * size / EXTENT_M))
         edge = size // factor * factor * (EXTENT_M / size)  # metres that whole squares of pixels cover
         image = functional.avg_pool2d(image, factor)
         moved = to_view(offset[:, None], image_heading_deg)[:, None].float()  # B,1,1,2
         right, ahead = (to_world(self.grid[None], (heading_deg - image_heading_deg).float()) + moved).unbind(-1)
         corner = EXTENT_M / 2  # the image's upper left corner lies this far left and ahead of its centre
-        if self.published and self.polar:
+        if self.paper and self.polar:
             corner += EXTENT_M / size / 2
         place = torch.stack([(right + corner) / edge, (corner - ahead) / edge], dim=-1) * 2 - 1  # B,h,w,2 in -1..1
-        beyond = "zeros" if self.published else "border"
+        beyond = "zeros" if self.paper else "border"
         tiles = functional.grid_sample(image.to(place.dtype), place, mode="bilinear", padding_mode=beyond, align_corners=False)
         return tiles.float()
 

@@ -46,10 +46,8 @@ class PlaceBatches:
         self.xy = np.concatenate([a.locations.xy for a in self.areas])
         self.lat_lon = np.concatenate([np.column_stack([a.locations.lat, a.locations.lon]) for a in self.areas])
         cities = {} if cities is None else cities
-        paths, read = (
-            [a.path.parent.resolve() for a in self.areas],
-            (str(device), inputs.tile, inputs.paper, inputs.points > 0, inputs.graph),
-        )
+        paths = [a.path.parent.resolve() for a in self.areas]
+        read = (str(device), inputs.tile, inputs.paper, inputs.points > 0, inputs.graph)
         for area, path in zip(self.areas, paths, strict=True):
             if (path, read) not in cities:
                 cities[path, read] = City(CityMap(path), inputs, device)
@@ -57,7 +55,7 @@ class PlaceBatches:
         self.cities = [cities[path, read] for path in paths]  # of each area
         self.city_of = np.array([paths.index(p) for p in paths])[self.area_of]
         if inputs.tile:
-            self.cut_image = TileImageCutter(inputs.tile.height, inputs.tile.width, inputs.tile.polar, device, inputs.paper)
+            self.cut_image = TileImageCutter(inputs.tile.height, inputs.tile.width, inputs.tile.polar, device, paper=inputs.paper)
 
     def __len__(self) -> int:
         return len(self.area_of)
@@ -151,7 +149,7 @@ class City:
     def __init__(self, city: CityMap, inputs: Inputs, device: torch.device):
         self.map, tile = city, inputs.tile
         if tile and city.holds("raster.npy"):
-            self.cut_tile = TileCutter(city, tile.height, tile.width, tile.polar, device, published=inputs.paper)
+            self.cut_tile = TileCutter(city, tile.height, tile.width, tile.polar, device, paper=inputs.paper)
         if inputs.points:
             self.points = torch.from_numpy(np.array(city.points)).to(device)
             self.classes = torch.from_numpy(np.array(city.classes)).to(device)

@@ -31,6 +31,7 @@ from utils.outputs import FolderKind, check_folder
 from utils.parallel import in_order
 from utils.progress import progress
 from utils.projection import Projection
+from utils.version import VERSION
 
 TILE_M = 1024.0
 LARGEST_M = 100_000.0  # the projection about one origin serves a city, not a country
@@ -108,6 +109,7 @@ def _build(source: Extract, city: Path, density: float, metres_per_pixel: float,
         by_class = np.sum([tile.class_counts for tile in tiles], axis=0)
         info = {
             "format": FORMAT,
+            "version": VERSION,
             "attribution": attribution,
             "source": {"file": Path(extract).name, "sha256": sha256_of(np.memmap(extract, np.uint8, "r"))},
             "origin": [projection.origin_lat, projection.origin_lon],

@@ -16,7 +16,7 @@ HEADROOM_M = 2.6  # what begins higher than this is passed below by a camera 2.5
 SMALLEST_M2 = 0.5  # a smaller footprint makes no volume
 HIGHEST_DEFAULT_ROOF_M = 2 * METRES_PER_LEVEL
 HIGHEST_ROOF_BY_ANGLE_M = 30.0  # a steep angle over a wide hall means its many small roofs, or is an error
-_HEIGHT_DRAW = 1  # identity of the stream that default heights are drawn from
+_HEIGHT_STREAM = 1  # what the streams of default heights belong to (data/osm/streams.py)
 
 
 @dataclass
@@ -125,9 +125,9 @@ def _complete(records, outlines, parts, seed: int) -> np.ndarray:
     an outline that states none gets one from the stated distribution."""
     records = records.copy()
     unknown = np.isnan(records["top_m"])
-    draws = uniforms(stream_keys(seed, _HEIGHT_DRAW, records["id"]), 0)
+    numbers = uniforms(stream_keys(seed, _HEIGHT_STREAM, records["id"]), 0)
     for i in np.flatnonzero(unknown):
-        records["top_m"][i] = records["bottom_m"][i] + default_height_m(records["low"][i], draws[i])
+        records["top_m"][i] = records["bottom_m"][i] + default_height_m(records["low"][i], numbers[i])
     taken = unknown[parts] & (records["top_m"][outlines] > records["bottom_m"][parts])
     records["top_m"][parts[taken]] = records["top_m"][outlines[taken]]
     records["source"][parts[taken]] = records["source"][outlines[taken]]

@@ -31,7 +31,7 @@ _ADVICE = {_XML: "it holds XML: rename it to end in .osm", _PBF: "it holds pbf: 
 _NO_MAP = "give the file of a map: rename it if it is one of these, unpack it, or convert it with `osmium cat`"
 
 
-def recognise(path: Path) -> str:
+def extract_format(path: Path) -> str:
     """What an extract's file holds: "XML", "pbf", "gzip" or "bzip2". Its name must say that it is one, its first bytes say which.
 
     Raises:

@@ -12,7 +12,7 @@ from data.osm.building_relations import name_outlines
 from data.osm.features import FAR, WIDEST_M, Features, Summary
 from data.osm.heights import LOW_BUILDINGS, building_extent, parse_count, parse_length_m
 from data.osm.old_multipolygons import read_multipolygons
-from data.osm.repair import Broken, mend
+from data.osm.repair import Broken, repair_areas
 from data.osm.source import Extract, boxes_of_buildings, guarded
 from data.osm.store import FeatureStore
 from data.osm.tags import ISLANDS, bridge_level, class_of_area, class_of_way, is_underground
@@ -204,7 +204,7 @@ class _Reader:
         silent = [tags for tags in self.extract.tags_of_ways(self.rings - self.rings_read) if tags.get("area") != "no"]
         self.summary.dropped["rings that lack nodes"] += sum(self._placer(0, True, tags) is not None for tags in silent)
         shores: list[ClippedShore] = []
-        for broken, geometry, outlines in mend(self.extract, locations, self.broken):
+        for broken, geometry, outlines in repair_areas(self.extract, locations, self.broken):
             if geometry is not None:
                 # What is invalid is repaired, and counted, on its way to the store; a courtyard is no repair.
                 self.summary.repaired += bool(geometry.is_valid) and not broken.holes

@@ -154,7 +154,7 @@ def building_extent(tags: dict[str, str]) -> Extent:
                   math.nan if direction is None else direction, slab, flat_for)  # fmt: skip
 
 
-def default_height_m(low: bool, draw: float) -> float:
+def default_height_m(low: bool, uniform: float) -> float:
     """Height of a building whose tags state neither a height nor levels.
 
     Garages, sheds and the like: 3 m (the median of those that state it in the lower Manhattan extract is 3.2 m). All others
@@ -164,11 +164,11 @@ def default_height_m(low: bool, draw: float) -> float:
 
     Args:
         low: it is one of LOW_BUILDINGS.
-        draw: uniform in [0, 1); picks the number of levels.
+        uniform: a random number in [0, 1), which picks the number of levels.
 
     Returns:
         metres.
     """
     if low:
         return LOW_HEIGHT_M
-    return METRES_PER_LEVEL * (1 + bisect(SHARE_UP_TO_LEVEL, draw))
+    return METRES_PER_LEVEL * (1 + bisect(SHARE_UP_TO_LEVEL, uniform))

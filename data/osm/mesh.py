@@ -126,9 +126,9 @@ def complete_trees(geometries: np.ndarray, records: np.ndarray, seed: int) -> tu
     """
     key = stream_keys(seed, TREE_STREAM, records["id"], records["index"])
     sizes = []
-    for draw, (name, (low, high)) in enumerate((("height_m", TREE_HEIGHT_M), ("crown_m", CROWN_M))):
+    for k, (name, (low, high)) in enumerate((("height_m", TREE_HEIGHT_M), ("crown_m", CROWN_M))):
         # Numbers that sampling does not reach: a tree's points do not depend on what else was drawn for it.
-        drawn = low + (high - low) * uniforms(key, 2**40 + draw)
+        drawn = low + (high - low) * uniforms(key, 2**40 + k)
         sizes.append(np.where(records[name] > 0, records[name], drawn))
     height, crown = sizes[0], np.minimum(sizes[1], 1.5 * sizes[0])
     return np.column_stack([shapely.get_coordinates(geometries), height, crown]), key

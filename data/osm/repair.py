@@ -24,7 +24,7 @@ class Broken:
     holes: tuple[int, ...] = ()  # of a way: the ways that an old multipolygon cuts out of it
 
 
-def mend(extract: Extract, locations: osmium.NodeLocationsForWays, broken: list[Broken]) -> Iterator[
+def repair_areas(extract: Extract, locations: osmium.NodeLocationsForWays, broken: list[Broken]) -> Iterator[
         tuple[Broken, shapely.Geometry | None, np.ndarray]]:  # fmt: skip
     """Polygons of broken areas.
 

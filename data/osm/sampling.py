@@ -32,7 +32,7 @@ def sample_surface(mesh: Mesh, density: float) -> tuple[np.ndarray, np.ndarray]:
     count = np.floor(total * (_AREA_UNIT_M2 * density) + uniforms(key[first], 0)).astype(np.int64)
     feature = np.repeat(np.arange(len(first)), count)
     nth = np.arange(len(feature)) - np.repeat(np.cumsum(count) - count, count)
-    where, u, v = (uniforms(key[first][feature], 1 + 3 * nth + draw) for draw in range(3))
+    where, u, v = (uniforms(key[first][feature], 1 + 3 * nth + k) for k in range(3))
     at = ((nth + where) / count[feature] * total[feature]).astype(np.int64)
     at = before[feature] + np.minimum(at, total[feature] - 1)  # the quotient may round up to one
     face = np.searchsorted(end, at, side="right")

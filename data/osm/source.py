@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 import osmium
 
-from data.osm.container import HISTORY, check_pbf, link_or_copy, recognise, unpacked
+from data.osm.container import HISTORY, check_pbf, extract_format, link_or_copy, unpacked
 from data.osm.marks import Box, read_marks
 from data.osm.tidy import rewrite, workers
 from utils.child import in_child
@@ -76,7 +76,7 @@ def opened(path: Path) -> Iterator[Extract]:
         InputError: the file is missing, damaged, truncated, or no extract but a history, a change file, an incomplete answer, …
     """
     path = Path(path)
-    kind = recognise(path)
+    kind = extract_format(path)
     with tempfile.TemporaryDirectory(prefix="extract-") as folder:
         yield guarded(path, lambda: _prepare(path, kind, Path(folder)))
 

@@ -7,7 +7,7 @@ from data.areas.sample_streets import apart_from, sample_streets
 from data.areas.write_area import AREA
 from data.city import MAP, CityMap
 from data.osm.build import build_map
-from data.town.town import is_town, write_town
+from data.town.write_town import is_town, write_town
 from utils.errors import InputError
 from utils.outputs import check_files, check_folder
 

@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from data import prepare
 from data.area import Area
 from data.osm.build import build_map
-from data.sources.photographs.images import MOST_PIXELS, read_photograph
+from data.sources.photographs.photograph_files import MOST_PIXELS, read_photograph
 from data.sources.photographs.sphere import NAMESPACE, Sphere, sphere_of
 from utils.errors import InputError
 
@@ -86,7 +86,7 @@ def test_every_orientation(tmp_path, panorama, orientation, suffix):
     path = tmp_path / f"p.{suffix}"
     (image if method is None else image.transpose(method)).save(path, exif=exif)
     assert np.abs(read_photograph(path, 32) - scaled(panorama)).mean() < 6
-    published = read_photograph(path, 32, published=True)
+    published = read_photograph(path, 32, paper=True)
     assert np.abs(published - scaled(panorama)).mean() < 6
 
 
@@ -179,15 +179,15 @@ def test_a_band_all_around_begins_at_its_left(tmp_path, panorama):
 
 @pytest.mark.parametrize("orientation", [1, 3, 6])
 def test_a_turned_part_of_the_sphere_is_refused(tmp_path, panorama, orientation):
-    """As one is with published preprocessing; one that is upright is read."""
+    """As one is with preprocessing of the paper; one that is upright is read."""
     exif, method, path = Image.Exif(), STORED[orientation], tmp_path / "p.jpg"
     exif[ExifTags.Base.Orientation] = orientation
     image = Image.fromarray(panorama[16:48, 32:96])
     (image if method is None else image.transpose(method)).save(path, exif=exif, xmp=packet(**sizes((128, 64), (64, 32), 32, 16)))
     if orientation == 1:
         assert (read_photograph(path, 64)[:16] == 0).all()
-        with pytest.raises(InputError, match="with published preprocessing"):
-            read_photograph(path, 64, published=True)
+        with pytest.raises(InputError, match="with preprocessing of the paper"):
+            read_photograph(path, 64, paper=True)
     else:
         assert "that is turned by its EXIF orientation cannot be read; pad it" in refusal(path)
 

@@ -14,6 +14,7 @@ from data.areas.sample_streets import sample_streets
 from data.areas.write_area import write_area
 from data.locations import Locations
 from utils.errors import InputError
+from utils.version import VERSION
 
 HEIGHT, POINTS = 16, 64
 
@@ -62,7 +63,17 @@ def test_written_and_read_again(write, places, small_city):
     assert (area.cloud_index == np.arange(len(places))[:, None] + np.arange(POINTS)).all() and area.cloud_index.dtype == np.int32
     info = json.loads((area.path / "area.json").read_text())
     assert info["places"] == len(places) and info["by"] == "test" and info["map"] == small_city.info["source"]
-    assert info["attribution"] == small_city.info["attribution"]
+    assert info["attribution"] == small_city.info["attribution"] and info["version"] == VERSION
+
+
+@pytest.mark.parametrize(("stated", "preprocessing"), [
+    (None, "antialiased"), ("ours", "antialiased"), ("antialiased", "antialiased"), ("published", "paper"), ("paper", "paper"),
+])  # fmt: skip
+def test_preprocessing_of_this_version_and_of_earlier_ones(write, stated, preprocessing):
+    area = write()
+    info = json.loads((area.path / "area.json").read_text()) | ({} if stated is None else {"preprocessing": stated})
+    (area.path / "area.json").write_text(json.dumps(info))
+    assert Area(area.path.parent.parent, "city/area").preprocessing == preprocessing
 
 
 def test_rendered_areas_are_the_same_with_any_number_of_processes(small_city, places, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from data.sources.photographs import images as photographs
-from data.sources.photographs.images import find_photographs, read_photograph, usable_photographs
+from data.sources.photographs.photograph_files import find_photographs, read_photograph, usable_photographs
 from utils.errors import InputError
 
 

@@ -11,7 +11,7 @@ import torch
 from data.batches.graph_cutter import GraphCutter
 from data.city import CityGraph, CityMap
 from data.osm.build import build_map
-from data.town.town import write_town
+from data.town.write_town import write_town
 from utils.batch import FEATURES, PlaceGraph
 from utils.classes import INDEX
 from utils.errors import InputError

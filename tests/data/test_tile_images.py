@@ -72,10 +72,10 @@ def test_a_batch_equals_its_places_one_by_one(images, polar):
         assert torch.allclose(batch[i], cut(stored[one], heading[one], offset[one], (heading + turn)[one])[0], atol=1e-6)
 
 
-def test_a_turned_published_polar_tile_has_turned_columns(images):
+def test_a_turned_polar_tile_of_the_paper_has_turned_columns(images):
     """But for the outermost rows, where the image ends sooner on two sides: the centre is the pixel right of and below the image's."""
     stored, _, heading = images
-    cut, none = TileImageCutter(64, 128, True, published=True), torch.zeros(4, 2, dtype=torch.float64)
+    cut, none = TileImageCutter(64, 128, True, paper=True), torch.zeros(4, 2, dtype=torch.float64)
     plain, turned = cut(stored, heading, none, heading), cut(stored, heading, none, heading + 90)
     assert turned.dtype == torch.float32 and torch.allclose(turned[:, :, 1:], plain.roll(-32, 3)[:, :, 1:], atol=1e-4)
     assert (turned - plain).abs().max() > 0.1

@@ -6,7 +6,7 @@ import pytest
 import shapely
 
 from data.town.blocks import ROAD_WIDTH_M
-from data.town.town import MIN_EXTENT_M, write_town
+from data.town.write_town import MIN_EXTENT_M, write_town
 from utils.projection import Projection
 
 ORIGIN = (48.0, 9.0)

@@ -16,7 +16,7 @@ from data.batches.place_batches import PlaceBatches
 from data.city import CityMap
 from data.locations import read_locations
 from data.osm.build import build_map
-from data.sources.photographs.images import read_photograph
+from data.sources.photographs.photograph_files import read_photograph
 from data.sources.streetlearn.dataset_tables import read_tables
 from data.sources.streetlearn.layout import Layout
 from eval.embeddings import read_places

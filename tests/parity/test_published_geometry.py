@@ -108,7 +108,7 @@ def test_polar_tile(published):
     size, (height, width, _) = len(drawn), published.spec["outputs"]["polar"]["shape"]
     rows, columns = np.mgrid[:size, :size]
     ramps = np.stack([columns, rows, np.ones((size, size))], axis=-1)
-    cut = TileImageCutter(height, width, polar=True, published=True)
+    cut = TileImageCutter(height, width, polar=True, paper=True)
     still = torch.zeros(1, dtype=torch.float64), torch.zeros(1, 2, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
     random, ramp = (cut(torch.from_numpy(image.astype(np.float32))[None], *still)[0].permute(1, 2, 0) for image in (drawn, ramps))
     published.compare("polar", random, 1e-6)

@@ -37,7 +37,7 @@ def test_from_files_to_network(published, dataset, tmp_path, stored):
     Image.fromarray(panorama[..., ::-1]).save(layout.panorama(place.city, place.id), "PNG")  # lossless, whatever the name says
     Image.fromarray(tile).save(layout.tile(place.city, place.tile))
     rows = height if stored == "at the network's size" else len(panorama)
-    (area,) = import_area(layout, "eastU", tmp_path / "datasets", rows, 16, processes=1, preprocessing="published")
+    (area,) = import_area(layout, "eastU", tmp_path / "datasets", rows, 16, processes=1, preprocessing="paper")
     if rows == height:
         published.compare("pano_resized_uint8_bgr", Area(area.parent, area.name).panoramas[0][..., ::-1], 0)
     batch = PlaceBatches(area.parent.parent, ["alpha/eastU"], model(height, size), torch.device("cpu")).batch(np.arange(2))
@@ -52,11 +52,11 @@ def test_from_files_to_network(published, dataset, tmp_path, stored):
 def test_an_area_scaled_our_way_is_refused(dataset, tmp_path):
     """And it is not the same: the published way skips pixels."""
     images = []
-    for preprocessing in ("ours", "published"):
+    for preprocessing in ("antialiased", "paper"):
         (area,) = import_area(Layout(dataset), "eastU", tmp_path / preprocessing, 32, 16, processes=1, preprocessing=preprocessing)
         images.append(np.array(Area(area.parent, area.name).panoramas))
         PlaceBatches(tmp_path / preprocessing, ["alpha/eastU"], model(32, 64, "ours"), torch.device("cpu"))
     assert not np.array_equal(*images)
-    with pytest.raises(InputError, match="model.preprocessing is published.*--preprocessing published"):
-        PlaceBatches(tmp_path / "ours", ["alpha/eastU"], model(32, 64), torch.device("cpu"))
-    PlaceBatches(tmp_path / "published", ["alpha/eastU"], model(32, 64), torch.device("cpu"))
+    with pytest.raises(InputError, match="model.preprocessing is published.*--preprocessing paper"):
+        PlaceBatches(tmp_path / "antialiased", ["alpha/eastU"], model(32, 64), torch.device("cpu"))
+    PlaceBatches(tmp_path / "paper", ["alpha/eastU"], model(32, 64), torch.device("cpu"))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data.areas.cloud_index import cloud_of_spans
-from data.sources.photographs.images import describe_blank, read_photograph, shows_one_colour
+from data.sources.photographs.photograph_files import describe_blank, read_photograph, shows_one_colour
 from data.sources.streetlearn.dataset_files import Cloud, read_cloud, read_index, read_tile
 from data.sources.streetlearn.dataset_tables import MOST_RESIDUAL_M, Tables
 from data.sources.streetlearn.layout import Layout

@@ -27,8 +27,8 @@ def register(commands) -> None:
     sub.add_argument("--datasets", type=Path, default=Path("datasets"), help="written to DATASETS/<city>/NAME (default datasets)")
     sub.add_argument("--height", type=HEIGHT, default=224, help="rows of a stored panorama (default 224)")
     sub.add_argument("--points", type=POINTS, default=1024, help="points of a place's cloud (default 1024)")
-    sub.add_argument("--preprocessing", choices=["ours", "published"], default="ours",
-                     help="how panoramas are scaled; published: as its weights expect, for model.preprocessing=published")  # fmt: skip
+    sub.add_argument("--preprocessing", choices=["antialiased", "paper"], default="antialiased",
+                     help="how panoramas are scaled (default antialiased; paper: for model.preprocessing=paper)")  # fmt: skip
     sub.add_argument("--skip", action="store_true", help="leave out places of which something is missing or unreadable, and say which")
     sub.add_argument("--processes", type=processes, help="worker processes (default: one for each core)")
 

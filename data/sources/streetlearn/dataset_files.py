@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from data.area import TILE_PIXELS
-from data.sources.photographs.images import open_image, to_rgb
+from data.sources.photographs.photograph_files import open_image, to_rgb
 from data.sources.streetlearn.layout import INDEX_HALF_M, Layout
 from utils.arrays import map_array
 from utils.classes import CLASSES

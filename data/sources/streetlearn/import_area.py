@@ -9,7 +9,7 @@ import numpy as np
 from data.areas.cloud_index import cloud_of_spans
 from data.areas.write_area import AREA, write_area
 from data.city import ATTRIBUTION, FORMAT, MAP, CityMap
-from data.sources.photographs.images import describe_blank, read_photograph
+from data.sources.photographs.photograph_files import describe_blank, read_photograph
 from data.sources.streetlearn.check import FIRST, Report, examine
 from data.sources.streetlearn.dataset_files import Cloud, read_index, read_tile
 from data.sources.streetlearn.dataset_tables import MOST_RESIDUAL_M, read_tables
@@ -21,6 +21,7 @@ from utils.damage import read_json
 from utils.errors import InputError
 from utils.georeference import Georeference
 from utils.outputs import check_folder
+from utils.version import VERSION
 
 IMPORTED_AREA = AREA.by("data.prepare streetlearn", lambda info: info.get("layout") == "streetlearn")
 IMPORTED_MAP = MAP.by("data.prepare streetlearn", lambda info: "points_sha256" in info and "density" not in info)
@@ -28,7 +29,7 @@ METRES_PER_PIXEL = 0.45  # there is no raster, but storage cells are counted in 
 
 
 def import_area(layout: Layout, name: str, datasets: Path, height: int = 224, points: int = 1024, skip: bool = False,
-                processes: int | None = None, preprocessing: str = "ours") -> list[Path]:  # fmt: skip
+                processes: int | None = None, preprocessing: str = "antialiased") -> list[Path]:  # fmt: skip
     """Packs an area into `datasets/<city>/<name>`, in each city that it covers, and the city's cloud into `datasets/<city>/map`.
 
     Args:
@@ -36,7 +37,7 @@ def import_area(layout: Layout, name: str, datasets: Path, height: int = 224, po
         points: of a place's cloud.
         skip: leave out places of which something is missing or unreadable, instead of refusing the area.
         processes: worker processes; default: one for each core.
-        preprocessing: ours or published, how panoramas are scaled (data/sources/photographs/images.py).
+        preprocessing: antialiased or paper, how panoramas are scaled (data/sources/photographs/photograph_files.py).
 
     Returns:
         the folders of the areas.
@@ -92,6 +93,7 @@ def import_map(layout: Layout, city: str, cloud: Cloud, origin: tuple[float, flo
     rank[order] = np.arange(len(order))
     info = {
         "format": FORMAT,
+        "version": VERSION,
         "attribution": ATTRIBUTION,
         "source": {"file": layout.points(city).name, "sha256": _hash(layout.points(city), layout.classes(city))},
         "origin": list(origin),
@@ -134,7 +136,7 @@ def _write(layout: Layout, report: Report, city: str, rows: np.ndarray, path: Pa
             left_out.setdefault(str(report.tables.locations.ids[problem.row]), []).append(problem.reason)
 
     def panorama_of(i: int) -> np.ndarray:
-        return read_photograph(layout.panorama(city, ids[i]), height, preprocessing == "published")
+        return read_photograph(layout.panorama(city, ids[i]), height, preprocessing == "paper")
 
     info = {"panoramas": "photographs", "layout": "streetlearn", "preprocessing": preprocessing, "left_out": left_out}
     write_area(path, city_map, places, panorama_of, cloud_of, height, points, info, processes,

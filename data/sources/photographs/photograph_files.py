@@ -93,7 +93,7 @@ def find_photographs(folder: Path, ids: list[str]) -> tuple[dict[str, Path], dic
     return files, reasons
 
 
-def read_photograph(path: Path, height: int, published: bool = False) -> np.ndarray:
+def read_photograph(path: Path, height: int, paper: bool = False) -> np.ndarray:
     """Reads an equirectangular panorama and scales it: the mean over each pixel, or as published.
 
     It is turned upright as its EXIF orientation says. Where its metadata (GPano) say that it is a part of the sphere, the rest is black,
@@ -106,7 +106,7 @@ def read_photograph(path: Path, height: int, published: bool = False) -> np.ndar
         InputError: the image is corrupt, too large, or not equirectangular; the message names it.
     """
     with open_image(path) as image:
-        return _panorama(image, height, published)
+        return _panorama(image, height, paper)
 
 
 @contextmanager
@@ -173,7 +173,7 @@ def _heard(listen: bool) -> Iterator[None]:
             raise ValueError(message.splitlines()[0])
 
 
-def _panorama(image: Image.Image, height: int, published: bool) -> np.ndarray:
+def _panorama(image: Image.Image, height: int, paper: bool) -> np.ndarray:
     if image.format not in ("JPEG", "MPO"):
         with _heard(image.format == "TIFF"):
             image.load()  # metadata may follow the pixels, and Pillow turns TIFF upright by itself
@@ -181,13 +181,13 @@ def _panorama(image: Image.Image, height: int, published: bool) -> np.ndarray:
     turned = method in (Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90)
     width, rows = reversed(image.size) if turned else image.size
     sphere = sphere_of(image.info.get("xmp") or image.info.get("XML:com.adobe.xmp"), width, rows)
-    if sphere.partial and (method is not None or published):
-        reason = "with published preprocessing" if published else "that is turned by its EXIF orientation"
+    if sphere.partial and (method is not None or paper):
+        reason = "with preprocessing of the paper" if paper else "that is turned by its EXIF orientation"
         raise InputError(f"a part of the sphere {reason} cannot be read; pad it to the whole sphere, and remove that metadata")
     if not sphere.partial and abs(width - 2 * rows) > TOLERANCE * width:
         how = " when turned as its EXIF orientation says" if turned else ""
         raise InputError(f"{width} × {rows} pixels{how}; an equirectangular panorama is twice as wide as high")
-    if published:
+    if paper:
         upright = to_rgb(image)
         return resize_panorama(np.asarray(upright if method is None else upright.transpose(method)), height)
     left, top, right, bottom = sphere.box(height)
