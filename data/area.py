@@ -15,7 +15,7 @@ from utils.exchange import unchanged
 
 FORMAT = 1
 TILE_PIXELS = 256  # edge of a stored tile, as published
-# Of a map. The points, most of its bytes, are named already: map.json holds their hash, and a map of others is not opened.
+# Files of a map that models see. The points, most of its bytes, need no second hash: map.json holds theirs, which is checked on opening.
 SEEN = ("map.json", "classes.npy", "raster.npy", "graph.npz")
 
 
@@ -27,7 +27,7 @@ class Area:
         locations: the n places.
         panoramas: (n, H, 2H, 3) uint8.
         cloud_index: (n, P) int32 indices into the city's points, in farthest-point order.
-        tiles: (n, S, S, 3) uint8 map tiles of the places' own, heading up, 152 m × 152 m; None where tiles are cut from the city's raster.
+        tiles: (n, S, S, 3) uint8 tile images of the places, heading up, 152 m × 152 m; None if tiles are cut from the city's raster.
 
     Raises:
         InputError: there is no area in that folder, it is empty, or its files do not fit together.
@@ -82,10 +82,10 @@ class Area:
         return "paper" if stated in ("paper", "published") else "antialiased"  # "published" and "ours" until version 0.11
 
     def check_map(self, city: CityMap) -> None:
-        """Refuses a map whose points are others than those that the area's indices mean.
+        """Refuses a map other than the one that the area's indices refer to.
 
         Raises:
-            InputError: the area was built on another map, or an index is of no point.
+            InputError: the area was built on another map, or an index is out of range.
         """
         if self.info.get("map_points_sha256") != city.info["points_sha256"]:
             raise InputError(f"{self.path}: built on another map than {city.path} now holds; build the area again")
@@ -93,13 +93,13 @@ class Area:
             raise InputError(f"{self.path / 'cloud_index.npy'}: indices beyond the {len(city.points):,} points of the map; build it again")
 
     def identity(self, city: CityMap, maps: dict[tuple, str] | None = None) -> dict:
-        """What says exactly which data these are: names, and SHA-256 hashes of the files of the area and of what models see of its map.
+        """Identifies the data exactly: names, and SHA-256 hashes of the area's files and of those files of its map that models see.
 
         Args:
-            maps: hashes of maps that were made already; new ones are added. A raster takes 1 to 2 s a GB: areas of one city share it.
+            maps: hashes of maps that are known already; new ones are added. A raster takes 1 to 2 s a GB: areas of one city share it.
         """
         maps, status = {} if maps is None else maps, (city.path / "map.json").stat()
-        key = (status.st_dev, status.st_ino, status.st_mtime_ns)  # of a map, not of its name: another may take its place
+        key = (status.st_dev, status.st_ino, status.st_mtime_ns)  # of the file, not its name: another map may take its place
         if key not in maps:
             maps[key] = _hash_of([city.path / name for name in SEEN if city.holds(name)])
         return {"area": self.name, "area_sha256": _hash_of(sorted(p for p in self.path.iterdir() if p.suffix in (".npy", ".csv", ".json"))),

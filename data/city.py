@@ -19,8 +19,8 @@ from utils.projection import Projection
 
 FORMAT = 2
 FARTHEST_M = 10_000_000.0  # from the origin, a quarter of the way round the Earth: where the projection ends
-COARSEST_M = 1000.0  # pixel of a raster
-STRIP = 1024  # rows of the raster looked at at a time
+COARSEST_M = 1000.0  # per pixel of a raster
+STRIP = 1024  # rows of a raster that are checked at a time
 ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0 (https://www.openstreetmap.org/copyright)"
 
 MAP = FolderKind(
@@ -42,28 +42,28 @@ OPTIONAL = {
 
 @dataclass
 class Streets:
-    """Drivable centre lines, as one array of corners cut into lines."""
+    """Centre lines of drivable streets: the corners of all lines in one array."""
 
     xy: np.ndarray  # (n, 2) metres
     start: np.ndarray  # (lines + 1,) index of each line's first corner
-    level: np.ndarray  # (lines,) 0 on the ground, else a bridge's
+    level: np.ndarray  # (lines,) 0 on the ground, above 0 on a bridge
 
 
 @dataclass
 class CityGraph:
-    """Buildings and pieces of streets as N nodes, joined where they are next to each other (data/osm/city_graph.py)."""
+    """Buildings and pieces of streets as N nodes, with an edge between neighbours (data/osm/city_graph.py)."""
 
     xy: np.ndarray  # (N, 2) metres: centroid of a building, middle of a piece
     classes: np.ndarray  # (N,) uint8 semantic class: `buildings`, or the street's
-    area_m2: np.ndarray  # (N,) of a piece length × width
-    height_m: np.ndarray  # (N,) of the highest top; of a piece that of its bridge
+    area_m2: np.ndarray  # (N,) footprint; of a piece its length × width
+    height_m: np.ndarray  # (N,) highest point of a building; of a piece the height of its bridge
     length_m: np.ndarray  # (N,) of a piece; 0 for buildings
     direction: np.ndarray  # (N, 2) of a piece: sine and cosine of twice the angle clockwise from north; 0 for buildings
     edges: np.ndarray  # (2, E) neighbours, both ways, ascending
 
 
 class CityMap:
-    """Opens `datasets/<city>/map`. Arrays are memory-mapped; points are checked on opening, the others when they are first asked for.
+    """Opens `datasets/<city>/map`. Arrays are memory-mapped. Points are checked at once, the other arrays when they are first used.
 
     Attributes:
         points: (M, 3) float32; x east, y north, z up; metres about the origin; ordered by cell.
@@ -72,10 +72,10 @@ class CityMap:
         raster: (H, W, 3) uint8, the drawn map, north up.
         ground: (H, W) uint8 class of what covers each pixel, 255 where nothing does.
 
-    A map imported from a published cloud holds neither raster and ground nor mesh, streets and graph.
+    A map imported from a published cloud has no raster, ground, mesh, streets or graph.
 
     Raises:
-        InputError: there is no map in that folder, it was written by another version, or it does not hold what is asked for.
+        InputError: there is no map in that folder, it was written by another version, or it lacks the array that is asked for.
     """
 
     def __init__(self, city: Path):
@@ -108,11 +108,11 @@ class CityMap:
 
     @contextmanager
     def _file(self, file: str) -> Iterator[Path]:
-        """The path of one of the map's files; what is wrong with it becomes a line that names it."""
+        """The path of one of the map's files. An error while it is read becomes one line that names it."""
         self._require(file)
         with readable(self.path / file):
             yield self.path / file
-        if read_info(self.path / "map.json", FORMAT, "map") != self.info:  # most files are opened when they are first asked for
+        if read_info(self.path / "map.json", FORMAT, "map") != self.info:  # most files are opened long after the map
             raise InputError(f"{self.path}: was replaced while it was read; run the command again")
 
     def _open_points(self) -> None:
@@ -120,7 +120,7 @@ class CityMap:
             self.points = map_array(path)
             check_array(self.points, np.float32, (self.info["points"], 3))
             if sha256_of(self.points) != self.info["points_sha256"]:
-                raise ValueError("not the points that map.json tells of")
+                raise ValueError("not the points that map.json describes")
             _check_range(self.points, -FARTHEST_M, FARTHEST_M)
         with self._file("classes.npy") as path:
             self.classes = map_array(path)
@@ -131,7 +131,7 @@ class CityMap:
             self.cell_start = map_array(path)
             check_array(self.cell_start, np.integer, (geo.columns * geo.rows + 1,))
             check_starts(self.cell_start, self.info["points"])
-            held = np.flatnonzero(np.diff(self.cell_start))  # cells that hold points; the first of each tells for the others
+            held = np.flatnonzero(np.diff(self.cell_start))  # cells that hold points: the first point of each is checked
             column, row = geo.to_cells(self.points[self.cell_start[held], :2])
             if (row * geo.columns + column != held).any():
                 raise ValueError("it does not sort the points by the cells of the bounds and pixels in map.json")
@@ -156,7 +156,7 @@ class CityMap:
     @cached_property
     def mesh(self) -> dict[str, np.ndarray]:
         """Surfaces above ground: triangles (F, 3, 3) in metres, kind (F,) and owner (F,) (data/osm/mesh.py)."""
-        from data.osm.mesh import DECK, UNDERSIDE  # only who renders needs it, and has it
+        from data.osm.mesh import DECK, UNDERSIDE  # only rendering needs it
 
         mesh, faces = {}, None
         for name, scalar, shape in (("triangles", np.float32, (3, 3)), ("kind", np.uint8, ()), ("owner", np.int32, ())):
@@ -168,7 +168,7 @@ class CityMap:
                     _check_range(mesh[name], -FARTHEST_M, FARTHEST_M)
                 if name == "kind":
                     _check_range(mesh[name], 0, UNDERSIDE)
-                if name == "owner":  # of a deck it is a class, by which compiled code looks up a colour
+                if name == "owner":  # of a deck it is a class: compiled code uses it as an index, unchecked
                     _check_range(mesh[name][mesh["kind"] == DECK], 0, len(CLASSES) - 1)
         return mesh
 
@@ -190,7 +190,7 @@ class CityMap:
         return graph
 
     def spans_within(self, x: float, y: float, radius_m: float) -> np.ndarray:
-        """Points in the cells that touch the square of half side radius_m around (x, y), as (rows, 2) [first, last) indices."""
+        """The points of all cells that touch the square from (x, y) - radius_m to (x, y) + radius_m: indices [first, last), (rows, 2)."""
         corners = [(x - radius_m, y + radius_m), (x + radius_m, y - radius_m)]  # north-west, south-east
         (c0, c1), (r0, r1) = self.georeference.to_cells(corners)
         row = np.arange(r0, r1 + 1) * self.georeference.columns
@@ -198,7 +198,7 @@ class CityMap:
 
 
 def _check_info(info: dict) -> None:
-    """Refuses a map.json that lacks something or holds another kind of thing there."""
+    """Refuses a map.json in which an entry is missing, of another type or out of range."""
     for key, kind, count in (("origin", float, 2), ("bounds", float, 4), ("metres_per_pixel", float, 0), ("points", int, 0),
                              ("points_sha256", str, 0), ("attribution", str, 0), ("source", dict, 0)):  # fmt: skip
         if key not in info:
@@ -218,7 +218,7 @@ def _check_info(info: dict) -> None:
 
 
 def _read(cls: type, path: Path):
-    """A dataclass of arrays from the `.npz` file that holds them (ValueError)."""
+    """A dataclass of arrays from its `.npz` file; raises ValueError if one is missing."""
     names = [field.name for field in fields(cls)]
     arrays = read_arrays(path, names)
     missing = [name for name in names if name not in arrays]
@@ -228,13 +228,13 @@ def _read(cls: type, path: Path):
 
 
 def _check_range(array: np.ndarray, low: float, high: float) -> None:
-    """Refuses values beyond low and high, and those that are not finite (ValueError)."""
+    """Raises ValueError unless all values are finite and from low to high."""
     if array.size and not low <= array.min() <= array.max() <= high:
         raise ValueError(f"it holds values from {array.min():g} to {array.max():g}, expected {low:g} to {high:g}")
 
 
 def _check_graph(graph: CityGraph) -> None:
-    """Refuses a graph whose arrays do not fit together (ValueError)."""
+    """Raises ValueError if the arrays of a graph do not fit together."""
     check_array(graph.xy, np.float64, (None, 2))
     n = len(graph.xy)
     check_array(graph.classes, np.uint8, (n,))

@@ -44,7 +44,7 @@ class Locations:
         """Reads what `to_csv` wrote.
 
         Raises:
-            InputError: the file is missing or damaged, or ids are no names or repeat.
+            InputError: the file is missing or damaged, or an id cannot name a file or repeats.
         """
         cells = read_table(path, "an area's locations")
         cells.take_header()
@@ -64,8 +64,8 @@ def read_locations(path: Path, city: CityMap) -> Locations:
     has a header with the columns id, lat, lon, heading_deg in any order.
 
     Raises:
-        InputError: the file is missing or empty, a column is missing, a value is no number or out of range, ids repeat, or places lie
-            outside the map.
+        InputError: the file is missing or empty, a column is missing, a value is not a number or out of range, an id repeats, or places
+            lie outside the map.
     """
     path = Path(path)
     table = read_location_table(path)
@@ -89,7 +89,7 @@ def read_location_table(path: Path) -> pd.DataFrame:
     """The rows of a file of locations (see `read_locations`): id, lat, lon, heading_deg[, city], checked but not yet placed on a map.
 
     Raises:
-        InputError: as `read_locations`, but for the map.
+        InputError: as `read_locations`, except for places outside the map.
     """
     cells = _read_columns(path)
     _check_ids(cells)

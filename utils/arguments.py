@@ -1,4 +1,4 @@
-"""Types of command-line arguments: each refuses what it is not with one line, through argparse."""
+"""Types of command-line arguments. Each refuses bad values with one line, through argparse."""
 
 import argparse
 import math
@@ -10,7 +10,7 @@ from utils.names import NOT_A_NAME, is_area, is_area_of_city
 
 
 class Parser(argparse.ArgumentParser):
-    """Refuses arguments with one line, as everything is refused."""
+    """Refuses bad arguments with one line, as all bad input is refused."""
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; see {self.prog} --help")

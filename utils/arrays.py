@@ -1,4 +1,4 @@
-"""NumPy files of unknown origin: headers are looked at before memory is taken, and nothing in them is ever unpickled."""
+"""NumPy files of unknown origin: headers are checked before memory is used, and nothing is ever unpickled."""
 
 import hashlib
 import math
@@ -11,7 +11,7 @@ from typing import IO
 
 import numpy as np
 
-MOST_UNPACKED = 1 << 30  # bytes that one compressed file may become; what is stored plainly is bounded by the file itself
+MOST_UNPACKED = 1 << 30  # bytes that one compressed file may become; arrays without compression are no larger than their file
 
 
 def map_array(path: Path) -> np.ndarray:
@@ -66,7 +66,7 @@ def check_array(array: np.ndarray, scalar: type, shape: tuple[int | None, ...]) 
 
 
 def check_starts(start: np.ndarray, end: int, least: int = 0) -> None:
-    """Refuses what is not the index of each group's first element (groups + 1,), ascending from 0 to `end`; a group holds `least` or more.
+    """Checks the index of each group's first element: (groups + 1,) integers from 0 to `end`, with at least `least` elements to a group.
 
     Raises:
         ValueError: it is not.

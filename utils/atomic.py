@@ -1,4 +1,4 @@
-"""Nothing half-written, also where the power is cut: files and folders appear under their name only when they are complete and on disk."""
+"""Nothing half-written, even after a power cut: files and folders appear under their name only when they are complete and on disk."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ from utils.exchange import put_in_place
 from utils.lock import is_at, locked, try_lock
 from utils.outputs import FolderKind, check_folder
 
-LONGEST_STEM = 150  # bytes of a name that are kept in that of its temporary
+LONGEST_STEM = 150  # bytes of a name that the name of its temporary keeps
 OS_ERROR = re.compile(r"\(os error (\d+)\)")  # how libraries written in Rust pass on what the operating system said
 
 
@@ -24,10 +24,10 @@ OS_ERROR = re.compile(r"\(os error (\d+)\)")  # how libraries written in Rust pa
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`; renamed to `path` at the end, removed if the block fails.
 
-    A symbolic link stays one: what it points to is replaced. Who may read or write the file stays the same.
+    A symbolic link stays one: the file that it points to is replaced. The file keeps its permissions.
 
     Raises:
-        InputError: `path` is there and no regular file, or protected against writing.
+        InputError: `path` exists and is not a regular file, or is protected against writing.
         OSError: it cannot be written; `filename` is `path`.
     """
     shown, path = Path(path), Path(os.path.realpath(path))
@@ -53,8 +53,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path, kind: FolderKind | None = None) -> Iterator[Path]:
-    """Yields an empty temporary folder beside `path`; it takes the place of `path` at the end, in one step, or is removed on failure, with
-    the folders above it that were made for it.
+    """Yields an empty temporary folder beside `path`. At the end it takes the place of `path` in one step. On failure it is removed, and so
+    are the folders above it that were made for it.
 
     A symbolic link stays one: the folder that it points to is replaced.
 
@@ -62,9 +62,9 @@ def atomic_folder(path: Path, kind: FolderKind | None = None) -> Iterator[Path]:
         kind: what is written. Only an empty folder or one of this kind is replaced; None: only an empty one.
 
     Raises:
-        InputError: the folder must not be replaced, also where that shows only after the work; or another process is writing it.
+        InputError: the folder must not be replaced, which is checked before and after the work; or another process is writing it.
         OSError: it cannot be written; `filename` is `path`, or the file of that name in it.
-        ValueError: the block wrote what `kind` does not name.
+        ValueError: the block wrote a file that `kind` does not name.
     """
     shown, path = Path(path), Path(os.path.realpath(path))
     above = [folder for folder in path.parents if not folder.exists()]
@@ -82,11 +82,11 @@ def atomic_folder(path: Path, kind: FolderKind | None = None) -> Iterator[Path]:
                 in_it = path.exists() and os.path.samefile(path, os.curdir)
                 if path.exists():
                     shutil.copymode(path, temporary)
-                sync_all(temporary)  # may take a minute, so the last look comes after it
+                sync_all(temporary)  # may take a minute: the last check comes after it
                 check_folder(shown, kind)
                 put_in_place(temporary, path, aside)
                 if in_it:
-                    os.chdir(path)  # relative paths mean what they meant
+                    os.chdir(path)  # so that relative paths keep their meaning
                 sync(path.parent)
     finally:
         for folder in above:
@@ -137,7 +137,7 @@ def save_array(path: Path, blocks: Iterable[np.ndarray], shape: tuple[int, ...],
 
 
 def _locked_temporary(path: Path) -> tuple[Path, int]:
-    """A new file and its descriptor, locked for as long as this process lives: whoever finds it unlocked has found a dead one's."""
+    """A new file and its descriptor, locked while this process lives: an unlocked one was left by a process that has ended."""
     while True:
         temporary = beside(path)
         file = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666)
@@ -157,7 +157,7 @@ def _temporary_folder(path: Path) -> Iterator[Path]:
 
 
 def beside(path: Path, ending: str | None = None) -> Path:
-    """`.<name>.<ending>` beside a path; without an ending a temporary of its own."""
+    """The path `.<name>.<ending>` beside a path; without an ending a new one for a temporary."""
     stem = path.name
     while len(stem.encode("utf-8", "surrogateescape")) > LONGEST_STEM:
         stem = stem[:-1]
@@ -165,7 +165,7 @@ def beside(path: Path, ending: str | None = None) -> Path:
 
 
 def partials(path: Path) -> list[Path]:
-    """What calls that were killed left beside a path. Earlier versions named it after their process, which must have ended."""
+    """Temporaries that killed calls left beside a path. Earlier versions named them after their process, which must have ended."""
     prefix = beside(path, "partial-").name
     found = []
     with os.scandir(path.parent) as entries:
@@ -177,7 +177,7 @@ def partials(path: Path) -> list[Path]:
 
 
 def _clear_files(path: Path) -> None:
-    """Removes what calls that were killed left of a file."""
+    """Removes the temporaries of a file that killed calls left."""
     for left in partials(path):
         with suppress(OSError):  # another user's, or gone by now
             file = os.open(left, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -189,7 +189,7 @@ def _clear_files(path: Path) -> None:
 
 
 def _clear_folders(path: Path, aside: Path, kind: FolderKind) -> None:
-    """Ends what calls that were killed left of a folder; called by the only process that writes it."""
+    """Cleans up what killed calls left of a folder; only the process that holds the folder's lock may call it."""
     if aside.is_dir() and not path.exists():
         os.rename(aside, path)  # killed between two renamings
     for left in [*partials(path), aside]:
@@ -219,7 +219,7 @@ def sync_all(folder: Path) -> None:
 
 @contextmanager
 def _naming(shown: Path, path: Path) -> Iterator[None]:
-    """Errors of the operating system name what the user named, not what lies beside it for the time being."""
+    """Errors of the operating system name the path that the user gave, not the temporary beside it."""
     try:
         yield
     except OSError as error:
@@ -229,7 +229,7 @@ def _naming(shown: Path, path: Path) -> Iterator[None]:
         elif temporary:
             error.filename = f"{shown}{temporary[1]}"
         raise
-    except InputError:  # says what is to be said, whatever it quotes
+    except InputError:  # its message is complete, even if it quotes such an error
         raise
     except Exception as error:
         number = OS_ERROR.search(str(error))

@@ -1,4 +1,4 @@
-"""Work in a child process: what a native library crashes on ends the child, and the caller gets one line.
+"""Work in a child process: if a native library crashes, only the child ends, and the caller gets one line.
 
 Linux only, as forking is used throughout.
 """
@@ -21,7 +21,7 @@ from utils.errors import InputError
 T = TypeVar("T")
 ENDINGS = (signal.SIGTERM, signal.SIGINT)  # how a process is asked to end
 POLL_S = 10.0
-IDLE_POLLS = 12  # without any work of the child, after which it waits for what never comes: threads of native readers may lock each other
+IDLE_POLLS = 12  # in which the child spends no CPU time; then it counts as hung, as threads of native readers may lock each other
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
@@ -37,13 +37,13 @@ def die_with_parent(parent: int) -> None:
 
 
 def without_handlers() -> None:
-    """What asks this process to end ends it: the command's handlers would raise an exception, which would pass for a result."""
+    """Lets signals end this process at once. The command's own handlers raise an exception, which would be taken for a result."""
     for ending in ENDINGS:
         signal.signal(ending, signal.SIG_DFL)
 
 
 def portable(error: BaseException) -> BaseException:
-    """The error as its parent process reads it, or its text where it cannot be read there."""
+    """The error as the parent process will read it; its text as a RuntimeError if it cannot be pickled."""
     try:
         return pickle.loads(pickle.dumps(error))
     except Exception:
@@ -121,8 +121,10 @@ def _cpu_time(process: int) -> tuple[str, ...]:
 
 @contextmanager
 def at_most(memory_bytes: int) -> Iterator[None]:
-    """This process may take so much address space in the block, beyond what it has; more raises MemoryError, or what a library makes of
-    it. Not for work in several threads: one that cannot start ends the process."""
+    """Limits the address space that this process may take during the block, beyond what it has.
+
+    More raises MemoryError, or whatever a library makes of it. Not for several threads: one that cannot start ends the process.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     limit = _address_space_bytes() + memory_bytes
     bounds = [b for b in (limit, soft, hard) if b != resource.RLIM_INFINITY]

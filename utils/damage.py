@@ -8,7 +8,7 @@ from zipfile import BadZipFile
 
 from utils.errors import InputError
 
-MOST_JSON = 64 << 20  # bytes; what an import left out is listed place by place
+MOST_JSON = 64 << 20  # bytes; an area lists every place that was left out
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def read_json(path: Path) -> dict:
     """A mapping from a JSON file of ours.
 
     Raises:
-        InputError: the file is missing, damaged, no mapping, or holds numbers that are not finite or text that is none.
+        InputError: the file is missing or damaged, is no mapping, or holds numbers that are not finite or text that is not Unicode.
     """
     with readable(path):
         if path.stat().st_size > MOST_JSON:
@@ -44,7 +44,7 @@ def read_info(path: Path, version: int, what: str) -> dict:
 
     Args:
         version: the `format` that this code reads.
-        what: the folder holds, e.g. `map`.
+        what: kind of the folder, e.g. `map`.
 
     Raises:
         InputError: as `read_json`, or it was written by another version.

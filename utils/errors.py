@@ -14,7 +14,7 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EBUSY)
 NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP)
 TORCH_OUT_OF_MEMORY = re.compile(r"DefaultCPUAllocator: |CUDA.* out of memory|ALLOC_FAILED|bad_alloc")
-NUMPY_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")  # a full disk, of which numpy.save does not pass on the error's number
+NUMPY_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")  # numpy.save on a full disk: its error has no number
 
 
 class InputError(Exception):
@@ -77,5 +77,5 @@ def _fail(message: str) -> int:
 
 
 def _drop_output() -> None:
-    """What standard output could not take goes nowhere: Python flushes it at its end, and would fail again with a status of its own."""
+    """Sends the rest of standard output nowhere: Python flushes it on exit, and would fail again with another exit status."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -16,8 +16,8 @@ _UNKNOWN = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)  # of a kernel or a fi
 def put_in_place(new: Path, path: Path, aside: Path) -> None:
     """Renames `new` to `path`; a folder that lies there becomes `new` instead.
 
-    There is no moment with neither, but on file systems that cannot exchange two names (e.g. NFS): there the old folder is called `aside`
-    between two renamings.
+    One of the two is always there, except on file systems that cannot exchange two names (e.g. NFS): there the old folder is called
+    `aside` for a moment, between two renamings.
     """
     if not path.exists():
         os.rename(new, path)
@@ -34,12 +34,12 @@ def put_in_place(new: Path, path: Path, aside: Path) -> None:
 
 @contextmanager
 def unchanged(folder: Path) -> Iterator[None]:
-    """Checks that a folder whose files are opened in the block is the same at its end: files of two never mix.
+    """Checks that a folder is still the same at the end of the block, so that files of two folders never mix.
 
     Raises:
         InputError: another has taken its place meanwhile.
     """
-    before = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # open, so that its number cannot be given to another
+    before = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # open, so that its inode number is not given to another
     try:
         yield
         if not os.path.isdir(folder) or not os.path.samestat(os.fstat(before), os.stat(folder)):

@@ -1,6 +1,6 @@
-"""The frame of a view (metres right of and ahead of a viewer at the place who looks along the heading), and the way to the world's.
+"""Coordinate frames, and the way from one to the other.
 
-The world's frame: metres east and north.
+View: metres right and ahead of a viewer who stands at the place and looks along the heading. World: metres east and north.
 """
 
 import math
@@ -14,10 +14,12 @@ from utils.georeference import EXTENT_M
 def tile_grid(height: int, width: int, polar: bool, extent_m: float = EXTENT_M, paper: bool = False) -> Tensor:
     """Where a tile's pixels look: (height, width, 2) metres right and ahead.
 
-    Cartesian: ahead is up, a square of extent_m. Polar: the bottom row is the centre and the top row half as far away; column 0 looks
-    back, a quarter of the width left, half ahead, three quarters right, so that columns agree with those of a panorama. The published
-    polar grid has its rows and columns at the pixels' lower left corners, not at their centres. It is in float64, so that what is
-    sampled there agrees with published numbers.
+    Cartesian: a square of extent_m; ahead is up. Polar: the bottom row is the centre, and the top row is extent_m / 2 away. Column 0 looks
+    back, the column at a quarter of the width left, at half ahead, at three quarters right: as in a panorama.
+
+    Args:
+        paper: sample a polar tile at the lower left corners of its pixels instead of their centres, as the code of arXiv 2308.05993
+            does; float64, so that the result agrees with its numbers.
     """
     row, column = (torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width
     if paper and polar:

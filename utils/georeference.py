@@ -27,7 +27,7 @@ class Georeference:
         columns, rows: storage cells.
 
     Raises:
-        InputError: bounds or pixels are of no map.
+        InputError: the bounds or the size of a pixel are impossible.
     """
 
     def __init__(self, bounds: tuple[float, float, float, float], metres_per_pixel: float):

@@ -1,4 +1,4 @@
-"""Locks between processes that end with their owner, however that ends."""
+"""Locks between processes. A lock ends with the process that holds it, even if that is killed."""
 
 import errno
 import fcntl
@@ -10,29 +10,29 @@ from pathlib import Path
 
 from utils.errors import InputError
 
-PATIENCE_S = 2.0  # workers of a process that was killed hold its locks, too, until they have ended
+PATIENCE_S = 2.0  # the workers of a killed process hold its locks until they have ended, too
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # of a file system, e.g. Lustre mounted without them
 
 
 @contextmanager
 def locked(path: Path, busy: str) -> Iterator[bool]:
-    """Holds a lock for the time of the block, by an empty file that is removed with it. A killed process leaves the file, but not the lock.
+    """Holds a lock during the block, on an empty file that is removed at the end. A killed process leaves the file, but not the lock.
 
     Args:
         path: the file.
-        busy: what to say where another process holds the lock.
+        busy: the message if another process holds the lock.
 
     Yields:
-        False where the file system has no locks: then nobody else is kept out.
+        False where the file system has no locks: then other processes are not kept out.
 
     Raises:
-        InputError: `busy`; or the file is not one of ours.
+        InputError: `busy`; or the file is not a lock file.
     """
     file, held = _open_locked(Path(path), busy)
     try:
         yield held
     finally:
-        if held:  # first, while nobody else can hold it: see the comparison below
+        if held:  # while the lock is still held: see `is_at` in `_open_locked`
             Path(path).unlink(missing_ok=True)
         os.close(file)
 

@@ -8,7 +8,7 @@ def is_name(text: str, may_start_with_dash: bool = False) -> bool:
     """Whether a text names one file or folder, also on a command line.
 
     Args:
-        may_start_with_dash: for ids of places, which are no arguments of commands.
+        may_start_with_dash: for ids of places, which no command takes as an argument.
     """
     if not isinstance(text, str) or not text or not text.isprintable() or "/" in text or text != text.strip():
         return False  # printable: no line breaks, NUL, or bytes that are no UTF-8

@@ -1,4 +1,4 @@
-"""Where results go: checked before the work, and never over what a user keeps there."""
+"""Checks where results go, before the work: files and folders of a user are never replaced."""
 
 import dataclasses
 import fnmatch
@@ -12,26 +12,26 @@ from typing import BinaryIO
 
 from utils.errors import InputError
 
-# How files begin that a command writes under such a name. More is looked at in pictures and JSON (see below) and tables (`check_files`).
+# First bytes of the files that commands write, by suffix. Pictures, JSON and tables are checked further (below and in `check_files`).
 BEGINNINGS = {".png": (b"\x89PNG",), ".gif": (b"GIF8",), ".pdf": (b"%PDF",), ".svg": (b"<",), ".html": (b"<",),
               ".npz": (b"PK",), ".osm": (b"<",)}  # fmt: skip
 PICTURES = (".png", ".gif", ".pdf", ".svg", ".html")
-SOFTWARE = "geolocalization by map matching"  # written into each picture, by which it is told from a user's
-SOFTWARE_WITHIN = 4096  # bytes of a file's start, or of its end
-LONGEST_LINE = 1 << 24  # bytes of a table's
-NAME_BYTES, PATH_BYTES = 255, 4000  # of a file's name; of a path, which may have 4,095, with what is written into it
+SOFTWARE = "geolocalization by map matching"  # written into each picture, to tell it from a user's
+SOFTWARE_WITHIN = 4096  # bytes from the start, or from the end, of a picture in which SOFTWARE stands
+LONGEST_LINE = 1 << 24  # bytes of a table's first line
+NAME_BYTES, PATH_BYTES = 255, 4000  # of a name; of a path, which may have 4,095 bytes with the names of the files in it
 
 
 @dataclass(frozen=True)
 class FolderKind:
-    """What a command writes into a folder of its own. By this its folders are told from those of users, which are never replaced.
+    """What a command writes into a folder. This tells the command's folders from those of users, which are never replaced.
 
     Attributes:
         command: that makes such folders, e.g. `data.prepare area`.
         marker: the JSON file in it whose `made_by` names the command.
-        files: names, or patterns of names, of all other files in it. It holds no folders.
+        files: names, or patterns of names, of all other files in it. A finished folder holds no folders.
         was_ours: whether a marker without `made_by` was written by an earlier version of the command.
-        scratch: name of a folder that lies in it until it is complete.
+        scratch: name of a folder for temporary files, removed before the end.
     """
 
     command: str
@@ -49,12 +49,12 @@ class FolderKind:
         return info | {"made_by": self.command}
 
     def strange(self, folder: Path) -> list[str]:
-        """Names of what lies in a folder and is nothing that the command writes."""
+        """Names in a folder that the command does not write."""
         with os.scandir(folder) as entries:
             return sorted(e.name for e in entries if e.is_dir(follow_symlinks=False) or not self._writes(e.name))
 
     def objection(self, folder: Path) -> str | None:
-        """Why a folder must not be replaced by one of this kind; None if it may be: it is empty, or the command made it."""
+        """Why a folder must not be replaced by one of this kind; None if it is empty or the command made it."""
         if not any(folder.iterdir()):
             return None
         strange = self.strange(folder)
@@ -101,7 +101,7 @@ def check_folder(path: Path, kind: FolderKind | None) -> None:
 
 def check_files(outputs: Mapping[str, Path | None], inputs: Iterable[Path | str | None] = (),
                 tables: Mapping[str, str] | None = None, pictures: Iterable[str] = ()) -> None:  # fmt: skip
-    """Refuses, before the work, files that cannot be written, that are read too, or that are there and hold something else.
+    """Refuses, before the work, output files that cannot be written, that the command also reads, or that hold something else.
 
     Args:
         outputs: by the option that names them; None where it was not given.
@@ -151,7 +151,7 @@ def _may_be_ours(path: Path, suffix: str, first_line: str | None) -> bool:
 
 
 def _is_own_json(text: bytes) -> bool:
-    """Whether a text is results as `--json` writes them: metrics by area, or accuracies of routes; records of runs are others."""
+    """Whether a text holds results as `--json` writes them: metrics by area, or accuracies of routes. Records of runs are not."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -168,7 +168,7 @@ def _is_own_picture(file: BinaryIO, start: bytes) -> bool:
 
 
 def check_place(path: Path, shown: str) -> Path:
-    """The path without symbolic links, if something can be written there."""
+    """The path without symbolic links. Raises InputError, which names `shown`, if nothing can be written there."""
     try:
         real = Path(os.path.realpath(path))
         parent = next((folder for folder in real.parents if os.path.lexists(folder)), real)

@@ -19,8 +19,8 @@ T = TypeVar("T")
 def in_order(work: Callable[[int], T], n: int, processes: int | None = None, chunk: int = 8) -> Iterator[T]:
     """work(0), work(1), … work(n - 1), computed by forked processes; n is at least 1.
 
-    The executor of the standard library waits for ever when a process is killed while it sends a result: all its workers share one
-    pipe, which the parent holds open too. Here each has a pipe of its own, which ends with it.
+    The executor of the standard library waits for ever if a worker is killed while it sends a result: all workers share one pipe, which
+    the parent holds open, too. Here each worker has a pipe of its own, which ends with it.
 
     Args:
         work: inherited by the workers, so a closure over a city's arrays costs nothing; its results must be picklable.
@@ -43,7 +43,7 @@ def in_order(work: Callable[[int], T], n: int, processes: int | None = None, chu
             workers.append(_start(work))
         yield from _spread([connection for _, connection in workers], n, chunk)
     finally:
-        for worker, _ in workers:  # at once: on a failure elsewhere, a tile of a map would take a minute more
+        for worker, _ in workers:  # at once: after a failure elsewhere, a tile of a map might take another minute
             worker.kill()
         for worker, connection in workers:
             worker.join()
@@ -55,7 +55,7 @@ def _spread(connections: list[Connection], n: int, chunk: int) -> Iterator:
     given: dict[Connection, deque[int]] = {connection: deque() for connection in connections}
     waiting: deque[int] = deque(range(1, n, chunk))
     done: dict[int, list] = {}
-    at_hand = 1 if chunk == 1 else 2  # short calls shall not wait for the parent, long ones not for the call before
+    at_hand = 1 if chunk == 1 else 2  # a worker with short calls need not wait for the next; a long call goes to the first free worker
     for start in range(1, n, chunk):
         looked = False
         while start not in done or not looked:
@@ -67,7 +67,7 @@ def _spread(connections: list[Connection], n: int, chunk: int) -> Iterator:
                         connection.send((waiting[0], min(waiting.popleft() + chunk, n)))
                 ready = wait([c for c in connections if given[c]], 0 if start in done else None)
                 answers = [(connection, connection.recv()) for connection in connections if connection in ready]
-            except (EOFError, OSError):  # the second in the middle of an answer
+            except (EOFError, OSError):  # OSError: in the middle of an answer
                 raise InputError("a worker process was ended from outside, probably for want of memory; use fewer --processes") from None
             for connection, (results, error, where) in answers:
                 if error is not None:

@@ -1,4 +1,4 @@
-"""Progress of work that lasts: a bar on a terminal, gone when the work is done; elsewhere, e.g. in a log, a line now and then."""
+"""Progress of long work: on a terminal a bar, which is removed at the end; elsewhere, e.g. in a log, a line now and then."""
 
 import sys
 from threading import RLock
@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 EVERY_S = 30  # between two lines
 
-# A process may fork at any time: no thread may hold the lock then, and no process may take a lock of several along when it is killed.
+# Processes fork at any time: no other thread may hold the lock then. And a lock that processes shared would stay locked by a killed one.
 tqdm.monitor_interval = 0
 tqdm.set_lock(RLock())
 
@@ -43,7 +43,7 @@ class _Lines(tqdm):
         pass  # what is written stays
 
     def refresh(self, nolock: bool = False, lock_args=None) -> None:
-        if not nolock:  # as tqdm does after a message: a bar is drawn again below it, a line is not
+        if not nolock:  # tqdm draws a bar again below a message; a line is not repeated
             super().refresh(lock_args=lock_args)
 
     def close(self) -> None:

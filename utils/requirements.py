@@ -1,5 +1,7 @@
-"""Tells whether the Python that runs this has what a requirements file pins: exit status 0 if it has all, 1 if not, 3 if it has the
-large part (torch) and lacks others, 4 if these are needed for few things only.
+"""Checks whether this Python has the packages that a requirements file pins.
+
+Exit status: 0 if it has all; 1 if torch, the large one, is missing; 3 if others are missing; 4 if only packages are missing that few
+commands need.
 
     python utils/requirements.py [FILE] [--verbose | --lacking]
 
@@ -21,7 +23,7 @@ ALTERNATIVES = {
     "opencv-python-headless": ("opencv-python", "opencv"),
 }
 
-LARGE = "torch"  # with CUDA gigabytes: an environment that has it is not set up anew for want of a small package
+LARGE = "torch"  # gigabytes with CUDA: an environment that has it is not replaced because a small package is missing
 FOR_FEW_THINGS = {"matplotlib": "figures of routes", "faiss-cpu": "stored indexes"}
 
 
@@ -86,7 +88,7 @@ def installer() -> str:
 
 
 def status(pins: dict[str, str], names: list[str]) -> int:
-    """The exit status where `names` are lacking."""
+    """The exit status if `names` are missing."""
     if not names:
         return 0
     if LARGE not in pins or LARGE in names:

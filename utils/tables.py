@@ -1,7 +1,7 @@
 """Tables as text: the one place where a file becomes rows of cells, and cells become numbers.
 
-Strict, as a table that is read wrongly makes a wrong area without a word: rows have as many cells as the first, and a number is what
-Python reads as one when it is written in digits, sign, point and exponent. The sizes are looked at before memory is taken.
+Reading is strict, because a misread table silently makes a wrong area. All rows have as many cells as the first. A number is written in
+digits, sign, point and exponent. Sizes are checked before memory is used.
 """
 
 import csv
@@ -19,9 +19,9 @@ from utils.errors import InputError
 MOST_BYTES = 128 << 20  # of a file
 MOST_CELLS = 10_000_000  # about 1 GB of memory
 MOST_COLUMNS = 10_000
-MOST_TEXT_BYTES = 1 << 30  # of a column as an array, in which every cell takes as much as the longest
+MOST_TEXT_BYTES = 1 << 30  # of a column as an array, in which every cell takes as many bytes as the longest
 DECIMAL_COMMAS = "decimal commas need semicolons between the cells"
-BATCH = 128  # rows taken apart at a time; more would keep Python's garbage collector busy
+BATCH = 128  # rows turned into columns at a time; with more, garbage collection takes longer
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _NO_NUMBER = re.compile(r"[^0-9eE+\-. \n]")
 _NOT_WHOLE = re.compile(r"[^0-9+\- \n]")
@@ -40,13 +40,13 @@ class Table:
     def __init__(self, path: Path, columns: list[list[str]], lines: list[int], decimal: str):
         self.path, self.columns, self.lines = path, columns, lines
         self.names = [f"column {i + 1}" for i in range(len(columns))]
-        self._decimal = decimal  # what stands in its place: a comma where cells lie between semicolons or tabs
+        self._decimal = decimal  # the decimal mark: a comma if semicolons or tabs separate the cells
 
     def __len__(self) -> int:
         return len(self.lines)
 
     def first(self) -> list[str]:
-        """The cells of the first row, in small letters: perhaps a header."""
+        """The cells of the first row in lower case: perhaps a header."""
         return [column[0].lower() for column in self.columns]
 
     def take_header(self, aliases: dict[str, str] | None = None) -> None:
@@ -93,10 +93,10 @@ class Table:
         return np.array(cells, dtype=str)
 
     def numbers(self, name: str, low: float, high: float, unit: str = "") -> np.ndarray:
-        """A column of numbers from low to high, (n,) float64, to the last bit what the text says.
+        """A column of numbers from low to high, (n,) float64, exact to the last bit.
 
         Raises:
-            InputError: a cell is anything else, also `nan`, `inf` or nothing; the message names its line.
+            InputError: a cell is anything else, e.g. `nan`, `inf` or empty; the message names its line.
         """
         return self._parse(name, _NO_NUMBER, low, high, f"a number from {low} to {high}{unit and ' '}{unit}")
 
@@ -165,7 +165,7 @@ def read_table(path: Path, what: str) -> Table:
 
 
 def shortened(cell: str) -> str:
-    """A cell as a message shows it: quoted, on one line, and not the whole of a long one."""
+    """A cell as messages show it: quoted, on one line, and cut if it is long."""
     return repr(cell if len(cell) <= 40 else cell[:40] + "…")
 
 
@@ -206,7 +206,7 @@ def _parse_rows(path: Path, what: str, open_text) -> Table:
 
 
 def _delimiter(open_text) -> str:
-    """What makes most cells of the first row; where commas are decimal points they make at most as many as semicolons."""
+    """The delimiter that splits the first row into most cells. Decimal commas never make more cells than the semicolons between them."""
     cells = {}
     for candidate in "\t;,":
         with open_text() as text, suppress(csv.Error):

@@ -13,10 +13,10 @@ PACKAGES = ("config", "data", "eval", "models", "training", "utils")
 
 @cache
 def code_version() -> dict[str, str | None]:
-    """The commit, with `-dirty` behind it where files were changed since, None where this is no working copy of git; and a SHA-256 of the
-    source files, which tells versions apart without git, too."""
+    """The git commit, with `-dirty` if files were changed since, or None if this is no git repository; and a SHA-256 of the source files,
+    which tells versions apart without git."""
     commit = None
-    if (ROOT / ".git").exists():  # a repository of a folder above is not ours
+    if (ROOT / ".git").exists():  # not a repository of a folder above
         command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
         try:
             commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30).stdout.strip() or None

@@ -16,10 +16,14 @@ from utils.outputs import FolderKind
 
 def build_area(city: CityMap, path: Path, locations: Locations, photographs: Path | None, height: int, points: int, seed: int,
                processes: int | None = None, skip: bool = False, kind: FolderKind = AREA) -> None:  # fmt: skip
-    """Writes one area with photographs from a folder, or rendered where there is none.
+    """Writes one area with photographs from a folder, or with rendered panoramas.
 
     Args:
-        skip: leave out places whose photograph is missing or cannot be used, instead of refusing the area.
+        photographs: the folder; None: render.
+        height: rows of a stored panorama.
+        points: of a place's cloud.
+        seed: of weather, season and exposure of rendered panoramas.
+        skip: leave out places whose photograph is missing or unusable, instead of refusing the area.
     """
     source: dict
     if photographs:

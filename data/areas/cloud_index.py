@@ -22,7 +22,7 @@ def cloud_index(city: CityMap, x: float, y: float, heading_deg: float, count: in
 
 
 def cloud_of_spans(points: np.ndarray, spans: np.ndarray, x: float, y: float, heading_deg: float, count: int) -> np.ndarray:
-    """As `cloud_index`, from those points (M, 3) alone that lie in spans (rows, 2) of [first, last) indices, ascending."""
+    """As `cloud_index`, but only from the points (M, 3) in spans (rows, 2): ascending indices [first, last)."""
     indices, local = _crop(points, spans, x, y, np.radians(heading_deg), EXTENT_M / 2)
     if not len(indices):
         return np.zeros(0, np.int32)

@@ -3,9 +3,9 @@
 import numpy as np
 from numba import njit
 
-LEAF = 32  # points that are not split further: fewer make more boxes, more make more distances
+LEAF = 32  # most points in a leaf of the tree: with fewer there are more boxes, with more there are more distances to compute
 CELLS = 1023  # of the grid along the cloud's longest side: ten bits of each axis
-LOW_BITS = 0xFFFFFFFF  # of a sorting code: the point's index; of a rank: its complement
+LOW_BITS = 0xFFFFFFFF  # of a code: the point's index; of a rank: the complement of the index
 UNREACHED = 0x7F800000 << 32  # rank above every finite distance: the bits of infinity
 
 
@@ -31,7 +31,7 @@ def farthest_point_order(points: np.ndarray, count: int, first: int) -> np.ndarr
 
 @njit
 def _codes(points):
-    """(n,) int64, each unique: the point's cell on a Morton curve (Morton, 1966) above its index."""
+    """(n,) int64, all different. High bits: the point's cell on a Morton curve (Morton, 1966); low bits: its index."""
     low = np.array([points[:, k].min() for k in range(3)])
     extent = max([points[:, k].max() - low[k] for k in range(3)])
     scale = CELLS / extent if extent > 0 else 0.0
@@ -78,7 +78,7 @@ def _tree(code):
 
 @njit
 def _picks(points, code, child, start, end, count, first):
-    """Picks one point after the other with the tree of boxes.
+    """Picks the points one by one with the tree of boxes.
 
     A point's rank is an integer, so that one comparison finds the farthest and breaks ties: above, the bits of its squared distance to
     the picks (of float32 that are not negative, the bits are in the order of the values); below, the complement of its index. A node's
@@ -99,7 +99,7 @@ def _picks(points, code, child, start, end, count, first):
             node, at = queue[at], at + 1
             if child[node]:
                 for c in range(child[node], child[node] + 2):
-                    # Rounding keeps the order of numbers, so this is at most the distance, as computed below, of any point in the box.
+                    # Rounding keeps the order of numbers: this is at most the distance that is computed below for any point in the box.
                     dx = max(low[c, 0] - px, px - high[c, 0], np.float32(0))
                     dy = max(low[c, 1] - py, py - high[c, 1], np.float32(0))
                     dz = max(low[c, 2] - pz, pz - high[c, 2], np.float32(0))

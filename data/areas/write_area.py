@@ -35,10 +35,10 @@ def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Cal
     Args:
         panorama_of: gives place i's (height, 2·height, 3) uint8 panorama.
         cloud_of: gives place i's (points,) int32 index, or an empty array where the map is empty.
-        info: what else `area.json` says of its origin.
+        info: further entries of `area.json`, on its origin.
         processes: worker processes; default: one for each core.
-        tile_of: gives place i's (256, 256, 3) uint8 tile, where places bring tiles of their own.
-        kind: by which command.
+        tile_of: gives place i's (256, 256, 3) uint8 tile; None: the area has no tile images.
+        kind: which command writes it.
 
     Raises:
         InputError: there are no locations, or places without any point of the map around them; or another folder of that name is there.
@@ -51,7 +51,7 @@ def write_area(path: Path, city: CityMap, locations: Locations, panorama_of: Cal
 
     def panoramas() -> Generator[np.ndarray, None, None]:
         results = in_order(lambda i: (panorama_of(i), cloud_of(i)), n, processes)
-        first = next(results)  # numba compiles in it, for seconds that say nothing about the others
+        first = next(results)  # outside the bar: numba compiles during it, which would spoil the estimate
         bar = progress(chain([first], results), total=n, desc=f"places of {path.name}", unit=" places")
         for i, (panorama, cloud) in enumerate(bar):
             if not len(cloud):

@@ -45,7 +45,7 @@ class TileCutter:
 
     def __call__(self, centre: Tensor, heading_deg: Tensor) -> Tensor:
         """Tiles around places: centre (B, 2) metres float64, heading (B,) degrees → (B, 3, height, width) float32 in 0..1."""
-        # Positions in float64 only up to the offset from the raster's corner in pixels; that is small enough for float32.
+        # float64 up to the offset from the raster's corner in pixels, which is small enough for float32.
         corner = ((centre - self.origin) * torch.tensor([1.0, -1.0], device=centre.device)) / self.pixel_m
         offset = to_world(self.grid[None], heading_deg.float()) / self.pixel_m
         column = corner[:, 0, None, None].float() + offset[..., 0] + 0.5  # + 1 for the frame, - 0.5 to pixel centres
@@ -61,7 +61,7 @@ class TileCutter:
 
 
 class TileImageCutter:
-    """Cuts tiles out of images that places bring with them, each 152 m × 152 m around its place and heading up.
+    """Cuts tiles out of the stored tile images of places, each 152 m × 152 m around its place and heading up.
 
     The images are reduced by whole factors like the raster of `TileCutter`. What lies beyond an image's edge shows the edge.
 

@@ -15,7 +15,7 @@ from utils.georeference import EXTENT_M
 class GraphCutter:
     """Cuts the graphs of places out of a city's.
 
-    Nodes lie sorted by the squares of a grid, so that all within reach of a place are in three rows of three squares.
+    Nodes are sorted by the squares of a grid. All nodes within reach of a place are in the 3 × 3 squares around it.
 
     Args:
         city: the map.
@@ -49,7 +49,7 @@ class GraphCutter:
         self.first_neighbor = torch.searchsorted(edges[0].contiguous(), torch.arange(len(order) + 1, device=device))
 
     def __call__(self, centre: Tensor, heading_deg: Tensor) -> PlaceGraph:
-        """The nodes inside the heading-up squares of 152 m around places, and the edges among those of one place.
+        """The nodes inside the heading-up square of 152 m around each place, and the edges between nodes of the same place.
 
         Args:
             centre: (B, 2) metres float64.
@@ -61,7 +61,7 @@ class GraphCutter:
         inside = (view.abs() < EXTENT_M / 2).all(1)
         place, node, view = place[inside], node[inside], view[inside].float()
 
-        # Nodes ascend within a place, so (place, node) is sorted: a neighbour is found, or not, by bisection.
+        # Nodes ascend within a place, so (place, node) is sorted, and neighbours are looked up by bisection.
         known = place * len(self.xy) + node
         begin = self.first_neighbor[node]
         source, link = _ranges(begin, self.first_neighbor[node + 1] - begin)

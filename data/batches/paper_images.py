@@ -1,4 +1,4 @@
-"""Images scaled as the published system scales them (arXiv 2308.05993), to the last grey level, so that its weights see what they saw."""
+"""Images scaled exactly as by the code of arXiv 2308.05993, so that its published weights see what they were trained on."""
 
 import numpy as np
 from PIL import Image
@@ -6,7 +6,7 @@ from PIL import Image
 
 def resize_panorama(image: np.ndarray, height: int) -> np.ndarray:
     """A panorama (H, W, 3) uint8 at (height, 2·height, 3): bilinear without antialias, in OpenCV's fixed-point arithmetic."""
-    import cv2  # here because our own preprocessing does without it
+    import cv2  # here because the default preprocessing does not need it
 
     cv2.setNumThreads(1)  # areas are imported by forked workers, in which OpenCV's own threads are missing
     return cv2.resize(image, (2 * height, height), interpolation=cv2.INTER_LINEAR)

@@ -1,4 +1,4 @@
-"""Pictures for looking: panorama, heading-up tile and heading-up cloud of the same place, side by side."""
+"""Previews of places: panorama, heading-up tile and heading-up cloud, side by side."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,10 +22,10 @@ SIDE = 300  # pixels of a tile and of a cloud; a panorama is as high
 
 
 def save_preview(city: CityMap, area: Area, rows: list[int], path: Path) -> None:
-    """Writes one PNG with a line for each of the area's places.
+    """Writes a PNG with one line of pictures for each of the given rows of an area.
 
     Raises:
-        InputError: a row does not exist, or there is no tile of it.
+        InputError: a row does not exist, or there is neither a tile image nor a raster.
     """
     bad = [r for r in rows if not 0 <= r < len(area)]
     if bad:
@@ -49,7 +49,7 @@ def save_preview(city: CityMap, area: Area, rows: list[int], path: Path) -> None
 
 
 def _tiles(city: CityMap, area: Area) -> Callable[[int, Tensor, Tensor], Tensor]:
-    """What makes the tile of a row, with its centre (1, 2) and heading (1,): from the area's tile images, else from the city's raster."""
+    """A function (row, centre (1, 2), heading (1,)) → tile, cut from the area's tile images or else from the city's raster."""
     if area.tiles is None:
         cut = TileCutter(city, SIDE, SIDE, polar=False)
         return lambda row, centre, heading: cut(centre, heading)
@@ -76,12 +76,12 @@ def _draw_cloud(cloud: np.ndarray, classes: np.ndarray) -> np.ndarray:
 
 
 def attribute(picture: Image.Image, attribution: str) -> None:
-    """Writes into a picture whose data it is made from."""
+    """Writes into a picture whose data it shows."""
     _write(ImageDraw.Draw(picture), picture.height - 14, attribution)
 
 
 def signature() -> PngInfo:
-    """By which a picture is known as written here, and may be replaced."""
+    """PNG metadata that mark a picture as made by this project: it may be replaced."""
     text = PngInfo()
     text.add_text("Software", SOFTWARE)
     return text

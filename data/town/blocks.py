@@ -45,7 +45,7 @@ STYLES = {
     "towers": Style((16, 34), (16, 30), (12, 30), (0, 5), 0.2, 2.2, ("full", "full", "l", "t"), ("office", "hotel")),
 }
 YARD = Style((10, 30), (6, 14), (0, 0), (0, 0), 0.0, 0.4, ("full", "l"), ("garage", "shed", "yes"))
-# Weights of what becomes of a block, from the outskirts (first) to the core (second): nothing is absent anywhere.
+# Weights of the uses of a block, in the outskirts (first) and in the core (second); every use occurs in both.
 BLOCKS = {
     "terrace": (13, 26), "villas": (32, 5), "mixed": (22, 20), "halls": (11, 8), "courts": (4, 17), "towers": (4, 13),
     "park": (8, 6), "plaza": (2, 3), "woodland": (3, 1),
@@ -60,7 +60,7 @@ def polygons(geometry) -> list[Polygon]:
 
 
 def surfaces(features: list[Feature]) -> np.ndarray:
-    """The ground taken by each road above ground."""
+    """The surface of each road that is not in a tunnel."""
     roads = [(g, ROAD_WIDTH_M[t["highway"]]) for g, t in features if "highway" in t and "tunnel" not in t]
     return np.array([g if g.geom_type == "Polygon" else g.buffer(width_m / 2, quad_segs=3) for g, width_m in roads])
 
@@ -77,7 +77,7 @@ def _within(shape, ground) -> MultiPolygon:
 
 
 def _without(ground, taken, gap_m: float = 0.0) -> MultiPolygon:
-    """The ground a gap away from what is taken: 0 or at least 1 m, as polygons may vanish in smaller buffers."""
+    """The ground at least gap_m from what is taken. The gap is 0 or at least 1 m, as polygons may vanish in smaller buffers."""
     taken = shapely.union_all(_grown(np.array(taken, dtype=object), gap_m) if gap_m else taken, grid_size=GRID_M)
     return MultiPolygon(polygons(shapely.difference(ground, taken, grid_size=GRID_M)))
 
@@ -179,7 +179,7 @@ def _outline(rng, shapes) -> Polygon:
 
 
 def _largest_free(shape: Polygon, site: Polygon, taken: list, gap_m: float) -> Polygon | None:
-    """What remains of a footprint inside the site and beside its neighbours, unless that is a scrap."""
+    """What remains of a footprint inside the site and beside its neighbours; None if that is too small."""
     near = np.array(taken, dtype=object)
     near = near[shapely.dwithin(near, shape, gap_m)] if len(near) else near
     if len(near) == 0 and site.contains(shape):

@@ -19,6 +19,7 @@ DEMO_MAP, DEMO_AREA = (kind.by("data.prepare demo", lambda info: info.get("attri
 
 
 def make_demo(args) -> None:
+    """The command `data.prepare demo`."""
     extract = args.out / "town.osm"
     check_files({"--out": extract})
     if extract.exists() and not is_town(extract):

@@ -59,10 +59,12 @@ class Grid:
         return self.warp(x, (self.y[self.river_row] + self.y[self.river_row + 1]) / 2 + side * (half + offset_m))
 
     def rail(self, x, offset_m: float = 0) -> np.ndarray:
+        """Points so far north of the railway's track."""
         return self.warp(x, (self.y[self.rail_row] + self.y[self.rail_row + 1]) / 2 + offset_m)
 
 
 def streets(rng, grid: Grid, frame: Polygon) -> list[Feature]:
+    """Streets along the rows, columns and diagonals of the grid, with dead ends, bridges and level crossings."""
     inside = shapely.contains_xy(frame.buffer(-12), grid.nodes[..., 0], grid.nodes[..., 1])
     lines = [(kind, [(a, b) for a, b in pairwise(line) if inside[a] and inside[b]]) for kind, line in _lines(rng, grid)]
     missing = _missing_edges(rng, grid, lines)
@@ -143,7 +145,7 @@ def _edge(rng, grid: Grid, a, b, kind: str, name: str) -> list:
 
 
 def _remainder(rng, grid: Grid, a, b, name: str) -> list[Feature]:
-    """What is left of a missing edge: a dead end, stairs to the river, a passage below the railway, or nothing."""
+    """What stands in for a missing edge: a dead end, stairs to the river, a passage below the railway, or nothing."""
     p, q, x = grid.nodes[a], grid.nodes[b], grid.x[a[0]]
     if _gap(grid, a, b) == "river":
         path = grid.bank(x, 4, -1)
@@ -189,6 +191,7 @@ def river(grid: Grid, frame: Polygon) -> list[Feature]:
 
 
 def railway(grid: Grid, frame: Polygon) -> list[Feature]:
+    """The railway's track and the ground that it lies on."""
     ground = Polygon([*grid.rail(grid.fine_x, -5), *grid.rail(grid.fine_x, 5)[::-1]]).intersection(frame)
     track = grid.rail(grid.fine_x)
     return [*((p, {"landuse": "railway"}) for p in polygons(ground)),

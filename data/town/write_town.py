@@ -1,4 +1,4 @@
-"""A demo town, written as real OpenStreetMap XML: the whole chain, from extract to model, runs without a download.
+"""A demo town, written as real OpenStreetMap XML, so that everything from extract to model runs without a download.
 
 Its streets, river and railway come from `data.town.streets`, what stands between them from `data.town.blocks`.
 """

@@ -101,7 +101,7 @@ def at(index, value):
 
 @pytest.mark.parametrize(("file", "change", "message"), [
     ("points", lambda a: a[:-1], "expected float32("), ("points", lambda a: a.astype(float), "it is float64"),
-    ("points", at((3, 0), 7.5), "not the points that map.json tells of"), ("points", lambda a: a[:, :2], "expected float32("),
+    ("points", at((3, 0), 7.5), "not the points that map.json describes"), ("points", lambda a: a[:, :2], "expected float32("),
     ("classes", at(5, 25), "it holds values from 4 to 25, expected 0 to 24"), ("classes", lambda a: a[1:], "expected uint8("),
     ("classes", lambda a: a.astype(np.int64), "it is int64"), ("cell_start", at(0, 1), "does not ascend from 0"),
     ("cell_start", at(4, 10**6), "does not ascend"), ("cell_start", at(-1, 10**6), "does not ascend"),

@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -214,6 +215,24 @@ def test_options_that_nothing_reads(prepare_here, tmp_path, options):
         prepare_here("area", "--city", tmp_path, "--name", "a", "--render", *place, *options)
     with pytest.raises(InputError, match="--seed"):
         prepare_here("picture", "--city", tmp_path, "--out", "a.png", "--seed", "1")
+
+
+def test_a_seed_goes_with_random_numbers(prepare_here, tmp_path):
+    photographs = ("area", "--city", tmp_path, "--name", "a", "--locations", "a.csv", "--panoramas", tmp_path, "--seed", "0")
+    with pytest.raises(InputError, match="--seed goes with --every, --sample or --render"):
+        prepare_here(*photographs)
+    with pytest.raises(InputError, match="no city map here"):
+        prepare_here(*photographs, "--sample", "5")
+
+
+def test_every_option_has_a_help_text(prepare_here, capsys):
+    for command in ((), *([name] for name in ("demo", "map", "area", "preview", "picture", "streetlearn", "check", "export"))):
+        with pytest.raises(SystemExit):
+            prepare_here(*command, "--help")
+        text = capsys.readouterr().out
+        assert "example: python -m data.prepare" in text
+        options = text.partition("options:")[2]
+        assert not re.search(r"^ +--\S+( \S+)*\n( +--|\n)", options, re.MULTILINE), options
 
 
 def test_southern_boxes_need_no_equals_sign(prepare_here, city, capsys):

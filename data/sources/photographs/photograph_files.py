@@ -23,31 +23,31 @@ from utils.progress import progress
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")  # in small or capital letters
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP")  # what files of any name are read as
-MOST_PIXELS = 300_000_000  # 24,000 × 12,000 are fewer; undecoded they take 1.2 GB
-BAND_PIXELS = 1 << 23  # converted at a time
-ONE_COLOUR = 16  # grey levels: what differs by less shows nothing, e.g. black with noise
+MOST_PIXELS = 300_000_000  # 24,000 × 12,000 are fewer; in memory they take 1.2 GB
+BAND_PIXELS = 1 << 23  # that are converted at a time
+ONE_COLOUR = 16  # grey levels: a picture with a smaller range shows nothing, e.g. black with noise
 LOOK_ROWS = 64  # a JPEG is read to its end at any scale
 FIRST = 10  # names that a message shows
 _UPRIGHT = {  # EXIF orientation: how the stored picture is turned for looking at
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
     6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # what is wrong with an image is said in one line, here
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # this module reports what is wrong with an image, in one line
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # Pillow's own limit would refuse cameras of today
 
 
 def usable_photographs(folder: Path, ids: list[str], skip: bool = False, processes: int | None = None) -> tuple[list[Path], dict]:
-    """The photographs of places, each found and decoded once: before hours of work, not in their midst.
+    """Finds and decodes the photograph of each place, so that a bad one is reported before hours of work.
 
     Args:
         skip: leave out places without a usable photograph, instead of refusing them all.
         processes: worker processes; default: one for each core.
 
     Returns:
-        the files of the places that are left, in the order of `ids`; and of each other id why it is left out, a list of reasons.
+        the files of the usable places, in the order of `ids`; and the other ids, each with a list of reasons.
 
     Raises:
-        InputError: the folder does not exist, or ids have no usable photograph (none has, with `skip`).
+        InputError: the folder does not exist, or a place (with `skip`: every place) has no usable photograph.
     """
     files, reasons = find_photographs(folder, ids)
     names = list(files)
@@ -69,7 +69,7 @@ def usable_photographs(folder: Path, ids: list[str], skip: bool = False, process
 
 
 def find_photographs(folder: Path, ids: list[str]) -> tuple[dict[str, Path], dict[str, str]]:
-    """The file of each id in a folder, and of each other id why there is none: no file, or several.
+    """The file of each id in a folder; and the ids without exactly one file, each with the reason.
 
     Raises:
         InputError: the folder does not exist.
@@ -94,10 +94,10 @@ def find_photographs(folder: Path, ids: list[str]) -> tuple[dict[str, Path], dic
 
 
 def read_photograph(path: Path, height: int, paper: bool = False) -> np.ndarray:
-    """Reads an equirectangular panorama and scales it: the mean over each pixel, or as published.
+    """Reads an equirectangular panorama and scales it: by averaging, or with `paper` as the code of arXiv 2308.05993 does.
 
-    It is turned upright as its EXIF orientation says. Where its metadata (GPano) say that it is a part of the sphere, the rest is black,
-    as is what is transparent. Of 16 bits 65535 is white, of floating point 1.
+    It is turned upright by its EXIF orientation. If its metadata (GPano) say that it shows a part of the sphere, the rest is black,
+    and so is what is transparent. White is 65535 in 16 bits and 1 in floating point.
 
     Returns:
         (height, 2·height, 3) uint8 RGB.
@@ -111,10 +111,10 @@ def read_photograph(path: Path, height: int, paper: bool = False) -> np.ndarray:
 
 @contextmanager
 def open_image(path: Path) -> Iterator[Image.Image]:
-    """An image of one of FORMATS and at most MOST_PIXELS; what is wrong with it, or with what is done with it, names the file.
+    """Opens an image of one of FORMATS with at most MOST_PIXELS.
 
     Raises:
-        InputError: whatever Pillow raises, and InputError of the block.
+        InputError: for whatever Pillow or the block raises; names the file.
     """
     try:
         with warnings.catch_warnings():
@@ -146,7 +146,7 @@ def describe_blank(names: list[str]) -> str:
 
 
 def _look(path: Path) -> tuple[str | None, bool]:
-    """Why a photograph cannot be used, and whether it shows nothing."""
+    """Why a photograph cannot be used, if it cannot; and whether it shows nothing."""
     try:
         return None, shows_one_colour(read_photograph(path, LOOK_ROWS))
     except InputError as error:
@@ -155,7 +155,7 @@ def _look(path: Path) -> tuple[str | None, bool]:
 
 @contextmanager
 def _heard(listen: bool) -> Iterator[None]:
-    """Raises what a native library writes to the terminal: libtiff reports damage there and goes on."""
+    """Raises what a native library writes to the terminal: libtiff reports damage there and continues."""
     if not listen:
         yield
         return
@@ -200,7 +200,7 @@ def _panorama(image: Image.Image, height: int, paper: bool) -> np.ndarray:
 
 
 def _scaled(image: Image.Image, width: int, height: int) -> Image.Image:
-    """RGB, the mean over each pixel; converted some rows at a time, as a large image in memory twice is too much."""
+    """Scales an image by averaging, as RGB. It is converted some rows at a time: two copies of a large image need too much memory."""
     if image.height < height:
         return to_rgb(image).resize((width, height), Image.Resampling.BILINEAR)
     step, scaled = image.height / height, Image.new("RGB", (width, height))

@@ -32,7 +32,7 @@ class Sphere:
 
 
 def sphere_of(xmp: bytes | str | None, width: int, height: int) -> Sphere:
-    """Reads the metadata of a picture; where they do not say that it is a part, it shows the whole sphere.
+    """Reads the metadata of a picture. Unless they say that it is a part, it shows the whole sphere.
 
     Args:
         xmp: the packet, where there is one.
@@ -75,20 +75,20 @@ def sphere_of(xmp: bytes | str | None, width: int, height: int) -> Sphere:
 
 
 def _missing(given: dict[str, float], names: list[str], corner: tuple[str, str]) -> list[str]:
-    """What is needed to place a part of the sphere and not given; nothing where what is given does not say that it is a part."""
-    widths = [given[name] * factor for name, factor in zip(names, (1, 2, 1, 2), strict=True) if name in given]  # of a sphere all are alike
+    """The properties that are needed to place a part of the sphere but missing; empty if the given ones do not say that it is a part."""
+    widths = [given[name] * factor for name, factor in zip(names, (1, 2, 1, 2), strict=True) if name in given]  # equal in a whole sphere
     parts = [given[name] * factor for name, factor in zip(names[2:], (1, 2), strict=True) if name in given]
     if not any(given.get(name) for name in corner) and not (parts and min(parts) < (1 - TOLERANCE) * max(widths)):
         return []
     needed = list(names)
     for full, part, start in zip(names[:2], names[2:], corner, strict=True):
-        if given.get(part, 0) < (1 - TOLERANCE) * given.get(full, math.inf):  # what goes all around begins at 0
+        if given.get(part, 0) < (1 - TOLERANCE) * given.get(full, math.inf):  # a full width or height begins at 0
             needed.append(start)
     return [name for name in needed if name not in given]
 
 
 def _stated(xmp: bytes | str) -> dict[str, str]:
-    """The GPano properties: attributes or elements, as writers please."""
+    """The GPano properties, which may be attributes or elements."""
     if len(xmp) > MOST_BYTES:
         raise InputError(f"its XMP metadata are {len(xmp) >> 20} MB; remove them, e.g. with `exiftool -XMP:all= FILE`")
     packet = xmp.strip("\0 \n") if isinstance(xmp, str) else xmp.strip(b"\0 \n")

@@ -1,4 +1,4 @@
-"""What of an area in the published layout is there, what is missing and what cannot be read: every file is opened and decoded."""
+"""Checks an area in the published layout: which files are present, missing or unreadable. Every file is opened and decoded."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -46,19 +46,19 @@ class Report:
     area: str
     tables: Tables
     clouds: dict[str, Cloud]  # of its cities, where they can be read
-    broken: dict[str, str]  # what is wrong with the clouds of its other cities
+    broken: dict[str, str]  # why the clouds of its other cities cannot be read
     problems: list[Problem]
     blank: list[str]  # files of panoramas that show one colour only
 
     @property
     def usable(self) -> np.ndarray:
-        """(n,) bool: places of which all is there."""
+        """(n,) bool: places without a problem."""
         usable = ~np.isin(self.tables.city, list(self.broken))
         usable[[problem.row for problem in self.problems]] = False
         return usable
 
     def counts(self, kind: str) -> str:
-        """How much of a kind is present, missing and so on, with the first names."""
+        """How many files of a kind are present, missing and so on, with the first names."""
         found = [problem for problem in self.problems if problem.kind == kind]
         parts = [f"{len(self.tables) - len(found):,} present"]
         for state, n in Counter(problem.state for problem in found).items():
@@ -86,7 +86,7 @@ class Report:
 
 
 def examine(layout: Layout, area: str, tables: Tables, clouds: dict[str, Cloud | InputError], processes: int | None = None) -> Report:
-    """Opens all that belongs to an area.
+    """Opens every file that belongs to an area.
 
     Args:
         clouds: of the cities that were opened before; new ones are added.
@@ -107,7 +107,7 @@ def examine(layout: Layout, area: str, tables: Tables, clouds: dict[str, Cloud |
 
 
 def _examine_place(layout: Layout, area: str, tables: Tables, clouds: dict[str, Cloud], row: int) -> tuple[list[Problem], str | None]:
-    """What is wrong with a place, and the name of its panorama if that shows one colour only."""
+    """The problems of a place, and the name of its panorama if that shows one colour only."""
     place, city = str(tables.locations.ids[row]), str(tables.city[row])
     x, y = tables.locations.xy[row]
     readers: dict[str, tuple] = {

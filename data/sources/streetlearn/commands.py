@@ -29,22 +29,22 @@ def register(commands) -> None:
     sub.add_argument("--points", type=POINTS, default=1024, help="points of a place's cloud (default 1024)")
     sub.add_argument("--preprocessing", choices=["antialiased", "paper"], default="antialiased",
                      help="how panoramas are scaled (default antialiased; paper: for model.preprocessing=paper)")  # fmt: skip
-    sub.add_argument("--skip", action="store_true", help="leave out places of which something is missing or unreadable, and say which")
+    sub.add_argument("--skip", action="store_true", help="leave out places with a missing or unreadable file, and list them")
     sub.add_argument("--processes", type=processes, help="worker processes (default: one for each core)")
 
-    sub = command("check", run_check, "Say what of the published dataset is present, missing or unreadable, and what to do.",
+    sub = command("check", run_check, "Report which files of the published dataset are present, missing or unreadable, and what to do.",
                   "--root 2-5DMap-Dataset")  # fmt: skip
     sub.add_argument("--root", type=Path, required=True, help="folder in the published layout (data/sources/streetlearn/layout.py)")
-    sub.add_argument("--area", type=area_name, nargs="+", metavar="NAME", help="default: all areas of ROOT/csv")
+    sub.add_argument("--area", type=area_name, nargs="+", metavar="NAME", help="areas to check (default: all of ROOT/csv)")
     sub.add_argument("--skip", action="store_true", help="exit status 0 even where something is wrong")
     sub.add_argument("--processes", type=processes, help="worker processes (default: one for each core)")
 
     sub = command("export", run_export, "Write a city built here in the published layout.",
                   "--layout streetlearn --city datasets/manhattan --root exported")  # fmt: skip
-    sub.add_argument("--layout", choices=["streetlearn"], required=True)
+    sub.add_argument("--layout", choices=["streetlearn"], required=True, help="how the files are laid out")
     sub.add_argument("--city", type=Path, required=True, help="the city's folder, e.g. datasets/manhattan; its name is the city's")
-    sub.add_argument("--root", type=Path, required=True, metavar="OUT", help="where to; may hold other cities and areas")
-    sub.add_argument("--area", nargs="+", type=area_name, metavar="NAME", help="default: all areas of the city")
+    sub.add_argument("--root", type=Path, required=True, metavar="OUT", help="folder to write to; may hold other cities and areas")
+    sub.add_argument("--area", nargs="+", type=area_name, metavar="NAME", help="areas to write (default: all of the city)")
 
 
 def run_import(args) -> None:
@@ -74,11 +74,11 @@ def run_check(args) -> None:
     elif args.skip:
         print(f"{args.root}: {summary}")
     else:
-        raise InputError(f"{args.root}: {summary}; what to do is said above, or import what is there with `streetlearn --skip`")
+        raise InputError(f"{args.root}: {summary}; see above what to do, or import the other places with `streetlearn --skip`")
 
 
 def run_export(args) -> None:
     from data.sources.streetlearn.write_dataset import export_city  # here because torch takes seconds to import
 
     layout = export_city(args.city, args.root, args.area)
-    print(f"{layout.root}: areas {', '.join(layout.areas())}; whose data this is says {layout.root / 'ATTRIBUTION.txt'}")
+    print(f"{layout.root}: areas {', '.join(layout.areas())}; whose data they are: {layout.root / 'ATTRIBUTION.txt'}")

@@ -1,4 +1,4 @@
-"""The published layout's other files: a city's cloud, a place's index into it, a tile. Its axes (east, height, minus north) end here."""
+"""The other files of the published layout: a city's cloud, places' indices into it, tiles. Its axes (east, height, minus north) end here."""
 
 import re
 from contextlib import suppress
@@ -55,7 +55,7 @@ def read_cloud(layout: Layout, city: str) -> Cloud:
     if stored.ndim != 2 or stored.shape[1] != 3 or stored.dtype not in (np.float32, np.float64) or not len(stored):
         raise InputError(f"{path}: holds {stored.dtype}{stored.shape}; expected points (M, 3) of float32 or float64")
     for first in range(0, len(stored), BLOCK):
-        if not (np.abs(stored[first : first + BLOCK]) < FARTHEST_M).all():  # nor is one that is not finite
+        if not (np.abs(stored[first : first + BLOCK]) < FARTHEST_M).all():  # false for NaN, too
             raise InputError(f"{path}: holds coordinates that are not within {FARTHEST_M / 1000:.0f} km of the city's origin; get it again")
     classes = _read_classes(layout.classes(city))
     if len(classes) != len(stored):
@@ -82,7 +82,7 @@ def _read_classes(path: Path) -> np.ndarray:
 
 
 class _Codes(dict):
-    """Which class a line means: the whole number itself, or as another program writes it, e.g. 3.0 or 3.000e+00."""
+    """The class that each line states: a whole number, perhaps as another program writes it, e.g. 3.0 or 3.000e+00."""
 
     def __missing__(self, line: bytes) -> int:
         if len(line) <= LONGEST_LINE and re.fullmatch(rb"[0-9.eE+]+\s*", line):
@@ -121,7 +121,7 @@ def read_index(path: Path, points: int) -> np.ndarray:
 
 
 def indices_around(points: np.ndarray, index: np.ndarray, x: float, y: float) -> np.ndarray:
-    """Those of the indices (n,) of points (M, 3) east, north, up that a place's index holds: inside an open square, whatever the height."""
+    """The indices, out of (n,), that belong into a place's index: of points (M, 3) east, north, up in a square, at any height."""
     return index[(np.abs(points[index, :2].astype(np.float64) - (x, y)) < INDEX_HALF_M).all(1)]
 
 

@@ -75,7 +75,7 @@ def recover_origin(lat, lon, x, y) -> tuple[tuple[float, float], np.ndarray]:
     """The origin about which places in degrees have these metres (x east, y north), and how far each disagrees with it.
 
     Solves the projection (utils/projection.py) for its origin, place by place: tanh(x/R) = cos φ sin(λ − λ₀) and
-    y/R + φ₀ = atan2(tan φ, cos(λ − λ₀)). The median of the solutions stands against a minority of wrong places.
+    y/R + φ₀ = atan2(tan φ, cos(λ − λ₀)). Their median is right even if a minority of the places is wrong.
 
     Args:
         lat, lon, x, y: (n,).
@@ -87,7 +87,7 @@ def recover_origin(lat, lon, x, y) -> tuple[tuple[float, float], np.ndarray]:
     east = np.arcsin(np.clip(np.tanh(x / EARTH_RADIUS_M) / np.cos(phi), -1, 1))
     lat0 = np.median(np.degrees(np.arctan2(np.tan(phi), np.cos(east)) - y / EARTH_RADIUS_M))
     lon0 = np.median(lon - np.degrees(east))
-    origin = round(float(lat0), 12), round(float(lon0), 12)  # 1e-7 m: the same from whichever places it was recovered
+    origin = round(float(lat0), 12), round(float(lon0), 12)  # 1e-7 m: any of the places give the same origin
     there_x, there_y = Projection(*origin).forward(lat, lon)
     return origin, np.hypot(there_x - x, there_y - y)
 

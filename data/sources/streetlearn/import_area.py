@@ -1,4 +1,4 @@
-"""Areas in the published layout, packed into ours: the city's cloud once as a map, and each area with its panoramas and tiles."""
+"""Imports areas in the published layout: the city's cloud becomes a map, and each area gets its panoramas and tiles."""
 
 import hashlib
 import json

@@ -15,7 +15,7 @@ from utils.errors import InputError
 from utils.names import NOT_A_NAME, is_name
 
 TABLES = ("", "_xy", "_set")  # endings of the three tables' names
-INDEX_HALF_M = 114.0  # a place's index holds the points of an open square of this half side, sides east and north
+INDEX_HALF_M = 114.0  # a place's index holds the points less than this to the east, west, north and south of it
 
 
 class Layout:
@@ -66,18 +66,18 @@ class Layout:
         return self.root / f"tiles_{city}_2019" / "z18" / f"{number:05d}.png"
 
     def index(self, area: str, place: str) -> Path:
-        """Of a combined area, the file in that part's folder which holds it."""
+        """The file in the area's own folder; of a combined area, in the folder of the part that holds it."""
         files = [folder / f"{place}.npy" for folder in self.index_folders(area)]
         return next((file for file in files if file.is_file()), files[0])
 
     def index_folders(self, area: str) -> list[Path]:
-        """Where an area's index files may lie: its own folder, and those of its parts, as far as they exist."""
+        """The existing folders that may hold an area's index files: its own, and those of its parts."""
         own, *parts = (self.root / f"{name}_idx" for name in dict.fromkeys((area, *area.split("_"))))
         return [folder for folder in (own, *parts) if folder.is_dir()] or [own]
 
 
 def check_folder_names(path: Path, what: str, names) -> None:
-    """Refuses names that would lead to another folder than their own.
+    """Refuses names that cannot name a file or folder.
 
     Raises:
         InputError: such a name, of `what`, in `path`.

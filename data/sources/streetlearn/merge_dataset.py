@@ -1,4 +1,4 @@
-"""Files that join a folder all together, or not at all."""
+"""Adds files to a folder: all of them, or none."""
 
 import filecmp
 import os
@@ -16,12 +16,12 @@ from utils.outputs import check_place
 
 @contextmanager
 def merged_into(root: Path, last: str, writes: tuple[str, ...]) -> Iterator[Path]:
-    """Yields an empty temporary folder; at the end its files take their places under `root`, or are removed on failure.
+    """Yields an empty temporary folder. At the end its files move to `root`; on failure they are removed.
 
     Args:
         root: made where it does not exist.
-        last: files under `root/<last>` come after all others, so that whoever sees them sees the others, too.
-        writes: patterns of the files' paths. What calls that were killed left is removed if it holds nothing else.
+        last: files under `root/<last>` move after all others: if they are there, so are the others.
+        writes: patterns of the files' paths. Temporary folders that killed calls left are removed if they hold nothing else.
 
     Raises:
         InputError: another file lies where one should go (one with the same content stays); or another process is writing to `root`.
@@ -66,7 +66,7 @@ def merged_into(root: Path, last: str, writes: tuple[str, ...]) -> Iterator[Path
 
 
 def _missing(folder: Path) -> list[Path]:
-    """A folder and those above it that do not exist, from below."""
+    """A folder and those above it, as far as they do not exist; the innermost first."""
     return [path for path in (folder, *folder.parents) if not path.exists()]
 
 

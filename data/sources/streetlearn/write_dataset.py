@@ -1,4 +1,4 @@
-"""A city built here, written in the published layout, so that other code of the field can use it."""
+"""Writes a city built here in the published layout, so that other code of the field can use it."""
 
 import csv
 import os
@@ -39,7 +39,7 @@ def export_city(city: Path, root: Path, names: list[str] | None = None) -> Layou
     Raises:
         InputError: there are no such areas, they belong to another map, or other files of these names lie in `root`.
     """
-    city, root = Path(os.path.abspath(city)), Path(root)  # a name even where it is `.`
+    city, root = Path(os.path.abspath(city)), Path(root)  # so that `.` has a name, too
     city_map, name = CityMap(city), city.name
     names = list(dict.fromkeys(names or sorted(path.parent.name for path in city.glob("[!.]*/area.json"))))
     check_folder_names(city, "city", [name])
@@ -110,7 +110,7 @@ def _write_images(area: Area, city: str, city_map: CityMap, number: int, cutter:
 
 
 def _tiles(area: Area, cutter: Callable[[], TileCutter]) -> Iterator[tuple[range, np.ndarray]]:
-    """Rows of the area and their tiles (n, 256, 256, 3) uint8, some at a time."""
+    """The area's rows and their tiles (n, 256, 256, 3) uint8, some at a time."""
     for first in range(0, len(area), IMAGES):
         rows = range(first, min(first + IMAGES, len(area)))
         if area.tiles is not None:
