@@ -52,13 +52,13 @@ def build_map(extract: Path, city: Path, density: float = 0.2, metres_per_pixel:
         city: folder of the city; the map appears in it only when complete.
         density: points per m² of surface.
         metres_per_pixel: of the raster.
-        seed: of the sampled points and of what tags leave open.
-        origin: latitude and longitude of the local metres' (0, 0); default: centre of the map.
+        seed: of the sampled points, and of sizes that tags do not state.
+        origin: latitude and longitude of (0, 0) in local metres; default: the centre of the map.
         bbox: south, west, north, east in degrees: only this part of the extract.
         tile_m: edge of the tiles that are worked on at a time, rounded up to whole blocks of about 256 m; memory grows with it.
         processes: worker processes; default: one for each core.
         attribution: whose data the map is made from; shown on every picture of it.
-        kind: by which command.
+        kind: which command builds it.
 
     Returns:
         what `map.json` holds, and the `seconds` it took.

@@ -1,4 +1,4 @@
-"""Buildings and their parts in three dimensions: whose part a part is, and which heights of an outline its parts leave to it
+"""Buildings and their parts in three dimensions: which outline a part belongs to, and what parts leave of their outline
 (https://wiki.openstreetmap.org/wiki/Simple_3D_Buildings)."""
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ STEP_M = 0.5  # heights that differ by less are the same: where a part begins, a
 
 
 class Body(NamedTuple):
-    """An upright piece of a building that its outline, not a part, tells of."""
+    """An upright piece of a building that comes from its outline, not from a part."""
 
     polygon: shapely.Geometry
     bottom_m: float
@@ -34,11 +34,11 @@ class Parts(NamedTuple):
 
 
 def outlines_of(polygons: np.ndarray, records: np.ndarray) -> np.ndarray:
-    """The row of the outline that each feature is a part of, -1 for none, and of outlines themselves.
+    """For each feature the row of the outline that it is a part of; -1 for outlines, and for parts without one.
 
-    A relation wins. Else a part belongs to the outline that most of it lies in, of several the smallest. What is tagged as a building and
-    as a part is a part where it lies in a larger building. Where other parts lie in it instead it is the outline of these and a part of
-    itself: its own row.
+    A relation decides. Without one, a part belongs to the outline that holds most of it, and among equals to the smallest. A feature
+    tagged as a building and as a part is a part if it lies in a larger building. If instead other parts lie in it, it is their outline and
+    also a part of itself: its row is its own.
 
     Args:
         polygons, records: outlines and parts (store.BUILDING), by id; (n,).
@@ -67,13 +67,13 @@ def outlines_of(polygons: np.ndarray, records: np.ndarray) -> np.ndarray:
 def bodies(outline: shapely.Geometry, bottom_m: float, top_m: float, stated: bool, slab: bool, parts: Parts) -> list[Body]:
     """What an outline adds to its parts.
 
-    - Beside its parts it stands as it would without them, if they leave more of it than noise. Where it states no height, or that of
-      its highest part (slabs apart), it is there as high as the lowest part that stands on its floor, else as the lowest underside;
-      without a height of its own no higher than by default, where parts leave more than half of it: a tower lifts no block.
-    - Below a part it fills what no other part fills, from its own bottom on: nothing hovers. Below slabs it is open, unless nothing
-      else of the building would stand and it is no slab itself.
-    - Above its parts it adds nothing. But where they cover all of it and none reaches the height that it states, it goes on above the
-      highest of those with a flat roof.
+    - Beside its parts it stands as it would without them, if they leave more of it than noise. But if it states no height, or just that of
+      its highest part (other than slabs), it is there only as high as the lowest part that stands on its floor; if none does, as the lowest
+      underside. If it states none and parts leave more than half of it, it is no higher than the default: a tower does not lift its block.
+    - Below a part it fills what no other part fills, from its own bottom on, so that nothing hovers. Below slabs it is open, unless
+      nothing else of the building would stand and it is no slab itself.
+    - Above its parts it adds nothing, with one exception: if they cover all of it and none reaches the height that it states, it goes on
+      above the highest of those that have a flat roof.
 
     Args:
         outline: polygon or multipolygon.
@@ -100,7 +100,7 @@ def bodies(outline: shapely.Geometry, bottom_m: float, top_m: float, stated: boo
 
 
 def _gaps(outline: shapely.Geometry, floor_m: float, parts: Parts, i: int) -> list[tuple[shapely.Geometry, float]]:
-    """What is empty below part i within its outline: footprints, and the heights up to which parts fill them or, without any, the floor."""
+    """The empty space below part i within its outline: footprints, each with the height where it begins: eaves of a part, or the floor."""
     rank = np.arange(len(parts.bottom_m))
     lower = (parts.bottom_m < parts.bottom_m[i]) | ((parts.bottom_m == parts.bottom_m[i]) & (rank < i))
     lower = np.flatnonzero(lower & shapely.intersects(parts.polygons, parts.polygons[i]))

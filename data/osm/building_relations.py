@@ -8,9 +8,10 @@ from data.osm.store import FeatureStore
 
 
 def name_outlines(extract: Extract, store: FeatureStore) -> None:
-    """Writes into the records of the buildings the outline that a relation names for them: parts get that of their relation, outlines
-    get themselves. Relations whose outline is no building of the store say nothing; nor do those with several outlines say which of them
-    a part belongs to, its place does; of several relations that hold a part the one of the lowest id counts.
+    """Writes into the records of buildings the outline that a relation names: for a part the relation's outline, for an outline itself.
+
+    Relations whose outline is not in the store are ignored. Where a relation has several outlines, the place of a part decides to which it
+    belongs. If several relations hold a part, the one with the lowest id counts.
     """
     records = [chunk[0] for chunk in store.chunks["building"]]
     known = set(np.concatenate([r["id"] for r in records]).tolist()) if records else set()

@@ -12,7 +12,7 @@ from data.osm.roofs import DOME, FLAT, bears, default_roof_height_m, roof_height
 from data.osm.streams import stream_keys, uniforms
 
 GROUND_M = 0.5  # what begins lower than this stands on the ground
-HEADROOM_M = 2.6  # what begins higher than this is passed below by a camera 2.5 m above the ground
+HEADROOM_M = 2.6  # a camera 2.5 m above the ground passes below what begins higher than this
 SMALLEST_M2 = 0.5  # a smaller footprint makes no volume
 HIGHEST_DEFAULT_ROOF_M = 2 * METRES_PER_LEVEL
 HIGHEST_ROOF_BY_ANGLE_M = 30.0  # a steep angle over a wide hall means its many small roofs, or is an error
@@ -21,7 +21,7 @@ _HEIGHT_STREAM = 1  # what the streams of default heights belong to (data/osm/st
 
 @dataclass
 class Volumes:
-    """Upright volumes; arrays of one length n. What its parts leave of an outline may be several volumes."""
+    """Upright volumes; arrays of one length n. One outline may give several volumes: what its parts leave of it."""
 
     polygons: np.ndarray  # shapely polygons with holes, metres
     ids: np.ndarray  # int64 OSM ids (minus the id for relations)
@@ -94,7 +94,7 @@ def build_volumes(polygons: np.ndarray, records: np.ndarray, bounds, seed: int) 
     keep = (shapely.get_type_id(pieces) == shapely.GeometryType.POLYGON) & (shapely.area(pieces) > SMALLEST_M2)
     pieces, piece = pieces[keep], piece[keep]
     row, low, high, covered = row[piece], low[piece], high[piece], covered[piece]
-    # A roof's shape, and what it adds to the walls, says nothing of what parts or the map's edge leave of a building.
+    # What parts or the map's edge leave of a building is flat: its roof was meant for all of it.
     whole = (shapely.area(pieces) > 0.99 * shapely.area(polygons[row])) & (high == records["top_m"][row]) & ~covered
     record, part = records[row], (records["part"] | (outline >= 0))[row]
     return Volumes(pieces, record["id"], low, np.where(whole, eaves[row], high), np.where(whole, top[row], high),
@@ -103,7 +103,7 @@ def build_volumes(polygons: np.ndarray, records: np.ndarray, bounds, seed: int) 
 
 
 def with_passages(volumes: Volumes, streets: np.ndarray) -> Volumes:
-    """Volumes with what outlines fill below parts cut where streets run through it: there the part spans the street.
+    """Opens passages: what outlines fill below parts is cut where streets run through it, so that the part spans the street.
 
     Args:
         streets: (s,) surfaces of streets on the ground.
@@ -121,8 +121,8 @@ def with_passages(volumes: Volumes, streets: np.ndarray) -> Volumes:
 
 
 def _complete(records, outlines, parts, seed: int) -> np.ndarray:
-    """Records with a top for every building: a part that states no height is as high as the outline it belongs to (pairs of the two), and
-    an outline that states none gets one from the stated distribution."""
+    """Records with a top for every building. A part that states no height is as high as its outline (outlines, parts: their rows, in
+    pairs). An outline that states none gets a random height (default_height_m)."""
     records = records.copy()
     unknown = np.isnan(records["top_m"])
     numbers = uniforms(stream_keys(seed, _HEIGHT_STREAM, records["id"]), 0)

@@ -1,4 +1,4 @@
-"""The file of an extract: what it is by its name and its first bytes, unpacked, and whether it is whole."""
+"""The file of an extract: its format by name and first bytes, what it unpacks to, and whether it is complete."""
 
 import bz2
 import gzip
@@ -32,7 +32,7 @@ _NO_MAP = "give the file of a map: rename it if it is one of these, unpack it, o
 
 
 def extract_format(path: Path) -> str:
-    """What an extract's file holds: "XML", "pbf", "gzip" or "bzip2". Its name must say that it is one, its first bytes say which.
+    """The format of an extract's file, by its first bytes: "XML", "pbf", "gzip" or "bzip2". Its name must end as an extract's does.
 
     Raises:
         InputError: there is no such file, or it is none of these.
@@ -116,7 +116,7 @@ def _open_text(path: Path, kind: str) -> BufferedIOBase:
 
 
 def check_pbf(path: Path) -> None:
-    """Whether the blobs of a pbf file are all there and no larger than the format allows.
+    """Checks that the blobs of a pbf file are all there and no larger than the format allows.
 
     Raises:
         InputError: the file is truncated or damaged, or unpacks to more than `MOST_TIMES` its size.
@@ -154,7 +154,7 @@ def check_pbf(path: Path) -> None:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | None]]:
-    """Numbers of a protobuf message's fields with their values, of those that are integers
+    """The numbers of a protobuf message's fields, each with its value if that is an integer, else None
     (https://protobuf.dev/programming-guides/encoding)."""
     at = 0
     while at < len(message):

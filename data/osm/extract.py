@@ -1,4 +1,4 @@
-"""Reads an OpenStreetMap extract: sorts its elements by what they become (data/osm/features.py) and mends what is broken."""
+"""Reads an OpenStreetMap extract: sorts its elements by what they become (data/osm/features.py) and repairs what is broken."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -51,29 +51,29 @@ def read_extract(extract: Extract, projection: Projection, store: FeatureStore) 
 
     summary, store.chunks, store.listed = guarded(extract.path, read)  # in a child, whose features are on disk
     if not summary.elements["buildings"]:
-        guarded(extract.path, lambda: boxes_of_buildings(extract))  # tells of missing nodes
+        guarded(extract.path, lambda: boxes_of_buildings(extract))  # its message is better if nodes are missing
         raise InputError(f"{extract.path}: no building above ground within the map; it needs polygons tagged `building`")
     return summary
 
 
 class _Reader:
-    """A handler of elements; geometries stay in degrees here."""
+    """Handles the elements of an extract; geometries are still in degrees."""
 
     def __init__(self, extract: Extract, projection: Projection, store: FeatureStore):
         self.extract, self.projection, self.store, self.summary = extract, projection, store, Summary()
         self.features = Features(projection, store, self.summary)
         self.wkb = osmium.geom.WKBFactory()
         self.broken: list[Broken] = []
-        self.relations: dict[int, dict[str, str]] = {}  # tags of multipolygons; libosmium keeps silent about those that lack members
+        self.relations: dict[int, dict[str, str]] = {}  # tags of multipolygons; libosmium silently skips those that lack members
         self.assembled: set[int] = set()
         self.rings: set[int] = set()  # ways
-        self.rings_read: set[int] = set()  # those that came as areas; libosmium keeps silent about rings that lack nodes
+        self.rings_read: set[int] = set()  # those that came as areas; libosmium silently skips rings that lack nodes
         self.islands: list[shapely.Geometry] = []  # in degrees
         self.multipolygons = read_multipolygons(extract, KEYS)
         self.bar = progress(desc=f"reading {extract.path.name}", unit=" elements")
 
     def read(self) -> None:
-        """Hands all elements to `take`, ways with the places of their nodes, and then finishes."""
+        """Hands all elements to `take`, ways together with the places of their nodes, and then finishes."""
         wanted, areas = osmium.filter.KeyFilter(*KEYS), osmium.area.AreaManager()
         self.summary.dropped["deleted"] = self.extract.deleted
         locations = self.extract.locations(osmium.filter.TagFilter(("natural", "tree")), self)
@@ -83,7 +83,7 @@ class _Reader:
         self.bar.close()
 
     def take(self, element) -> None:
-        """A handler's function for nodes, ways, relations and areas."""
+        """Handles a node, way, relation or area."""
         self.bar.update()
         if element.is_area() and element.from_way():
             self.rings_read.add(element.orig_id())
@@ -117,7 +117,7 @@ class _Reader:
         put = self._placer(area.orig_id() if area.from_way() else -area.orig_id(), area.from_way(), tags)
         if put is None:
             return
-        # Osmium hands an area whose rings cross or do not close over without rings; its lines may still be mended.
+        # An area whose rings cross or do not close comes without rings; its lines may still be repaired.
         holes = self.multipolygons.holes.get(area.orig_id(), ()) if area.from_way() else ()
         if area.num_rings()[0] == 0 or holes:
             self.broken.append(Broken(area.orig_id(), area.from_way(), class_of_area(tags) == INDEX["water"], put, holes))
@@ -130,7 +130,7 @@ class _Reader:
                 put(polygon)
 
     def _placer(self, osm_id: int, from_way: bool, tags) -> Callable | None:
-        """What puts the polygon of an element where it belongs; None where it is no part of the map."""
+        """A function that takes the polygon of an element and puts it where it belongs; None if it is not part of the map."""
         building = tags.get("building", "no") != "no"
         part = tags.get("building:part", "no") != "no"
         if building or part:
@@ -184,7 +184,7 @@ class _Reader:
         return widths["width"] or ("highway" in tags and widths["lanes"]) or 0.0
 
     def _lines(self, way) -> list[shapely.LineString]:
-        """A way's line; its pieces where the extract lacks nodes of it, as those cut without whole ways do."""
+        """A way's line, or its pieces if the extract lacks some of its nodes, as extracts do that are cut without complete ways."""
         try:
             return [shapely.from_wkb(self.wkb.create_linestring(way))]
         except osmium.InvalidLocationError:
@@ -197,7 +197,7 @@ class _Reader:
         return lines
 
     def finish(self, locations: osmium.NodeLocationsForWays) -> None:
-        """Mends what is broken, closes the water against the map's edge, and hands the rest to the store."""
+        """Repairs broken areas, closes the water against the map's edge, and hands the rest to the store."""
         for osm_id, tags in self.relations.items():
             if osm_id not in self.assembled and (put := self._placer(-osm_id, False, tags)):
                 self.broken.append(Broken(osm_id, False, class_of_area(tags) == INDEX["water"], put))
@@ -206,7 +206,7 @@ class _Reader:
         shores: list[ClippedShore] = []
         for broken, geometry, outlines in repair_areas(self.extract, locations, self.broken):
             if geometry is not None:
-                # What is invalid is repaired, and counted, on its way to the store; a courtyard is no repair.
+                # Invalid polygons are repaired and counted on their way to the store; cutting out a courtyard is no repair.
                 self.summary.repaired += bool(geometry.is_valid) and not broken.holes
                 broken.put(geometry)
             elif broken.water and len(outlines):
@@ -223,7 +223,7 @@ def _is_ring(way) -> bool:
 
 
 def _stands_for_itself(element, tags: dict[str, str]) -> bool:
-    """Whether an element is not handed over a second time: closed ways and relations come as areas, too."""
+    """Whether an element comes only once: closed ways and multipolygons come again as areas."""
     if element.is_way():
         return not element.is_closed()
     return element.from_way() if element.is_area() else element.is_relation() and tags.get("type") in AREA_RELATIONS

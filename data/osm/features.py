@@ -14,9 +14,9 @@ from data.osm.water import ClippedShore, coastal_water, islands_of_coastlines, k
 from utils.classes import CLASSES, INDEX
 from utils.projection import Projection
 
-WIDEST_M = 60.0  # a wider road, or crown of a tree, is a slip of the pen: centimetres, for one
+WIDEST_M = 60.0  # a wider road or tree crown is a mistake, e.g. a width in centimetres
 SMALLEST_AREA_M2 = 1e-3
-LARGEST_BUILDING_M = 10_000.0  # from edge to edge; of a larger one some node is in the wrong place
+LARGEST_BUILDING_M = 10_000.0  # from edge to edge; a larger one has a misplaced node
 FLUSH = 100_000  # features of a kind in memory at a time
 FAR = "with a node far away"  # a reason to be dropped
 
@@ -28,7 +28,7 @@ class Summary:
     elements: Counter = field(default_factory=Counter)  # by what they became
     repaired: int = 0  # polygons that crossed or touched themselves
     dropped: Counter = field(default_factory=Counter)  # elements, by reason
-    refused: Counter = field(default_factory=Counter)  # values of tags that say no number, by key
+    refused: Counter = field(default_factory=Counter)  # unparsable values of tags, by key
     flat_roofs: Counter = field(default_factory=Counter)  # roofs drawn flat because their shape is not built there, by shape
 
 
@@ -44,7 +44,7 @@ class Features:
     def __init__(self, projection: Projection, store: FeatureStore, summary: Summary):
         self.projection, self.store, self.summary = projection, store, summary
         self.bounds = store.blocks.geo.bounds
-        self.reach_m = (MARGIN + 1) * store.blocks.geo.metres_per_pixel  # what lies so near to a block may show in it
+        self.reach_m = (MARGIN + 1) * store.blocks.geo.metres_per_pixel  # a feature this near to a block may show in it
         self.rows: dict[str, list[tuple]] = {kind: [] for kind in KINDS}
         self.coastlines: list[np.ndarray] = []
         self.water: list[tuple[np.ndarray, np.ndarray]] = []  # surfaces and their records
@@ -81,7 +81,7 @@ class Features:
             invalid = ~shapely.is_valid(geometries)
             self.summary.repaired += int(invalid.sum())
             geometries[invalid] = shapely.make_valid(geometries[invalid], method="structure", keep_collapsed=False)
-            whole = shapely.area(geometries) > SMALLEST_AREA_M2  # what collapses to a line has none, or what rounding leaves of it
+            whole = shapely.area(geometries) > SMALLEST_AREA_M2  # a polygon that collapses to a line has no area, but for rounding
             self.summary.dropped["polygons without area"] += int((~whole).sum())
             geometries, records = geometries[whole], records[whole]
         self._count(kind, geometries, records)
@@ -113,7 +113,7 @@ class Features:
             self.coastlines += list(geometries[records["semantic"] == INDEX["coastlines"]])
 
     def close(self, shores: list[ClippedShore], islands: np.ndarray) -> None:
-        """Closes the water against the map's edge and keeps the islands in it dry; all is in the store then, whatever its order was.
+        """Closes the water against the map's edge, cuts the islands out of it, and completes the store.
 
         Args:
             shores: what the extract has cut of the lines of water relations.
@@ -143,7 +143,7 @@ class Features:
         return shapely.transform(geometries, lambda c: np.column_stack(self.projection.forward(c[:, 1], c[:, 0])))
 
     def _reaches_far(self, geometries: np.ndarray) -> np.ndarray:
-        """Whether a node of each is so far from the map's origin that the projection says nothing of it."""
+        """(n,) bool: geometries with a node so far from the map's origin that the projection fails there."""
         degrees, owner = shapely.get_coordinates(geometries, return_index=True)
         lon, lat = (degrees - (self.projection.origin_lon, self.projection.origin_lat)).T
         far = np.maximum(np.abs((lon + 180) % 360 - 180), np.abs(lat)) > WIDEST_DEG

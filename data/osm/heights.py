@@ -14,7 +14,7 @@ from data.osm.roofs import CONE, FLAT, HALF_HIPPED, ROOF_NAMES, SKILLION
 METRES_PER_LEVEL = 3.0
 HIGHEST_M = 1000.0
 MOST_LEVELS = 300
-NO_HEIGHT, BY_LEVELS, BY_HEIGHT = range(3)  # what says where a building ends
+NO_HEIGHT, BY_LEVELS, BY_HEIGHT = range(3)  # what the height of a building comes from
 ROOF_SHAPES = {name: shape for shape, name in enumerate(ROOF_NAMES)} | {"conical": CONE, "half_hipped": HALF_HIPPED, "lean_to": SKILLION}
 DRAWN_FLAT = frozenset((
     "onion", "sawtooth", "butterfly", "gabled_row", "crosspitched", "cross_gabled", "side_hipped", "side_half-hipped",
@@ -29,7 +29,7 @@ LOW_BUILDINGS = {"carport", "garage", "garages", "guardhouse", "hut", "kiosk", "
 SHARE_UP_TO_LEVEL = (0.15, 0.50, 0.75, 0.90)  # of buildings that state nothing: at most 1, 2, 3, 4 levels; the rest have 5
 
 # A comma before three digits may group thousands: only one or two digits make it a decimal comma.
-# No more digits before it than any length has: the number stays finite.
+# At most six digits before it: no length has more, and the number stays finite.
 _NUMBER = r"\d{1,6}(?:\.\d+|,\d{1,2})?"
 _ANGLE = re.compile(rf"(-?{_NUMBER})\s*°?", re.ASCII)
 _COUNT = re.compile(_NUMBER, re.ASCII)

@@ -1,4 +1,4 @@
-"""What the XML of an extract says that libosmium does not tell: every box, what an editor deleted, why a server stopped."""
+"""Finds in the XML of an extract what libosmium does not report: every box, what an editor deleted, why a server stopped."""
 
 import math
 import re
@@ -36,9 +36,9 @@ class Marks:
 
     boxes: list[Box] = field(default_factory=list)
     deleted: set[tuple[str, int]] = field(default_factory=set)  # "node", "way" or "relation", and id
-    invisible: bool = False  # something was deleted in the database
-    below_zero: bool = False  # ids
-    located: bool = False  # nodes lie on the ways
+    invisible: bool = False  # whether something was deleted in the database
+    below_zero: bool = False  # whether ids are
+    located: bool = False  # whether ways hold the coordinates of their nodes
     nodes: list[np.ndarray] = field(default_factory=list)  # their ids
 
     @property
@@ -49,14 +49,14 @@ class Marks:
 
 
 def read_marks(path, chunks: Iterable[bytes]) -> Marks:
-    """Looks through the XML of an extract, as text: in the time that it takes to read it.
+    """Searches the XML of an extract as text, which takes no longer than reading it.
 
     Args:
         path: for messages.
         chunks: its bytes.
 
     Raises:
-        InputError: it is no extract, truncated, cut off by a server's limit, or its bounds are none.
+        InputError: it is no extract, is truncated or cut off by a server's limit, or has impossible bounds.
     """
     marks, before, rest, first = Marks(), b"", b"", True
     for chunk in chunks:

@@ -15,7 +15,7 @@ WALL, ROOF, TRUNK, CROWN, GROUND, DECK, UNDERSIDE = range(7)
 TREE_HEIGHT_M, CROWN_M = (6.0, 11.0), (4.0, 7.0)  # ranges for trees that state nothing
 DECK_M_PER_LEVEL = 5.0  # height of a bridge, by its `layer`
 DECK_THICKNESS_M = 1.2
-BUILDING_STREAM, TREE_STREAM, GROUND_STREAM = 2, 3, 4  # what the streams of random numbers belong to (data/osm/streams.py)
+BUILDING_STREAM, TREE_STREAM, GROUND_STREAM = 2, 3, 4  # kinds of features that have random streams (data/osm/streams.py)
 
 
 @dataclass
@@ -73,7 +73,7 @@ def building_mesh(volumes: Volumes, seed: int) -> Mesh:
     raised = volumes.bottom_m >= GROUND_M
     below = flat_triangles(polygons[raised], volumes.bottom_m[raised])
     above = flat_triangles(polygons[flat], volumes.top_m[flat])
-    # What a part stands on is no roof: nobody sees it, and no points are to lie on it.
+    # Where a part stands on it, the top is no roof: nobody sees it, and it gets no points.
     flat_roofs = Mesh.of(above[0], ROOF, INDEX["buildings"], key[flat][above[1]])
     flat_roofs.kind[volumes.covered[flat][above[1]]] = UNDERSIDE
     mesh = Mesh.join([
@@ -107,7 +107,7 @@ def flat_triangles(polygons: np.ndarray, z: np.ndarray | float) -> tuple[np.ndar
 
 
 def deck_sides(polygons: np.ndarray, cell: shapely.Polygon, z: float) -> Mesh:
-    """What is seen of decks from the side: strips below their edges at height z, but not where a cell cuts them."""
+    """The sides of decks: strips below their edges at height z, except where a cell cuts them."""
     edges = overlay(shapely.difference, shapely.boundary(union_of(polygons)), cell.exterior)
     lines = [shapely.get_coordinates(line) for line in shapely.get_parts(edges) if not line.is_empty]
     if not lines:
@@ -119,7 +119,7 @@ def deck_sides(polygons: np.ndarray, cell: shapely.Polygon, z: float) -> Mesh:
 
 
 def complete_trees(geometries: np.ndarray, records: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Trees with heights and crown diameters drawn where the tags leave them open (zeros).
+    """Trees with random heights and crown diameters where the tags state none (zeros).
 
     Returns:
         (n, 4): x, y, height, crown diameter, metres; and their keys (n,) uint64.
@@ -127,7 +127,7 @@ def complete_trees(geometries: np.ndarray, records: np.ndarray, seed: int) -> tu
     key = stream_keys(seed, TREE_STREAM, records["id"], records["index"])
     sizes = []
     for k, (name, (low, high)) in enumerate((("height_m", TREE_HEIGHT_M), ("crown_m", CROWN_M))):
-        # Numbers that sampling does not reach: a tree's points do not depend on what else was drawn for it.
+        # Sampling does not reach these numbers of the stream: a tree's points come from others than its size.
         drawn = low + (high - low) * uniforms(key, 2**40 + k)
         sizes.append(np.where(records[name] > 0, records[name], drawn))
     height, crown = sizes[0], np.minimum(sizes[1], 1.5 * sizes[0])

@@ -1,7 +1,7 @@
 """Overlays of polygons that do not fail.
 
-GEOS computes an overlay in floating point, which one in some hundred thousand of a city's polygons defeats: edges that all but touch are
-found to cross where no corner is. Those few are computed once more on a grid, on which it always succeeds.
+GEOS computes overlays in floating point. That fails for about one in a hundred thousand polygons of a city, whose edges almost touch.
+These few are computed again on a grid, where an overlay always succeeds.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,8 @@ GRID_DEG = 2.0**-27  # the same in degrees; OpenStreetMap's nodes lie on a grid 
 
 
 def overlay(operation: Callable, a, b, grid: float = GRID_M):
-    """shapely.intersection, difference or union of geometries a and b, scalars or arrays that broadcast; each pair for itself, so that
-    one that fails changes no other.
+    """shapely.intersection, difference or union of geometries a and b, scalars or arrays that broadcast. If one pair fails, the others
+    keep their results.
 
     Args:
         grid: its step, in the unit of the geometries.

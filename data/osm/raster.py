@@ -16,7 +16,7 @@ CASING, CROWN = 32, 64
 CROWN_RGB, CROWN_OPACITY = np.array((120, 180, 100)), 0.3
 ROAD_CASING, OUTLINE = 7, 2  # thickness for cv2, which makes 9 and 3 samples of it; the inner 5 of a casing are filled over
 EDGE_PIXELS = 8  # longest edge handed to cv2
-MARGIN = 12  # pixels; farther than this inside its frame, the map does not depend on the frame, to the last bit
+MARGIN = 12  # pixels; farther than this from the frame's edge, the map is the same to the last bit in every frame
 LAYERS = np.array([c.layer for c in CLASSES])
 CASED = np.array([c.casing_rgb is not None for c in CLASSES])
 
@@ -99,7 +99,7 @@ def _short_edges(geo: Georeference, polygons: np.ndarray) -> np.ndarray:
 def _casings(edges: np.ndarray, surfaces: np.ndarray, classes: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """(n,) the line that each surface's casing follows: its edge, without the ends of a bridge, where the road goes on below it.
 
-    The road that goes on is told from one that is crossed by what the bridge leaves of it: one piece, not two.
+    The bridge leaves one piece of a road that goes on, and two of a road that it crosses.
     """
     lines = edges.copy()
     lines[~CASED[classes]] = None

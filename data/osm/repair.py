@@ -1,5 +1,5 @@
-"""Areas that libosmium cannot assemble because their rings cross themselves or do not close, or because the extract lacks members:
-their lines, read again, may still do."""
+"""Repairs areas that libosmium cannot assemble: their rings cross themselves or do not close, or the extract lacks members. Their lines are
+read again and joined to polygons as far as they allow it."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from data.osm.source import Extract
 
 @dataclass
 class Broken:
-    """An area without rings, as libosmium sees it."""
+    """An area that libosmium gives without rings."""
 
     osm_id: int  # of the way or relation
     from_way: bool
@@ -32,7 +32,7 @@ def repair_areas(extract: Extract, locations: osmium.NodeLocationsForWays, broke
         locations: of the extract's nodes.
 
     Yields:
-        each area with its polygon in degrees (perhaps invalid), or None; and the lines of its relation in degrees, none where they are no
+        each area; its polygon in degrees (perhaps invalid), or None; and the lines of its relation in degrees, none unless they may be
         shores.
     """
     members = _members(extract, {b.osm_id for b in broken if not b.from_way})
@@ -48,7 +48,7 @@ def repair_areas(extract: Extract, locations: osmium.NodeLocationsForWays, broke
         for ref, role in members.get(area.osm_id, ()):
             if ref in found:
                 by_role[role == "inner"].append(found[ref])
-        lines = [*by_role[False], *by_role[True]] if by_role[False] else []  # islands alone tell nothing of the shores
+        lines = [*by_role[False], *by_role[True]] if by_role[False] else []  # inner lines alone are islands, not shores
         yield area, _polygon(by_role[False], by_role[True], area.water), np.array(lines, object)
 
 

@@ -29,7 +29,7 @@ def summary_of(info: dict) -> str:
             lines.append(f"  {c.name:<18}{count or '':>10,}{points:>14,}" if count else f"  {c.name:<18}{'':>10}{points:>14,}")
     lines.append(
         f"  repaired: {info['repaired']:,} polygons; dropped: {_counts(info['dropped'])}; "
-        f"values that say no number: {_counts(info['refused_values'])}"
+        f"unparsable values: {_counts(info['refused_values'])}"
     )
     return "\n".join(lines)
 

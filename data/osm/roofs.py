@@ -53,8 +53,8 @@ def roof_height_of_angle_m(polygon: shapely.Polygon, shape: int, angle_deg: floa
 
 
 def bears(polygon: shapely.Polygon, shape: int) -> bool:
-    """Whether an outline can bear a roof of that shape: it has extent, and is free of holes and of edges that its centroid does not see
-    where the roof rises to that."""
+    """Whether an outline can bear a roof of that shape: it has extent and, if the roof rises to its centroid, neither holes nor edges that
+    are hidden from there."""
     return _frame(polygon) is not None and (shape not in _POINTED or _spokes(polygon) is not None)
 
 

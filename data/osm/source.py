@@ -20,7 +20,7 @@ from utils.progress import progress
 
 T = TypeVar("T")
 WIDEST_DEG = 20.0  # of a map; no city reaches as far
-MEMORY_BYTES = 2 << 30  # that reading may take, and for each byte of the extract
+MEMORY_BYTES = 2 << 30  # that reading may take, besides MEMORY_PER_BYTE for each byte of the extract
 MEMORY_PER_BYTE = 64
 MISSING_NODES = "ask the query service for them, too: `(._;>;); out;` as the query's last line"
 
@@ -54,7 +54,7 @@ class Extract:
         return [dict(way.tags) for way in found] if ids else []
 
     def locations(self, *handlers) -> osmium.NodeLocationsForWays:
-        """Reads all nodes; what is returned adds their places to ways, wherever in the file these are.
+        """Reads all nodes. The handler that is returned adds their places to ways, wherever these are in the file.
 
         Args:
             handlers: what else the nodes are handed to.
@@ -67,7 +67,7 @@ class Extract:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Extract]:
-    """An extract for the time of the block: unpacked, sorted and tidied as far as it needs that.
+    """Opens an extract during the block: unpacked, sorted and tidied as far as it needs that.
 
     Args:
         path: `.osm`, `.osm.gz`, `.osm.bz2` or `.osm.pbf`.
@@ -82,7 +82,7 @@ def opened(path: Path) -> Iterator[Extract]:
 
 
 def guarded(path: Path, work: Callable[[], T]) -> T:
-    """The result of `work()`, in a child process: broken text crashes libosmium.
+    """The result of `work()`, computed in a child process: broken text crashes libosmium.
 
     Raises:
         InputError: the extract is damaged, or takes more memory than its size allows.
@@ -90,7 +90,7 @@ def guarded(path: Path, work: Callable[[], T]) -> T:
     memory_bytes = MEMORY_BYTES + MEMORY_PER_BYTE * path.stat().st_size
 
     def read() -> T:
-        gc.freeze()  # freeing the parent's threads, which a fork does not copy, would wait for ever
+        gc.freeze()  # a fork does not copy the parent's threads: freeing them would hang
         with reading(path):
             return work()
 
@@ -139,7 +139,7 @@ def _prepare(path: Path, kind: str, folder: Path) -> Extract:
         untidy = bool(deleted) or marks.invisible or marks.below_zero or marks.located or marks.repeated
     gone = 0
     if not untidy and not _in_order(file):
-        untidy = not _in_order(file := _sorted(file, folder / "sorted.osm.pbf"))  # what is still not in order is there twice
+        untidy = not _in_order(file := _sorted(file, folder / "sorted.osm.pbf"))  # what is still out of order occurs twice
     if untidy or _below_zero(file):
         file, source = folder / "tidy.osm.pbf", file
         gone = rewrite(path, source, file, deleted)
@@ -153,7 +153,7 @@ def _copied(chunks: Iterator[bytes], target) -> Iterator[bytes]:
 
 
 def _in_order(file: Path) -> bool:
-    """Whether ways come by id, as libosmium needs them, and ways and relations once each; headers claim it of files that are not."""
+    """Whether ways are sorted by id, as libosmium needs them, and no way or relation occurs twice; headers may claim so wrongly."""
     try:
         Extract(file, file).apply(osmium.osm.WAY, osmium.area.AreaManager().second_pass_handler())
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""What was read of an extract, kept on disk and found again by place, so that memory does not grow with the city."""
+"""The features of an extract, kept on disk and found by place, so that memory does not grow with the city."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ KINDS = {"building": BUILDING, "surface": SURFACE, "way": WAY, "tree": TREE}
 class Blocks:
     """The fixed squares in which a map is made: 8 × 8 storage cells (256 m), counted from the north-west.
 
-    Everything of the map follows from the seed and from whole features block by block, so the size of the tiles in which blocks are
-    worked on does not change the result.
+    Each block follows from the seed and from whole features. So the result does not depend on the size of the tiles, which are the
+    groups of blocks that are worked on at a time.
 
     Args:
         geo: frame of the map.

@@ -1,8 +1,8 @@
-"""Random numbers that belong to a thing: they follow from the seed and the thing's identity alone.
+"""Random streams: each feature has one of its own, which depends only on the seed and on the feature's identity.
 
-A building gets the same points whatever else the extract holds, in whichever order, and however the city is cut into tiles. Each
-identity keys a stream of its own of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014), whose
-n-th number can be computed directly, so that millions of streams are drawn at once.
+So a building gets the same points whatever else the extract holds, in any order, and however the city is cut into tiles. An identity is
+the key of a SplitMix64 stream (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014). The n-th number of such a
+stream can be computed directly, and so the numbers of millions of streams at once.
 """
 
 import numpy as np
@@ -11,11 +11,11 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def stream_keys(seed: int, *identity) -> np.ndarray:
-    """One uint64 key for each thing.
+    """One uint64 key for each feature.
 
     Args:
         seed: of the map.
-        identity: integers or integer arrays of one shape, e.g. the kind of thing and its OpenStreetMap ids.
+        identity: integers or integer arrays of one shape, e.g. a number for the kind, and OpenStreetMap ids.
     """
     key = np.asarray(seed % 2**64, np.uint64)
     with np.errstate(over="ignore"):

@@ -1,4 +1,4 @@
-"""Streets cut into short pieces, so that each is a matter of one place."""
+"""Streets cut into short pieces, so that each has one place."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ def cut_streets(lines: np.ndarray, level: np.ndarray) -> Pieces:
     """Cuts lines (n,) where they meet, and in equal pieces of at most PIECE_M between.
 
     Lines meet where they share a corner, whatever their level (n,), and where lines of one level cross. Where two run along the same
-    ground, one is left.
+    ground, one is kept.
     """
     parts, line = _noded(lines, level)
     xy, part = shapely.get_coordinates(parts, return_index=True)

@@ -3,7 +3,7 @@
 from utils.classes import INDEX
 
 ISLANDS = {"island", "islet"}  # of `place`
-HIGHEST_LEVEL = 9  # of a bridge; more is a slip of the pen
+HIGHEST_LEVEL = 9  # of a bridge; more is a mistake
 
 ROADS = {
     "motorway": "roads_motorway", "motorway_link": "roads_motorway", "trunk": "roads_trunk", "trunk_link": "roads_trunk",
@@ -42,7 +42,7 @@ def class_of_way(tags: dict[str, str]) -> int | None:
 def class_of_area(tags: dict[str, str]) -> int | None:
     """Class of a polygon that is not a building, or None."""
     highway, natural, landuse = tags.get("highway"), tags.get("natural"), tags.get("landuse")
-    # Neither bays, straits nor seas: their outlines run over islands and along no shore; the coastline tells where their water is.
+    # Not bays, straits or seas: their outlines cross islands and follow no shore. The coastline says where their water is.
     if natural == "water" or landuse in ("basin", "reservoir") or tags.get("waterway") in ("riverbank", "dock"):
         return None if tags.get("covered") == "yes" else INDEX["water"]  # a covered reservoir shows what lies on it
     if natural == "wood" or landuse == "forest":
@@ -78,10 +78,10 @@ def _layer(tags: dict[str, str]) -> float:
 def is_underground(tags: dict[str, str]) -> bool:
     """Whether a feature lies below the ground, or inside a building, and is therefore not part of the map.
 
-    `layer` orders what crosses (https://wiki.openstreetmap.org/wiki/Key:layer): below 0 it does not mean underground by itself, as
-    roads in cuttings and water under bridges have it, but only beside another sign. A passage through a building, and what is merely
-    `covered`, lie on the ground: nine tenths of the covered ways of lower Manhattan are streets below bridges. So do subways without
-    `tunnel`: lines come up in the suburbs.
+    `layer` orders what crosses (https://wiki.openstreetmap.org/wiki/Key:layer). A layer below 0 means underground only together with
+    another sign: roads in cuttings and water under bridges have it, too. A passage through a building, and what is only `covered`, lie on
+    the ground: nine tenths of the covered ways of lower Manhattan are streets below bridges. Subways without `tunnel` lie on the ground,
+    too: in the suburbs lines come to the surface.
     """
     return (
         tags.get("location") == "underground"

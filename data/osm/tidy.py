@@ -1,5 +1,5 @@
-"""Extracts that libosmium cannot read as they are: with ids below zero, copies of elements, deleted elements, or nodes that lie on the
-ways. Few are like that, and those are small: they are rewritten element by element."""
+"""Rewrites extracts that libosmium cannot read as they are: with ids below zero, copies of elements, deleted elements, or the coordinates
+of nodes within ways. Such extracts are rare and small, so this may go element by element."""
 
 import os
 from functools import cache
@@ -26,7 +26,7 @@ class _Element(NamedTuple):
 
 
 def workers() -> osmium.io.ThreadPool:
-    """The threads in which libosmium unpacks, two a process. They are never freed: now and then that waits for ever (a lost wake-up)."""
+    """The two threads of a process in which libosmium unpacks. They are never freed, because that sometimes hangs (a lost wake-up)."""
     return _workers_of(os.getpid())  # a forked process has none of its parent's threads
 
 
@@ -36,7 +36,7 @@ def _workers_of(process: int) -> osmium.io.ThreadPool:
 
 
 def rewrite(path: Path, source: Path, target: Path, deleted: set[tuple[str, int]]) -> int:
-    """Writes a sorted pbf with each element once, ids above zero, and nodes for the places that lie on ways.
+    """Writes a sorted pbf with each element once, ids above zero, and nodes for the coordinates within ways.
 
     Args:
         path: for messages.
@@ -82,7 +82,7 @@ def _above_zero(number: int) -> int:
 
 
 def _one_of(path: Path, what: str, a: _Element, b: _Element) -> _Element:
-    """One of two copies; query services send an element whole and, as part of another, once more without its tags or its nodes."""
+    """Merges two copies. Query services send an element in full and, as part of another, once more without its tags or its nodes."""
     same_version = a.version == b.version or not a.version or not b.version
     if not same_version or (a.tags and b.tags and a.tags != b.tags) or (a.body and b.body and a.body != b.body):
         raise InputError(f"{path}: {what} is in it more than once, and different: it {HISTORY}")

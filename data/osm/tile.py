@@ -31,7 +31,7 @@ from utils.atomic import save_array
 from utils.georeference import Georeference
 
 ANYWHERE = -1
-_REACH = 3  # steps between touching buildings: on an outline bear its parts, on these the outlines they lie in, on these what they lie in
+_REACH = 3  # steps from building to touching building: an outline depends on its parts, these on the outlines around them, and so on
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Tile:
 
 @dataclass
 class TileMaker:
-    """Makes tiles; what workers share."""
+    """Makes tiles; shared by all workers."""
 
     store: FeatureStore
     density: float  # points per m²
@@ -98,14 +98,14 @@ class TileMaker:
         for name, array in arrays.items():
             save_array(Path(f"{path}-{name}.npy"), [array], array.shape, array.dtype)
         own = self._at_home(window, shapely.centroid(volumes.polygons))
-        # Counted where the point lies below which nothing is: all that stands there reaches into the window.
+        # Counted in the window that holds the point with nothing below it: whatever stands there is known in this window.
         hovering = self._at_home(window, shapely.point_on_surface(volumes.polygons[volumes.hovering]))
         return Tile(window, path, cells, triangles, np.bincount(arrays["classes"], minlength=256), volumes[own],
                     int(hovering.sum()), too_small)  # fmt: skip
 
     def _volumes(self, window: Window) -> tuple[Volumes, int]:
-        """Volumes that reach into the window, and how many buildings with their middle in it are too small for one. Parts and outlines
-        that bear on them may lie farther away."""
+        """Volumes that reach into the window, and how many buildings whose middle lies in it are too small for one. They may depend on
+        parts and outlines farther away."""
         polygons, records = self.store.read("building", window)
         wanted = records["id"]
         small = self._at_home(window, shapely.centroid(polygons[shapely.area(polygons) <= SMALLEST_M2])).sum()
@@ -167,7 +167,7 @@ class TileMaker:
         keep = window.holds(column, row)
         order, counts = _by_unit(column[keep], row[keep], window, 1)
         mesh = mesh[keep][order]
-        # Thirty-one bits of the key tell things apart by colour; a deck's colour is its class's.
+        # Thirty-one bits of the key give each thing its colour; a deck has the colour of its class.
         owner = np.where(mesh.kind == DECK, mesh.semantic, (mesh.key >> np.uint64(33)).astype(np.int64))
         return mesh.triangles, mesh.kind, owner.astype(np.int32), counts
 

@@ -56,16 +56,16 @@ def coastal_water(coastlines: np.ndarray, bounds: tuple[float, float, float, flo
 def water_of_relations(shores: list[ClippedShore], bounds, built: np.ndarray) -> tuple[np.ndarray, int]:
     """Closes clipped relations against the map's edge.
 
-    A relation's lines have water on one side and land on the other, so faces alternate across them; which half is the water shows
-    in where the buildings stand.
+    A relation's lines have water on one side and land on the other, so faces alternate across them. Land is the half where the
+    buildings stand.
 
     Args:
         bounds: x0, y0, x1, y1.
         built: (n, 2) a point of each building, metres.
 
     Returns:
-        object array of polygons, and how many relations remained undecided: their lines end inside the map, or the buildings do
-        not tell.
+        object array of polygons, and how many relations remained undecided: their lines end inside the map, or buildings stand
+        in both halves or none.
     """
     water, undecided = [np.array([], dtype=object)], 0
     for shore in shores:

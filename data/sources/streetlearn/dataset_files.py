@@ -1,4 +1,4 @@
-"""The other files of the published layout: a city's cloud, places' indices into it, tiles. Its axes (east, height, minus north) end here."""
+"""Further files of the published layout: a city's cloud, places' indices into it, tiles. Its axes, east, height, minus north, end here."""
 
 import re
 from contextlib import suppress

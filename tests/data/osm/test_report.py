@@ -24,7 +24,7 @@ def test_every_number_is_told():
         ["class", "elements", "points"], ["buildings", "1,500", "0"], ["forest", "2", "0"], ["roads_primary", "21", "345,678"],
         ["water", "99"]]  # fmt: skip
     assert lines[-1].strip() == ("repaired: 16 polygons; dropped: 5 underground, 1 water that does not close; "
-                                 "values that say no number: 4 height")  # fmt: skip
+                                 "unparsable values: 4 height")  # fmt: skip
 
 
 def test_columns_are_aligned():
@@ -37,7 +37,7 @@ def test_nothing_to_tell():
                     "roofs_drawn_flat": {}, "points_by_class": {}, "repaired": 0, "dropped": {}, "refused_values": {}}  # fmt: skip
     text = summary_of(empty)
     assert "0 buildings and 0 parts make 0 volumes; 0.0 % have a real height" in text and "roofs: none" in text
-    assert text.endswith("repaired: 0 polygons; dropped: none; values that say no number: none")
+    assert text.endswith("repaired: 0 polygons; dropped: none; unparsable values: none")
     assert not any(c.name in text for c in CLASSES if c.name != "buildings")
 
 
