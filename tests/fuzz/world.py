@@ -20,7 +20,7 @@ from eval.routes.localizers.localizer import build_localizer
 from eval.routes.results.figure import COLUMNS
 from models.checkpoint import save_checkpoint
 from tests.conftest import Extract
-from tests.data.sources.published import write_dataset
+from tests.data.sources.streetlearn.published import write_dataset
 from tests.models.published.conftest import pointnet
 from tests.training.tiny import write_datasets, write_recipe
 from training.train import train

@@ -14,7 +14,7 @@ from data.batches.place_batches import PlaceBatches
 from data.sources.streetlearn.import_area import import_area
 from data.sources.streetlearn.layout import Layout
 from models.images.image_encoder import normalise
-from tests.data.sources.published import PLACES, write_dataset
+from tests.data.sources.streetlearn.published import PLACES, write_dataset
 from utils.errors import InputError
 
 

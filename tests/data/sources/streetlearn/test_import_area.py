@@ -15,7 +15,7 @@ from data.batches.place_batches import PlaceBatches
 from data.city import CityMap
 from data.sources.streetlearn.import_area import ATTRIBUTION, import_area
 from data.sources.streetlearn.layout import Layout
-from tests.data.sources.published import BUILDING, ORIGINS, PLACES, WATER, degrees, write_dataset
+from tests.data.sources.streetlearn.published import BUILDING, ORIGINS, PLACES, WATER, degrees, write_dataset
 from tests.training.tiny import write_recipe
 from training.train import train
 from utils.errors import InputError

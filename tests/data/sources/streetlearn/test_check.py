@@ -208,7 +208,7 @@ def test_exit_status(root):
     code = "import runpy, sys; sys.modules['torch'] = None; runpy.run_module('data.prepare', run_name='__main__', alter_sys=True)"
     for skip, status in (([], 2), (["--skip"], 0)):
         result = subprocess.run([sys.executable, "-c", code, "check", "--root", str(root), *skip], capture_output=True, text=True,
-                                cwd=Path(__file__).resolve().parents[3])  # fmt: skip
+                                cwd=Path(__file__).resolve().parents[4])  # fmt: skip
         assert result.returncode == status, result.stderr
         assert "1 present, 1 missing (looks_north.jpg)" in result.stdout
         errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]

@@ -6,7 +6,7 @@ import pytest
 from data.sources.streetlearn.dataset_files import read_tile
 from data.sources.streetlearn.dataset_tables import read_tables, recover_origin
 from data.sources.streetlearn.layout import Layout
-from tests.data.sources.published import ORIGINS, PLACES, RADIUS_M
+from tests.data.sources.streetlearn.published import ORIGINS, PLACES, RADIUS_M
 from utils.errors import InputError
 
 PUBLISHED_ORIGIN = (40.7424436, -73.9816155)  # of Manhattan

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from data.prepare import main
-from tests.data.sources.published import write_dataset
+from tests.data.sources.streetlearn.published import write_dataset
 
 
 @pytest.fixture(scope="session")

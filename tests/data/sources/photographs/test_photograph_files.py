@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from data.sources.photographs import images as photographs
+from data.sources.photographs import photograph_files as photographs
 from data.sources.photographs.photograph_files import find_photographs, read_photograph, usable_photographs
 from utils.errors import InputError
 
@@ -38,11 +38,11 @@ def test_real_panoramas(real):
         assert image[:16].mean() > image[48:].mean()
 
 
-def test_scaled_as_published(real):
+def test_scaled_as_by_the_paper(real):
     """To the last grey level what OpenCV reads and scales."""
     for path in real.values():
         expected = cv2.resize(cv2.imread(str(path)), (448, 224))[..., ::-1]
-        assert np.array_equal(read_photograph(path, 224, published=True), expected)
+        assert np.array_equal(read_photograph(path, 224, paper=True), expected)
 
 
 @pytest.mark.parametrize("height", [32, 64, 512])
