@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from config.schema import CloudConfig, ImageEncoderConfig
+from config.schema import CloudConfig, ImageEncoderConfig, PaperCloudConfig
 from config.upgrade import upgrade
 from models.tensor_names import upgrade_names
 from utils.child import at_most
@@ -206,6 +206,8 @@ def _header_settings(path: str) -> dict[str, Any]:
 def _flat(section: dict[str, Any]) -> dict[str, Any]:
     """A section of a recipe by the paths of its keys."""
     flat: dict[str, Any] = {}
+    if "points" in section:  # of a cloud; one without `paper` has coordinates in metres
+        section = section | {"paper": dataclasses.asdict(PaperCloudConfig("metres")) | (section.get("paper") or {})}
     for key, value in section.items():
         if isinstance(value, str) and key in ("encoder", "pooling"):
             value = {"name": value}

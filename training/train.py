@@ -24,7 +24,7 @@ from data.areas.sample_streets import apart_from
 from data.batches.place_batches import City, PlaceBatches, prefetch
 from eval.embed import embed_places
 from eval.evaluate import evaluate_run
-from eval.metrics import retrieval_metrics, table
+from eval.metrics import metrics_table, retrieval_metrics
 from models.checkpoint import open_run, without_pretraining
 from models.model import GroundToMap, build_model
 from training.checks import note_collapse, refuse_nothing_to_learn
@@ -56,7 +56,7 @@ def main() -> None:
     loaded = open_run(run, "best", device)
     metrics = evaluate_run(run, loaded, config.data.test, device)
     print(f"\ntest areas, checkpoint of epoch {loaded.epoch} (best on {', '.join(config.data.validation)}); R and ≤ in %")
-    print(table(metrics))
+    print(metrics_table(metrics))
     print(f"run: {run} (metrics, TensorBoard events, checkpoints, evaluation)")
 
 

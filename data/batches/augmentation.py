@@ -39,7 +39,8 @@ class Augmentation:
 
     def to(self, device: torch.device) -> "Augmentation":
         """The same on a device."""
-        return Augmentation(*(getattr(self, f.name).to(device) for f in fields(self)))
+        moved: dict[str, Tensor] = {f.name: getattr(self, f.name).to(device) for f in fields(self)}
+        return Augmentation(**moved)
 
 
 def turn_columns(panorama: Tensor, random: Augmentation) -> Tensor:

@@ -1,12 +1,17 @@
 """Tiny models of every registered component, and random batches for them."""
 
+import dataclasses
 import math
 from importlib.util import find_spec
 
 import pytest
 import torch
 
-from config.components import CLOUDS, FUSIONS, IMAGES, MAP_POOLINGS, POINT_POOLINGS
+from config.clouds import CLOUDS
+from config.components import Entry
+from config.fusions import FUSIONS
+from config.images import IMAGES
+from config.poolings import MAP_POOLINGS, POINT_POOLINGS
 from config.reader import from_mapping
 from config.schema import ModelConfig
 from utils.batch import FEATURES, Batch, PlaceGraph
@@ -14,54 +19,64 @@ from utils.batch import FEATURES, Batch, PlaceGraph
 DIM = 7
 POINTS = 24
 
+# Those that can be built here.
+BACKBONES = [name for name, entry in IMAGES.items() if not name.endswith("*") and (not entry.package or find_spec(entry.package))]
 
-TRUNKS = [name for name, entry in IMAGES.items() if not entry.package or find_spec(entry.package)]  # those that can be built here
+
+def taken(entry: Entry, **settings) -> dict:
+    """Those settings that a component takes."""
+    known = {field.name for field in dataclasses.fields(entry.settings)}
+    return {key: value for key, value in settings.items() if key in known}
 
 
-def image(encoder: str = "resnet18", **settings) -> dict:
-    """Settings of a small image encoder; two stages of a ResNet, one layer of a transformer, or as few rows as the trunk takes."""
+def image(encoder: str = "resnet18", network: dict | None = None, **settings) -> dict:
+    """Section of a small image encoder: two stages of a ResNet, one layer of a transformer, or as few rows as the backbone takes.
+
+    Args:
+        network: settings of the backbone.
+        settings: further keys of the section.
+    """
     entry = IMAGES[encoder]
-    small = {key: value for key, value in {"stages": 2, "layers": 1}.items() if key in entry.settings}
-    return {"encoder": encoder, "height": 2 * entry.stride or 16} | small | settings
+    small = {"name": encoder} | taken(entry, stages=2, layers=1) | (network or {})
+    return {"encoder": small, "height": 2 * entry.stride or 16} | settings
 
 
 def pooled(pooling: str, **settings) -> dict:
-    """Settings of a small image encoder with a pooling."""
+    """Section of a small image encoder with a pooling."""
     return image("hybrid_vit" if MAP_POOLINGS[pooling].reads == "tokens" else "resnet18", pooling=pooling, **settings)
 
 
-def cloud(encoder: str = "dgcnn", **settings) -> dict:
-    """Settings of a small cloud encoder."""
+def sectors(pooling: str, count: int) -> dict:
+    """A pooling that tells so many sectors apart."""
+    return {"name": pooling, "sectors": count}
+
+
+def cloud(encoder: str = "dgcnn", network: dict | None = None, **settings) -> dict:
+    """Section of a small cloud encoder; arguments as of `image`."""
     entry = CLOUDS[encoder]
-    small = {"neighbors": 3, "radius": 0.5, "attention_width": 8, "strides": [2] * len(entry.settings.get("strides", ()))}
-    small = {key: value for key, value in small.items() if key in entry.settings}
-    if entry.reads == "points":
-        small["points"] = POINTS
+    strides = len(getattr(entry.settings(encoder), "strides", ()))
+    small = {"name": encoder, "features": 8} | taken(entry, neighbors=3, radius=0.5, attention_width=8, strides=[2] * strides)
     if encoder in ("dgcnn", "buildings"):
         small["widths"] = [6, 5]
-    return {"encoder": encoder, "features": 8} | small | settings
-
-
-def fuses(fusion: str, encoder: str) -> bool:
-    """Whether the configuration allows a fusion with a cloud encoder."""
-    return FUSIONS[fusion].reads == "vectors" or CLOUDS[encoder].reads == "points"
+    points = {"points": POINTS} if entry.reads == "points" else {}
+    return {"encoder": small | (network or {})} | points | settings
 
 
 POLAR = image(polar=True)
 # Every kind of map: each component once, beside small others; Cartesian or polar, with and without sectors.
 MAPS = (
-    {f"tile-{name}": {"tile": image(name)} for name in {IMAGES[name].path: name for name in reversed(TRUNKS)}.values()}  # one of a class
+    {f"tile-{name}": {"tile": image(name)} for name in {IMAGES[name].path: name for name in reversed(BACKBONES)}.values()}  # one of a class
     | {f"tile-{name}-polar": {"tile": pooled(name, polar=True)} for name in MAP_POOLINGS}
-    | {"tile-sectors": {"tile": POLAR | {"sectors": 4}}, "tile-circular": {"tile": POLAR | {"circular": True}}}
+    | {"tile-sectors": {"tile": POLAR | {"pooling": sectors("mean", 4)}}, "tile-circular": {"tile": POLAR | {"circular": True}}}
     | {f"cloud-{name}": {"cloud": cloud(name)} for name in CLOUDS}
     | {f"cloud-{name}-no-classes": {"cloud": cloud(name, classes=False)} for name in CLOUDS}
     | {f"cloud-pool-{name}": {"cloud": cloud(pooling=name)} for name in POINT_POOLINGS}
-    | {"cloud-sectors": {"cloud": cloud(sectors=4)}, "cloud-static": {"cloud": cloud(dynamic=False)}}
-    | {"cloud-unit-one-hot": {"cloud": cloud(scale="unit", class_width=0, projection=[9, 6])}}
+    | {"cloud-sectors": {"cloud": cloud(pooling=sectors("max", 4))}, "cloud-static": {"cloud": cloud(network={"dynamic": False})}}
+    | {"cloud-unit-one-hot": {"cloud": cloud(paper={"scale": "unit", "projection": [9, 6]}, class_width=0)}}
     | {
-        f"{fusion}-{name}": {"fusion": fusion, "tile": tile, "cloud": cloud(sectors=sectors)}
+        f"{fusion}-{name}": {"fusion": fusion, "tile": tile, "cloud": cloud(pooling=sectors("max", count))}
         for fusion in FUSIONS
-        for name, tile, sectors in (("cartesian", image(), 1), ("polar", POLAR, 1), ("polar-sectors", POLAR, 4))
+        for name, tile, count in (("cartesian", image(), 1), ("polar", POLAR, 1), ("polar-sectors", POLAR, 4))
         if FUSIONS[fusion].polar or not tile.get("polar")
     }
 )
@@ -107,9 +122,8 @@ def make_batch():
         panorama = torch.rand(size, 3, config.panorama.height, 2 * config.panorama.height, generator=generator)
         tile = cloud = classes = graph = None
         if config.tile:
-            width = config.tile.height * (2 if config.tile.polar else 1)
-            tile = torch.rand(size, 3, config.tile.height, width, generator=generator)
-        if config.cloud and CLOUDS[config.cloud.encoder].reads == "graph":
+            tile = torch.rand(size, 3, config.tile.height, config.tile.width, generator=generator)
+        if config.cloud and config.cloud.reads == "graph":
             graph = place_graph(size, generator)
         elif config.cloud:
             azimuth = torch.rand(size, config.cloud.points, generator=generator) * 2 * math.pi

@@ -6,6 +6,7 @@ import pickle
 import pytest
 import torch
 
+from config.images import ResNetSettings
 from config.reader import to_yaml
 from config.schema import Config, DataConfig, PanoramaConfig
 from models.checkpoint import load_run, load_weights, read_checkpoint, save_checkpoint, without_pretraining
@@ -24,7 +25,7 @@ def config(model_config):
 def run(tmp_path, config):
     """A run's folder with the checkpoint `last` of epoch 3."""
     (tmp_path / "config.yaml").write_text(to_yaml(config))
-    weights = {f"model.{k}": v for k, v in build_model(config, CPU).state_dict().items()}
+    weights = {f"model.{k}": v for k, v in build_model(config.model, config.seed, CPU).state_dict().items()}
     save_checkpoint(tmp_path / "checkpoints/last.safetensors", weights | {"optimizer.0.step": torch.tensor(5.0)}, {"epoch": 3})
     return tmp_path
 
@@ -59,7 +60,7 @@ def test_a_failed_write_keeps_the_old_checkpoint(tmp_path):
 def test_a_run_gives_its_model_back(run, config):
     found, model, epoch = load_run(run, "last", CPU)
     assert found == config and epoch == 3
-    expected = build_model(config, CPU).state_dict()
+    expected = build_model(config.model, config.seed, CPU).state_dict()
     assert model.state_dict().keys() == expected.keys()
     assert all(torch.equal(v, expected[k]) for k, v in model.state_dict().items())
 
@@ -83,7 +84,7 @@ def test_folders_that_are_no_run(run):
     ("change", "tensor"),
     [
         ({"embedding_dim": 9}, "panorama.head.0.weight is (7, 128), the model has (9, 128)"),
-        ({"panorama": PanoramaConfig("resnet18", 16, 3)}, "panorama.trunk.layer3.0.conv1.weight is missing, the model has (256, "),
+        ({"panorama": PanoramaConfig(ResNetSettings("resnet18", 3), 16)}, "panorama.backbone.layer3.0.conv1.weight is missing, the model has (256, "),
         ({"cloud": None, "fusion": None}, "cloud.classes.vectors.weight is (25, 8), the model has no such tensor"),
     ],
 )
@@ -215,4 +216,4 @@ def test_a_run_whose_epoch_is_none(run, epoch):
 def test_a_pretrained_model_is_told_by_its_weights_alone(run, config):
     """`without_pretraining` leaves the configuration that it is given as it is."""
     config.model.panorama.weights = "imagenet"
-    assert without_pretraining(config).model.panorama.weights == "none" and config.model.panorama.weights == "imagenet"
+    assert without_pretraining(config.model).panorama.weights == "none" and config.model.panorama.weights == "imagenet"

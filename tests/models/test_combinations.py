@@ -6,19 +6,24 @@ zero, and the encoder runs backward once on the sum. Gradients add up, so a sum 
 """
 
 import itertools
+import math
 
 import pytest
 import torch
 from torch import nn
 
-from config.components import CLOUDS, FUSIONS, IMAGES, MAP_POOLINGS, POINT_POOLINGS
+from config.clouds import CLOUDS
+from config.fusions import FUSIONS
+from config.learning import InfoNCESettings
+from config.poolings import MAP_POOLINGS, POINT_POOLINGS
 from config.reader import from_mapping
-from config.schema import LossConfig, ModelConfig
+from config.schema import ModelConfig
 from models.clouds.cloud_encoder import CloudEncoder
 from models.clouds.graph_encoder import GraphEncoder
 from models.images.image_encoder import ImageEncoder
 from models.model import GroundToMap
-from training.losses import matching_loss
+from tests.models.conftest import BACKBONES, cloud, image, pooled
+from training.losses import InfoNCE, cosine_similarity
 from utils.errors import InputError
 
 DIM = 8
@@ -65,7 +70,7 @@ class Shared(nn.Module):
         reached = False
         for total, leaf in zip(self.total, self.leaves, strict=True):
             if leaf is not None and leaf.grad is not None:
-                assert leaf.grad.isfinite().all()
+                assert finite(leaf.grad)
                 total += leaf.grad
                 reached |= bool(leaf.grad.any())
         return reached
@@ -75,34 +80,16 @@ class Shared(nn.Module):
         pairs = [(v, g) for v, g in zip(self.outputs, self.total, strict=True) if v is not None and v.requires_grad and g.any()]
         torch.autograd.backward([v for v, _ in pairs], [g for _, g in pairs])
         for key, parameter in self.encoder[0].named_parameters():
-            assert parameter.grad is not None and parameter.grad.isfinite().all(), key
+            assert parameter.grad is not None and finite(parameter.grad), key
 
 
-def installed(entry) -> bool:
-    """Whether a component's optional package is there."""
-    try:
-        entry.load()
-    except InputError:
-        return False
-    return True
+def finite(values: torch.Tensor) -> bool:
+    """Whether all are: a sum with NaN or infinity is not finite, one of numbers as small as here is."""
+    return math.isfinite(values.sum())
 
 
-def image(encoder: str, pooling: str = "mean", **settings) -> dict:
-    entry = IMAGES[encoder]
-    small = {key: value for key, value in {"stages": 2, "layers": 1}.items() if key in entry.settings}
-    height = {"height": 2 * entry.stride if entry.stride else 16}
-    return {"encoder": encoder, "pooling": pooling} | height | small | settings
-
-
-def cloud(encoder: str, **settings) -> dict:
-    entry = CLOUDS[encoder]
-    small = {"neighbors": 3, "radius": 0.5, "attention_width": 8, "strides": [2] * len(entry.settings.get("strides", ()))}
-    points = {"points": 24} if entry.reads == "points" else {}
-    return {"encoder": encoder, "features": 8} | points | {k: v for k, v in small.items() if k in entry.settings} | settings
-
-
-TRUNKS = [image(name) for name, entry in IMAGES.items() if installed(entry)]
-POOLED = [image("hybrid_vit" if entry.reads == "tokens" else "resnet18", name) for name, entry in MAP_POOLINGS.items() if name != "mean"]
+ENCODERS = [image(name) for name in BACKBONES]
+POOLED = [pooled(name) for name in MAP_POOLINGS if name != "mean"]
 NETWORKS = [cloud(name) for name in CLOUDS]
 WITHOUT_CLASSES = [cloud(name, classes=False) for name in CLOUDS]
 POOLED_POINTS = [cloud("dgcnn", pooling=name) for name in POINT_POOLINGS if name != "max"]
@@ -115,55 +102,65 @@ def maps() -> list[dict]:
     def both(tiles):
         return [tile | {"polar": polar} for tile in tiles for polar in (False, True)]
 
-    alone = [{"tile": t} for t in both(TRUNKS + POOLED)] + [{"cloud": c} for c in NETWORKS + WITHOUT_CLASSES + POOLED_POINTS]
+    alone = [{"tile": t} for t in both(ENCODERS + POOLED)] + [{"cloud": c} for c in NETWORKS + WITHOUT_CLASSES + POOLED_POINTS]
     for fusion, entry in FUSIONS.items():
         vectors = entry.reads == "vectors"
-        tiles, clouds = both(TRUNKS + POOLED * vectors), NETWORKS + POOLED_POINTS * vectors + WITHOUT_CLASSES * (fusion == "concat")
+        tiles, clouds = both(ENCODERS + POOLED * vectors), NETWORKS + POOLED_POINTS * vectors + WITHOUT_CLASSES * (fusion == "concat")
         alone += [{"tile": t, "cloud": c, "fusion": fusion} for t, c in itertools.product(tiles, clouds)]
     return alone
 
 
 def loss(query: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
-    places = torch.zeros(PLACES, 2, dtype=torch.float64)
-    return matching_loss(LossConfig(same_place_m=0), query, reference, places, torch.zeros(PLACES, dtype=torch.long))
+    return InfoNCE(InfoNCESettings("infonce"))(cosine_similarity(query, reference), torch.arange(PLACES))
 
 
+losses = torch.func.vmap(loss, in_dims=(0, None))  # of each panorama encoder's queries
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")  # of vmap
 def test_every_valid_combination_trains(make_batch, monkeypatch, record_property):
     monkeypatch.setattr(Shared, "made", {})
     for name, kind in (("ImageEncoder", ImageEncoder), ("CloudEncoder", CloudEncoder), ("GraphEncoder", GraphEncoder)):
         monkeypatch.setattr(f"models.model.{name}", Shared.of(kind))
     torch.manual_seed(0)
-    panoramas = TRUNKS + POOLED
-    queries, refused, trained, batches = [], {}, 0, {}
+    panoramas = ENCODERS + POOLED
+    towers, refused, trained, batches = [], {}, 0, {}
     for panorama in panoramas:
         config = from_mapping(ModelConfig, {"panorama": panorama, "embedding_dim": DIM, "tile": panorama}, "test")
         tower = GroundToMap(config).panorama
         tower(make_batch(config, PLACES).panorama)
-        queries.append(tower)
+        towers.append(tower)
+    queries = torch.stack([tower.outputs[0].detach() for tower in towers])  # E,PLACES,DIM
+    gathered = torch.zeros_like(queries)
     for described in maps():
         try:
             config = from_mapping(ModelConfig, {"panorama": panoramas[0], "embedding_dim": DIM} | described, "test")
         except InputError as error:
             refused[str(described)] = str(error)
             continue
-        sizes = str((config.tile and (config.tile.height, config.tile.width), config.cloud and CLOUDS[config.cloud.encoder].reads))
+        sizes = str((config.tile and (config.tile.height, config.tile.width), config.cloud and config.cloud.reads))
         if sizes not in batches:
             batches[sizes] = make_batch(config, PLACES)
         model = GroundToMap(config).train()
         reference = model.embed_references(batches[sizes])
-        values = torch.stack([loss(query.forward()[0], reference) for query in queries])
-        assert values.isfinite().all()
+        leaves = queries.clone().requires_grad_()
+        values = losses(leaves, reference)
+        assert values.shape == (len(towers),) and finite(values)
         values.sum().backward()
-        for part in (*queries, *filter(None, (model.tile, model.cloud))):
+        assert finite(leaves.grad) and leaves.grad.flatten(1).any(1).all(), f"no gradient reaches a panorama encoder beside {described}"
+        gathered += leaves.grad
+        for part in filter(None, (model.tile, model.cloud)):
             assert part.gather(), f"no gradient reaches an encoder of {described}"
         for key, parameter in model.named_parameters():
-            assert parameter.grad is not None and parameter.grad.isfinite().all(), f"{described}: {key}"
-        trained += len(queries)
+            assert parameter.grad is not None and finite(parameter.grad), f"{described}: {key}"
+        trained += len(towers)
+    for tower, gradient in zip(towers, gathered, strict=True):
+        tower.total[0] += gradient
     for encoder in Shared.made.values():
         encoder.finish()
     record_property(
         "summary",
-        f"{trained:,} combinations train ({len(queries)} panorama encoders × {trained // len(queries):,} maps); "
+        f"{trained:,} combinations train ({len(towers)} panorama encoders × {trained // len(towers):,} maps); "
         f"{len(refused):,} maps are refused",
     )
     assert trained > 10_000
@@ -177,7 +174,10 @@ def test_every_valid_combination_trains(make_batch, monkeypatch, record_property
         ({"panorama": {"encoder": "resnet8"}}, "panorama.encoder is 'resnet8', it takes one of .*; did you mean 'resnet"),
         ({"panorama": {"pooling": "means"}}, "panorama.pooling is 'means', it takes one of .*; did you mean 'mean'"),
         ({"panorama": {"pooling": "token"}}, "panorama.pooling is 'token', but resnet18 has no class token"),
-        ({"panorama": {"pooling": "netvlad", "sectors": 2}}, "pooling netvlad is global; set sectors: 1"),
+        (
+            {"panorama": {"pooling": {"name": "netvlad", "sectors": 2}}},
+            "unknown key panorama.pooling.sectors; netvlad takes no settings",
+        ),
         ({"cloud": {"encoder": "dgcm"}}, "cloud.encoder is 'dgcm', it takes one of .*; did you mean 'dgcnn'"),
         ({"cloud": {"pooling": "maxi"}}, "cloud.pooling is 'maxi', it takes one of .*; did you mean 'max"),
         ({"fusion": "concatenate"}, "fusion is 'concatenate', it takes one of .*; did you mean 'concat'"),

@@ -6,27 +6,28 @@ import numpy as np
 import pytest
 import torch
 
-from config.components import FUSIONS
+from config.fusions import FUSIONS
 from config.schema import Config, DataConfig
 from models.export import QueryTower, ReferenceTower, example_inputs, export_towers
 from models.model import build_model
+from tests.models.conftest import sectors
 from utils.errors import InputError
 
 pytest.importorskip("onnxscript")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 # Every fusion, and networks that use the size of a batch.
-EXPORTED = [f"{name}-cartesian" for name in FUSIONS] + ["cloud-pointnet2", "cloud-graph_edgeconv", "tile-hybrid_vit"]
+EXPORTED = [f"{name}-cartesian" for name in FUSIONS] + ["cloud-pointnet2", "cloud-graph_pointnet2", "tile-hybrid_vit"]
 
 
 def build(model):
     config = Config("a", DataConfig(["c/a"], ["c/b"], ["c/d"]), model)
-    return config, build_model(config, torch.device("cpu")).eval()
+    return config, build_model(model, 0, torch.device("cpu")).eval()
 
 
 @torch.no_grad()
 def test_towers_equal_the_model(model_config, tmp_path):
-    config, model = build(model_config("pixel_to_point-polar-sectors", sectors=4))
+    config, model = build(model_config("pixel_to_point-polar-sectors", pooling=sectors("mean", 4)))
     export_towers(config, model, tmp_path / "export")
     described = json.loads((tmp_path / "export/inputs.json").read_text())
     towers, inputs = (QueryTower(model), ReferenceTower(model)), example_inputs(config.model, 3, seed=1)

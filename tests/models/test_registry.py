@@ -2,7 +2,9 @@
 
 import pytest
 
-from config.components import CLOUDS, IMAGES, TIMM, image_entry, known
+from config.clouds import CLOUDS
+from config.components import find
+from config.images import IMAGES
 from utils.errors import InputError
 
 
@@ -16,19 +18,20 @@ from utils.errors import InputError
         (IMAGES, "deit", "; did you mean 'timm/deit_small_distilled_patch16_224'?"),
         (IMAGES, "dinov2", "; did you mean 'timm/vit_small_patch14_dinov2'?"),
         (IMAGES, "convnext_atto", "; did you mean 'timm/convnext_atto'?"),
-        (IMAGES, "resnet_safa", "; did you mean 'resnet18_published' or 'resnet34_published' or 'resnet50_published'?"),
+        (IMAGES, "resnet_safa", "; did you mean 'resnet18_paper' or 'resnet34_paper' or 'resnet50_paper'?"),
         (IMAGES, "unheard of", ""),
         (IMAGES, "", ""),
     ],
 )
 def test_unknown_names(registry, name, hint):
     with pytest.raises(InputError) as caught:
-        known(registry, "encoder", name)
+        find(registry, "encoder", name)
     assert str(caught.value) == f"encoder is {name!r}, it takes one of {', '.join(registry)}{hint}"
 
 
 def test_image_entries():
-    assert image_entry("resnet18") is IMAGES["resnet18"] and image_entry("timm/convnext_atto") is IMAGES["timm/convnext_atto"]
-    assert image_entry("timm/anything") is TIMM
+    for name in ("resnet18", "timm/convnext_atto"):
+        assert find(IMAGES, "encoder", name) is IMAGES[name]
+    assert find(IMAGES, "encoder", "timm/anything") is IMAGES["timm/*"]
     with pytest.raises(InputError, match="did you mean 'resnet18'"):
-        image_entry("resnet_18")
+        find(IMAGES, "encoder", "resnet_18")

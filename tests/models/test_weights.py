@@ -12,6 +12,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from config.clouds import BuildingGraphSettings
+from config.components import Settings
+from config.reader import from_mapping
 from config.schema import CloudConfig, ImageEncoderConfig, TileConfig
 from models import weights
 from models.checkpoint import save_checkpoint
@@ -33,7 +36,8 @@ def resnet18():
 
 def build(path, encoder="resnet18", height=32, **settings) -> ImageEncoder:
     torch.manual_seed(0)
-    return ImageEncoder(ImageEncoderConfig(encoder, height, weights=str(path), **settings), 4, name="model.panorama")
+    section = {"encoder": encoder, "height": height, "weights": str(path)} | settings
+    return ImageEncoder(from_mapping(ImageEncoderConfig, section, "recipe"), 4, name="model.panorama")
 
 
 def refusal(path, **settings) -> str:
@@ -57,22 +61,22 @@ def test_layouts(tmp_path, capsys, resnet18, layout):
     }
     torch.save(what[layout], path)
     model = build(path)
-    assert all(torch.equal(tensor, resnet18[name]) for name, tensor in model.trunk.state_dict().items())
+    assert all(torch.equal(tensor, resnet18[name]) for name, tensor in model.backbone.state_dict().items())
     assert capsys.readouterr().out == f"{path}: not taken: fc (2 tensors); starts afresh: head\n"
 
 
 def test_fewer_stages_ignore_the_others(tmp_path, capsys, resnet18):
     torch.save(resnet18, tmp_path / "weights.pth")
-    model = build(tmp_path / "weights.pth", stages=3)
-    assert torch.equal(model.trunk.layer3[1].conv2.weight, resnet18["layer3.1.conv2.weight"])
+    model = build(tmp_path / "weights.pth", {"name": "resnet18", "stages": 3})
+    assert torch.equal(model.backbone.layer3[1].conv2.weight, resnet18["layer3.1.conv2.weight"])
     assert "fc, layer4.0.bn1" in capsys.readouterr().out
 
 
-def test_published_trunks_ignore_the_last_block_and_keep_their_neck(tmp_path, capsys, resnet18):
+def test_paper_backbones_ignore_the_last_block_and_keep_their_neck(tmp_path, capsys, resnet18):
     torch.save({name: tensor for name, tensor in resnet18.items() if not name.endswith("num_batches_tracked")}, tmp_path / "weights.pth")
-    model, fresh = build(tmp_path / "weights.pth", "resnet18_published"), build("none", "resnet18_published")
-    for name, tensor in model.trunk.state_dict().items():
-        source = fresh.trunk.state_dict() if name.startswith("neck.") or name.endswith("num_batches_tracked") else resnet18
+    model, fresh = build(tmp_path / "weights.pth", "resnet18_paper"), build("none", "resnet18_paper")
+    for name, tensor in model.backbone.state_dict().items():
+        source = fresh.backbone.state_dict() if name.startswith("neck.") or name.endswith("num_batches_tracked") else resnet18
         assert torch.equal(tensor, source[name]), name
     said = capsys.readouterr().out
     assert "not taken: fc, layer4.1.bn1, layer4.1.bn2 … (" in said and said.count("\n") == 1
@@ -81,7 +85,7 @@ def test_published_trunks_ignore_the_last_block_and_keep_their_neck(tmp_path, ca
 
 def test_own_files_and_checkpoints(tmp_path, capsys):
     """An encoder's tensors, and those of a whole model, from which each encoder takes its own."""
-    panorama, tile = build("none", "resnet18_published"), build("none", "resnet18_published")
+    panorama, tile = build("none", "resnet18_paper"), build("none", "resnet18_paper")
     for parameter in tile.parameters():
         parameter.data += 1
     save_file(panorama.state_dict(), tmp_path / "encoder.safetensors")
@@ -89,19 +93,19 @@ def test_own_files_and_checkpoints(tmp_path, capsys):
     both |= {f"model.tile.{k}": v for k, v in tile.state_dict().items()}
     save_file(both | {"optimizer.step": torch.zeros(1)}, tmp_path / "best.safetensors")
     for file in ("encoder", "best"):
-        model = build(tmp_path / f"{file}.safetensors", "resnet18_published")
+        model = build(tmp_path / f"{file}.safetensors", "resnet18_paper")
         assert all(torch.equal(tensor, panorama.state_dict()[name]) for name, tensor in model.state_dict().items())
     assert capsys.readouterr().out == ""
-    config = TileConfig("resnet18_published", 32, weights=str(tmp_path / "best.safetensors"))
+    config = TileConfig(Settings("resnet18_paper"), 32, weights=str(tmp_path / "best.safetensors"))
     model = ImageEncoder(config, None, name="model.tile")
-    assert torch.equal(model.trunk.neck[0].weight, tile.trunk.neck[0].weight)
+    assert torch.equal(model.backbone.neck[0].weight, tile.backbone.neck[0].weight)
     assert capsys.readouterr().out == f"{tmp_path / 'best.safetensors'}: not taken: head (6 tensors)\n"
 
 
-def test_a_published_trunk_without_its_neck_says_so(tmp_path, capsys):
-    state = build("none", "resnet18_published").state_dict()
+def test_a_paper_backbone_without_its_neck_says_so(tmp_path, capsys):
+    state = build("none", "resnet18_paper").state_dict()
     save_file({k: v for k, v in state.items() if ".neck." not in k}, tmp_path / "a.safetensors")
-    build(tmp_path / "a.safetensors", "resnet18_published")
+    build(tmp_path / "a.safetensors", "resnet18_paper")
     assert capsys.readouterr().out == f"{tmp_path / 'a.safetensors'}: starts afresh: neck\n"
 
 
@@ -127,44 +131,50 @@ def converted(path, config, dim, **settings) -> dict:
     return encoder.state_dict()
 
 
-SMALL = {"points": 9, "neighbors": 3, "widths": [4], "features": 6, "head": "linear"}
+def small(encoder=None, name="dgcnn", **settings) -> CloudConfig:
+    """Configuration of a small cloud encoder, with changes of its network and of its section."""
+    network = {"name": name, "neighbors": 3, "widths": [4], "features": 6} | (encoder or {})
+    return from_mapping(CloudConfig, {"encoder": network, "points": 9, "head": "linear"} | settings, "recipe")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"scale": "unit"}, "scale 'metres', but model.cloud.scale is 'unit'; make them agree"),
-        ({"graph": "inputs"}, "graph 'positions', but model.cloud.graph is 'inputs'"),
-        ({"neighbors": 4}, "neighbors 3, but model.cloud.neighbors is 4"),
-        ({"dynamic": False, "scale": "unit"}, "dynamic True, but model.cloud.dynamic is False (2 settings differ)"),
-        ({"features": 5}, "features 6, but model.cloud.features is 5"),
-        ({"encoder": "pct", "widths": [4, 8, 8]}, "encoder 'dgcnn', but model.cloud.encoder is 'pct'"),
+        ({"paper": {"scale": "unit"}}, "paper.scale 'metres', but model.cloud.paper.scale is 'unit'; make them agree"),
+        ({"encoder": {"graph": "inputs"}}, "encoder.graph 'positions', but model.cloud.encoder.graph is 'inputs'"),
+        ({"encoder": {"neighbors": 4}}, "encoder.neighbors 3, but model.cloud.encoder.neighbors is 4"),
+        (
+            {"encoder": {"dynamic": False}, "paper": {"scale": "unit"}},
+            "encoder.dynamic True, but model.cloud.encoder.dynamic is False (2 settings differ)",
+        ),
+        ({"encoder": {"features": 5}}, "encoder.features 6, but model.cloud.encoder.features is 5"),
+        ({"name": "pct", "encoder": {"widths": [4, 8, 8]}}, "encoder 'dgcnn', but model.cloud.encoder is 'pct'"),
     ],
 )
 def test_settings_that_contradict_the_file_s(tmp_path, change, message):
     path = tmp_path / "a.safetensors"
-    converted(path, CloudConfig(**SMALL), 5)
+    converted(path, small(), 5)
     with pytest.raises(InputError) as caught:
-        CloudEncoder(CloudConfig(**SMALL | change, weights=str(path)), 5)
+        CloudEncoder(small(**change, weights=str(path)), 5)
     assert str(caught.value).startswith(f"{path}: weights of another network than the recipe's: they are of ")
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_cloud_s_file_is_none_for_images(tmp_path):
-    converted(tmp_path / "a.safetensors", CloudConfig(**SMALL), 5)
+    converted(tmp_path / "a.safetensors", small(), 5)
     assert "encoder 'dgcnn', but model.panorama.encoder is 'resnet18'" in refusal(tmp_path / "a.safetensors")
 
 
 def test_another_pooling_than_the_file_s_leaves_its_head(tmp_path, capsys):
     path = tmp_path / "a.safetensors"
-    saved = converted(path, CloudConfig(**SMALL), 5)
+    saved = converted(path, small(), 5)
     for pooling, dim, said in (
         ("max", 5, ""),
         ("mean", 5, f"{path}: not taken: pooling max, head (2 tensors); starts afresh: head\n"),
         ("max", 7, f"{path}: not taken: head (2 tensors); starts afresh: head\n"),
         ("max", None, f"{path}: not taken: pooling max, head (2 tensors)\n"),
     ):
-        state = CloudEncoder(CloudConfig(**SMALL | {"points": 8}, pooling=pooling, weights=str(path)), dim).state_dict()
+        state = CloudEncoder(small(points=8, pooling=pooling, weights=str(path)), dim).state_dict()
         taken = [k for k in saved if k in state and torch.equal(state[k], saved[k])]
         assert taken == [k for k in saved if not said or not k.startswith("head.")] and capsys.readouterr().out == said
 
@@ -174,14 +184,14 @@ def test_another_pooling_than_the_file_s_leaves_its_head(tmp_path, capsys):
 ])  # fmt: skip
 def test_foreign_headers_say_nothing(tmp_path, resnet18, info):
     save_file(resnet18, tmp_path / "a.safetensors", {"info": info})
-    assert torch.equal(build(tmp_path / "a.safetensors").trunk.conv1.weight, resnet18["conv1.weight"])
+    assert torch.equal(build(tmp_path / "a.safetensors").backbone.conv1.weight, resnet18["conv1.weight"])
 
 
 def test_graph_encoders(tmp_path):
-    settings = {"encoder": "buildings", "widths": [4], "features": 6}
-    saved = GraphEncoder(CloudConfig(**settings), 5).state_dict()
+    settings = BuildingGraphSettings("buildings", [4], 6)
+    saved = GraphEncoder(CloudConfig(settings), 5).state_dict()
     save_file({f"model.cloud.{k}": v for k, v in saved.items()}, tmp_path / "run.safetensors")
-    state = GraphEncoder(CloudConfig(**settings, weights=str(tmp_path / "run.safetensors")), 5).state_dict()
+    state = GraphEncoder(CloudConfig(settings, weights=str(tmp_path / "run.safetensors")), 5).state_dict()
     assert state.keys() == saved.keys() and all(torch.equal(v, saved[k]) for k, v in state.items())
 
 
@@ -189,22 +199,22 @@ def test_graph_encoders(tmp_path):
 @torch.no_grad()
 def test_timm_files_with_positions_of_another_size(tmp_path):
     name = "timm/deit_small_distilled_patch16_224"
-    from models.images import timm_trunk
+    from models.images import timm_backbone
 
-    network = timm_trunk.timm.create_model(name.removeprefix("timm/"), img_size=(32, 64))
+    network = timm_backbone.timm.create_model(name.removeprefix("timm/"), img_size=(32, 64))
     torch.save({"model": network.state_dict()}, tmp_path / "deit.pth")
     same = build(tmp_path / "deit.pth", name, pooling="token")
-    assert torch.equal(same.trunk.network.pos_embed, network.pos_embed)
+    assert torch.equal(same.backbone.network.pos_embed, network.pos_embed)
     save_file(same.state_dict(), tmp_path / "own.safetensors")
-    assert torch.equal(build(tmp_path / "own.safetensors", name).trunk.network.pos_embed, network.pos_embed)
-    square = timm_trunk.timm.create_model(name.removeprefix("timm/"), img_size=(64, 64))
+    assert torch.equal(build(tmp_path / "own.safetensors", name).backbone.network.pos_embed, network.pos_embed)
+    square = timm_backbone.timm.create_model(name.removeprefix("timm/"), img_size=(64, 64))
     torch.save(square.state_dict(), tmp_path / "square.pth")
-    wide = build(tmp_path / "square.pth", name).trunk.network.pos_embed
+    wide = build(tmp_path / "square.pth", name).backbone.network.pos_embed
     assert wide.shape == network.pos_embed.shape and torch.equal(wide[:, :2], square.pos_embed[:, :2])
     rows = torch.arange(1.0, 5).repeat_interleave(8)[None, :, None]  # of a file of 4 × 8 positions: the number of the row
     panorama = network.state_dict() | {"pos_embed": torch.cat([torch.zeros(1, 2, 1), rows], 1).expand(-1, -1, 384)}
     torch.save(panorama, tmp_path / "panorama.pth")
-    small = build(tmp_path / "panorama.pth", name).trunk.network.pos_embed[0, 2:, 0].unflatten(0, (2, 4))
+    small = build(tmp_path / "panorama.pth", name).backbone.network.pos_embed[0, 2:, 0].unflatten(0, (2, 4))
     assert torch.allclose(small, small[:, :1].expand(2, 4), atol=1e-5) and torch.allclose(small.mean(), torch.tensor(2.5), atol=1e-5)
     for positions in (7, 0):
         torch.save(panorama | {"pos_embed": torch.zeros(1, 2 + positions, 384)}, tmp_path / "odd.pth")
@@ -256,7 +266,7 @@ def test_tensors_that_do_not_fit(tmp_path, resnet18):
     assert f"{key} has the shape (2, 3), the network needs (64, 64, 3, 3)" in refusal(saved(**{key: torch.zeros(2, 3)}))
     assert "tensors do not fit)" in refusal(saved(), encoder="resnet50")
     with pytest.raises(InputError, match="neck.0.weight is missing"):  # a part that may start afresh is there whole or not at all
-        build(saved(**{"neck.1.bias": torch.zeros(512)}), "resnet18_published")
+        build(saved(**{"neck.1.bias": torch.zeros(512)}), "resnet18_paper")
 
 
 def test_what_is_no_state_dict(tmp_path):
@@ -279,10 +289,9 @@ def test_what_is_no_state_dict(tmp_path):
 
 @pytest.mark.parametrize(("saved_dim", "dim"), [(5, 5), (5, None), (None, 5)])
 def test_cloud_encoders(tmp_path, saved_dim, dim):
-    settings = {"points": 9, "neighbors": 3, "widths": [4], "features": 6}
-    saved = CloudEncoder(CloudConfig(**settings), saved_dim)
+    saved = CloudEncoder(small(head="norm"), saved_dim)
     save_file({f"model.cloud.{k}": v for k, v in saved.state_dict().items()}, tmp_path / "run.safetensors")
-    model = CloudEncoder(CloudConfig(**settings, weights=str(tmp_path / "run.safetensors")), dim).state_dict()
+    model = CloudEncoder(small(head="norm", weights=str(tmp_path / "run.safetensors")), dim).state_dict()
     assert all(torch.equal(model[k], v) for k, v in saved.state_dict().items() if dim or not k.startswith("head"))
 
 
@@ -355,13 +364,13 @@ def test_odd_tensors(tmp_path, tensor, what):
 
 
 def test_imagenet_of_timm_without_a_connection(monkeypatch):
-    timm_trunk = pytest.importorskip("models.images.timm_backbone")
+    timm_backbone = pytest.importorskip("models.images.timm_backbone")
 
     def fail(*args, pretrained, **kwargs):
         assert pretrained
         raise OSError("no route\nto host")
 
-    monkeypatch.setattr(timm_trunk.timm, "create_model", fail)
+    monkeypatch.setattr(timm_backbone.timm, "create_model", fail)
     with pytest.raises(InputError, match=r"imagenet of timm/convnext_atto cannot be downloaded \(no route to host\); .*weights: none"):
         build("imagenet", "timm/convnext_atto", height=64)
 

@@ -26,9 +26,9 @@ def run(published):
     state = published.state_dict()
     settings, tensors = cloud(state)
     assert not state, f"left over: {list(state)}"
-    config = from_mapping(CloudConfig, settings | {"scale": "metres"}, "test")  # the coordinates are scaled already
-    vector = "projection" not in settings
-    model = CloudEncoder(config, 2 * config.features if vector else None).eval()
+    config = from_mapping(CloudConfig, settings | {"paper": settings["paper"] | {"scale": "metres"}}, "test")  # the coordinates are scaled already
+    vector = "projection" not in settings["paper"]
+    model = CloudEncoder(config, 2 * config.encoder.features if vector else None).eval()
     model.load_state_dict(tensors)
     samplings = [m for m in model.modules() if isinstance(m, FarthestSampling)]
     picks = [torch.from_numpy(published.outputs[f"fps_idx_{i}"]).long() for i in range(len(samplings))]
@@ -50,8 +50,8 @@ def run(published):
 @pytest.mark.parity("c_*")
 def test_published_cloud_encoders(published):
     settings, features, output = run(published)
-    per_point, pooled = TOLERANCES.get(settings["encoder"], (1e-5, 1e-5))
-    if settings["encoder"] == "pointnet2":  # the published network ends in the pooling
+    per_point, pooled = TOLERANCES.get(settings["encoder"]["name"], (1e-5, 1e-5))
+    if settings["encoder"]["name"] == "pointnet2":  # the published network ends in the pooling
         features = features.amax(2, keepdim=True)
     published.compare("feature", features, per_point)
     published.compare("embedding", output, pooled if output.dim() == 2 else per_point)
@@ -60,6 +60,6 @@ def test_published_cloud_encoders(published):
 @pytest.mark.parity("c_*")
 def test_networks_are_recognised(published):
     settings, _ = cloud(published.state_dict())
-    expected = next((network for pattern, network in NAMES.items() if fnmatchcase(published.name, pattern)), settings["encoder"])
-    assert settings["encoder"] == expected and settings["classes"] == published.name.endswith("_sem")
-    assert ("projection" in settings) == ("_fuse" in published.name)
+    expected = next((network for pattern, network in NAMES.items() if fnmatchcase(published.name, pattern)), settings["encoder"]["name"])
+    assert settings["encoder"]["name"] == expected and settings["classes"] == published.name.endswith("_sem")
+    assert ("projection" in settings["paper"]) == ("_fuse" in published.name)

@@ -13,9 +13,8 @@ from models.published.assemble import recognise
 from training.train import learning_rate
 
 RECIPE = Path(__file__).resolve().parents[2] / "config/paper.yaml"
-READ = {"panorama": ("encoder", "height", "circular", "pooling", "head", "sectors"), "tile": ("encoder", "height", "polar", "circular"),
-        "cloud": ("encoder", "points", "neighbors", "widths", "features", "graph", "dynamic", "projection", "projection_slope", "classes",
-                  "scale")}  # fmt: skip
+READ = {"panorama": ("encoder", "height", "circular", "pooling", "head"), "tile": ("encoder", "height", "polar", "circular"),
+        "cloud": ("encoder", "points", "paper", "classes")}  # fmt: skip
 
 
 @pytest.mark.parity("d_full_2to3")

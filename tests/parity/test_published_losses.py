@@ -1,32 +1,41 @@
 """Published losses: value, each term, and gradients."""
 
-from functools import partial
+from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor
 
-from training.losses import infonce, triplet, two_view_loss
+from config.learning import InfoNCESettings, TripletSettings
+from training.losses import InfoNCE, Triplet, cosine_similarity
 
 TERMS = ("img_map_loss", "map_loss", "image_loss")  # in the order of the weights
 
 
-def loss_of(constructor):
+def loss_of(constructor: dict) -> Callable[[Tensor, Tensor], Tensor]:
+    """Our loss of two sets of embeddings (B, D), whose rows are the same places."""
     if "temperature" in constructor:
-        return partial(infonce, temperature=constructor["temperature"])
-    return partial(triplet, margin=constructor["margin"])
+        loss = InfoNCE(InfoNCESettings("infonce", temperature=constructor["temperature"]))
+    else:
+        loss = Triplet(TripletSettings("triplet", margin=constructor["margin"]))
+    return lambda query, reference: loss(cosine_similarity(query, reference), torch.arange(len(query)))
+
+
+def terms_of(loss: Callable[[Tensor, Tensor], Tensor], query: Tensor, reference: Tensor) -> list[Tensor]:
+    """The published terms over two views (2, B, D) of the same places: means of the raw embeddings, references alone, queries alone."""
+    return [loss(query.mean(0), reference.mean(0)), loss(*reference), loss(*query)]
 
 
 @pytest.mark.parity("e_infonce*", "e_triplet*")
 def test_value_terms_and_gradients(published):
     constructor = published.spec["constructor"]
-    loss, weights = loss_of(constructor), constructor["weights"]
     reference, query = (torch.from_numpy(published.inputs[name]).requires_grad_() for name in ("embedding", "image_embedding"))
-    views = tuple(rows.view(2, len(rows) // 2, -1) for rows in (query, reference))  # the first half are first views
-    value = two_view_loss(loss, *views, tuple(weights))
+    views = (rows.view(2, len(rows) // 2, -1) for rows in (query, reference))  # the first half are first views
+    terms = terms_of(loss_of(constructor), *views)
+    value = sum(weight * term for weight, term in zip(constructor["weights"], terms, strict=True))
     value.backward()
     published.compare("loss", value, 1e-6)
     published.compare("grad_embedding", reference.grad, 1e-5)
     published.compare("grad_image_embedding", query.grad, 1e-5)
-    for i, name in enumerate(TERMS):
-        term = two_view_loss(loss, *views, tuple(float(i == j) for j in range(3)))
+    for name, term in zip(TERMS, terms, strict=True):
         assert term.item() == pytest.approx(published.spec["parts"][name], rel=1e-5), name

@@ -24,8 +24,9 @@ def dataset(tmp_path_factory):
     return write_dataset(tmp_path_factory.mktemp("layout") / "root")
 
 
-def model(height, size, preprocessing="published"):
-    return ModelConfig(PanoramaConfig(height=height), TileConfig(height=size), preprocessing=preprocessing)
+def inputs(height, size, preprocessing="paper"):
+    """What a model of panoramas and tiles reads of a place."""
+    return ModelConfig(PanoramaConfig(height=height), TileConfig(height=size), preprocessing=preprocessing).inputs
 
 
 @pytest.mark.parity("h_preprocess*")
@@ -40,9 +41,9 @@ def test_from_files_to_network(published, dataset, tmp_path, stored):
     (area,) = import_area(layout, "eastU", tmp_path / "datasets", rows, 16, processes=1, preprocessing="paper")
     if rows == height:
         published.compare("pano_resized_uint8_bgr", Area(area.parent, area.name).panoramas[0][..., ::-1], 0)
-    batch = PlaceBatches(area.parent.parent, ["alpha/eastU"], model(height, size), torch.device("cpu")).batch(np.arange(2))
+    batch = PlaceBatches(area.parent.parent, ["alpha/eastU"], inputs(height, size), torch.device("cpu")).batch(np.arange(2))
     off = AugmentationConfig(**{field.name: type(field.default)(0) for field in fields(AugmentationConfig)})
-    places = PlaceBatches(area.parent.parent, ["alpha/eastU"], model(height, size), torch.device("cpu"), off)
+    places = PlaceBatches(area.parent.parent, ["alpha/eastU"], inputs(height, size), torch.device("cpu"), off)
     unchanged = places.batch(np.arange(2), torch.Generator().manual_seed(0))  # in training tiles are always sampled
     published.compare("tile", normalise(unchanged.tile)[0], 5e-5)
     published.compare("pano", normalise(batch.panorama)[0], 1e-6)
@@ -55,8 +56,8 @@ def test_an_area_scaled_our_way_is_refused(dataset, tmp_path):
     for preprocessing in ("antialiased", "paper"):
         (area,) = import_area(Layout(dataset), "eastU", tmp_path / preprocessing, 32, 16, processes=1, preprocessing=preprocessing)
         images.append(np.array(Area(area.parent, area.name).panoramas))
-        PlaceBatches(tmp_path / preprocessing, ["alpha/eastU"], model(32, 64, "ours"), torch.device("cpu"))
+        PlaceBatches(tmp_path / preprocessing, ["alpha/eastU"], inputs(32, 64, "antialiased"), torch.device("cpu"))
     assert not np.array_equal(*images)
-    with pytest.raises(InputError, match="model.preprocessing is published.*--preprocessing paper"):
-        PlaceBatches(tmp_path / "antialiased", ["alpha/eastU"], model(32, 64), torch.device("cpu"))
-    PlaceBatches(tmp_path / "paper", ["alpha/eastU"], model(32, 64), torch.device("cpu"))
+    with pytest.raises(InputError, match="model.preprocessing is paper.*--preprocessing paper"):
+        PlaceBatches(tmp_path / "antialiased", ["alpha/eastU"], inputs(32, 64), torch.device("cpu"))
+    PlaceBatches(tmp_path / "paper", ["alpha/eastU"], inputs(32, 64), torch.device("cpu"))

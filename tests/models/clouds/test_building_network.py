@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from config.schema import CloudConfig
-from models.clouds.building_graph import Attention, Buildings
+from config.clouds import BuildingGraphSettings
+from models.clouds.building_graph import BuildingGraph, NeighborAttention
 from utils.batch import FEATURES, PlaceGraph
 
 
@@ -12,7 +12,7 @@ from utils.batch import FEATURES, PlaceGraph
 def test_attention_among_buildings(graph):
     """The formula of GATv2 (eq. 7), as a loop over nodes and heads."""
     torch.manual_seed(0)
-    layer = Attention(5, 6).double()
+    layer = NeighborAttention(5, 6).double()
     conv = layer.attend
     nn.init.normal_(conv.bias)
     x, way = torch.randn(len(graph.nodes), 5).double(), torch.randn(graph.edges.shape[1], 3).double()
@@ -32,7 +32,7 @@ def test_attention_among_buildings(graph):
 @torch.no_grad()
 def test_the_way_along_edges_and_the_pooling_of_places(graph):
     torch.manual_seed(0)
-    model = Buildings(CloudConfig(encoder="buildings", widths=[6, 8], features=5), 4).double()
+    model = BuildingGraph(BuildingGraphSettings("buildings", [6, 8], 5), 4).double()
     inputs, position = torch.randn(len(graph.nodes), 4).double(), graph.nodes[:, :2].double() / 76
     double = PlaceGraph(graph.nodes.double(), graph.classes, graph.place, graph.edges, graph.places)
     way = [position[i] - position[j] for i, j in graph.edges.T.tolist()]
@@ -53,7 +53,7 @@ def test_the_way_along_edges_and_the_pooling_of_places(graph):
 def test_a_mean_of_many_nodes_is_exact_under_autocast():
     """In bfloat16 a sum stops growing where a node is less than 1/256 of it."""
     torch.manual_seed(0)
-    model = Buildings(CloudConfig(encoder="buildings", features=6), 4).eval()
+    model = BuildingGraph(BuildingGraphSettings("buildings", features=6), 4).eval()
     one = torch.rand(1, 4)
     none = torch.zeros(2, 0, dtype=torch.long)
     alone, crowd = (PlaceGraph(torch.zeros(n, len(FEATURES)), torch.zeros(n), torch.zeros(n, dtype=torch.long), none, 1) for n in (1, 3000))

@@ -4,30 +4,26 @@ import pytest
 import torch
 from torch import nn
 
-from config.components import CLOUDS, POINT_POOLINGS
+from config.clouds import CLOUDS
+from config.poolings import POINT_POOLINGS
 from config.reader import from_mapping
 from config.schema import CloudConfig
 from models.clouds.cloud_encoder import CloudEncoder, scaled
 from models.neighbors import farthest_points, gather_rows
+from tests.models.conftest import POINTS, taken
+from tests.models.conftest import cloud as cloud_section
 from utils.classes import CLASSES
 
-POINTS = 24
 NETWORKS = [name for name, entry in CLOUDS.items() if entry.reads == "points"]
 
 
 def encoder(name="dgcnn", dim=9, **settings):
     """A small encoder, its norms as after training."""
     torch.manual_seed(0)
-    takes = CLOUDS[name].settings
     # balls that hold some points but never more than are taken, which would be the first
-    small = {
-        "neighbors": POINTS if "radius" in takes else 4,
-        "radius": 0.5,
-        "attention_width": 8,
-        "strides": [2] * len(takes.get("strides", ())),
-    }
-    small = {key: value for key, value in small.items() if key in takes}
-    config = from_mapping(CloudConfig, {"encoder": name, "points": POINTS, "features": 8} | small | settings, "test")
+    neighbors = POINTS if taken(CLOUDS[name], radius=1) else 4
+    network = taken(CLOUDS[name], neighbors=neighbors)
+    config = from_mapping(CloudConfig, cloud_section(name, network, **settings), "test")
     model = CloudEncoder(config, dim).eval()
     for m in model.modules():
         if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d):
@@ -49,10 +45,10 @@ def cloud():
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("settings", [{}, {"classes": False}, {"class_width": 0}, {"scale": "unit"}, {"projection": [6, 5]}])
+@pytest.mark.parametrize("settings", [{}, {"classes": False}, {"class_width": 0}, {"paper": {}}, {"paper": {"projection": [6, 5]}}])
 def test_shapes(name, settings, cloud):
     vector, features = encoder(name, **settings)(*cloud)
-    width = settings.get("projection", [8])[-1]
+    width = settings.get("paper", {}).get("projection", [8])[-1]
     assert vector.shape == (3, 9) and features.shape == (3, POINTS, width) and features.isfinite().all() and vector.isfinite().all()
     model = encoder(name, None, **settings)
     vector, features = model(*cloud)
@@ -89,7 +85,7 @@ def test_thinned_clouds_keep_the_farthest_points(name, cloud):
     model = encoder(name)
     positions = scaled(cloud[0], "metres")
     features, kept = model.network(positions, torch.cat([positions, model.classes(cloud[1])], dim=-1))
-    if "strides" in CLOUDS[name].settings:
+    if taken(CLOUDS[name], strides=[]):
         assert kept.shape[1] < POINTS and torch.equal(kept, farthest_points(positions, kept.shape[1]))
     assert features.shape[:2] == (positions if kept is None else kept).shape[:2]
 
@@ -110,7 +106,7 @@ def test_classes_are_read_only_where_asked_for(name, cloud):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_size_is_normalised_away_only_where_asked_for(name, cloud):
     points, classes = cloud
-    model, unit = encoder(name, classes=False), encoder(name, classes=False, scale="unit")
+    model, unit = encoder(name, classes=False), encoder(name, classes=False, paper={"scale": "unit"})
     assert not torch.allclose(model(points, classes)[0], model(points / 2, classes)[0])
     torch.testing.assert_close(unit(points, classes)[0], unit(points / 2 + 7, classes)[0], rtol=1e-3, atol=1e-3)
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from config.clouds import DGCNNSettings
 from config.schema import CloudConfig
 from models.clouds.cloud_encoder import CloudEncoder
 from models.clouds.dgcnn import EdgeConv
@@ -33,7 +34,8 @@ def cloud():
 
 def encoder(dim=9, **changes):
     torch.manual_seed(0)
-    return CloudEncoder(CloudConfig(**{"points": 20, "neighbors": 4, "widths": [6, 5], "features": 8} | changes), dim).eval()
+    settings = DGCNNSettings("dgcnn", **{"neighbors": 4, "widths": [6, 5], "features": 8} | changes)
+    return CloudEncoder(CloudConfig(settings, points=20), dim).eval()
 
 
 def test_graphs_are_built_on_what_is_asked_for(cloud, monkeypatch):
@@ -45,5 +47,5 @@ def test_graphs_are_built_on_what_is_asked_for(cloud, monkeypatch):
     encoder(widths=[6, 5, 4], dynamic=False)(*cloud)
     assert graphs == [3]
     graphs.clear()
-    encoder(widths=[6, 5, 4], graph="inputs", class_width=8)(*cloud)
+    encoder(widths=[6, 5, 4], graph="inputs")(*cloud)
     assert graphs == [11, 6, 5]

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from config.components import CLOUDS
+from config.clouds import CLOUDS
 from config.reader import from_mapping
 from config.schema import CloudConfig
 from models.clouds.graph_encoder import GraphEncoder
@@ -17,9 +17,10 @@ NETWORKS = [name for name, entry in CLOUDS.items() if entry.reads == "graph"]
 pytestmark = pytest.mark.parametrize("name", NETWORKS)
 
 
-def encoder(name, **settings):
+def encoder(name, network=None, **settings):
     torch.manual_seed(0)
-    return GraphEncoder(from_mapping(CloudConfig, {"encoder": name, "features": 9, "head": "none"} | settings, "test"), 9).eval()
+    section = {"encoder": {"name": name, "features": 9} | (network or {}), "head": "none"} | settings
+    return GraphEncoder(from_mapping(CloudConfig, section, "test"), 9).eval()
 
 
 def part(graph, i):
@@ -27,7 +28,7 @@ def part(graph, i):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("settings", [{}, {"classes": False}, {"class_width": 0}, {"head": "linear"}, {"head": "mlp"}, {"widths": [7]}])
+@pytest.mark.parametrize("settings", [{}, {"classes": False}, {"class_width": 0}, {"head": "linear"}, {"head": "mlp"}, {"network": {"widths": [7]}}])
 def test_shapes(name, settings, graph):
     vector, features = encoder(name, **settings)(graph)
     assert vector.shape == (5, 9) and vector.isfinite().all() and features is None
@@ -109,9 +110,17 @@ def test_batches_of_hardly_any_nodes_are_trained_on(name, i, graph):
 
 
 @pytest.mark.parametrize(
-    "key, value", {"points": 256, "projection": [8], "scale": "unit", "pooling": "max_mean", "sectors": 4, "neighbors": 8}.items()
+    ("settings", "message"),
+    [
+        ({"points": 256}, "points is 256, but {name} reads a graph"),
+        ({"paper": {"projection": [8]}}, "paper is .*, but {name} reads a graph"),
+        ({"paper": {"scale": "unit"}}, "paper is .*, but {name} reads a graph"),
+        ({"pooling": "max_mean"}, "pooling is .*max_mean.*, but {name} reads a graph"),
+        ({"pooling": {"name": "max", "sectors": 4}}, "pooling is .*4.*, but {name} reads a graph"),
+        ({"network": {"neighbors": 8}}, "unknown key encoder.neighbors; {name} takes widths, features"),
+    ],
 )
-def test_settings_of_points_are_refused(name, key, value):
-    with pytest.raises(InputError, match=f"{key} is .*{name}"):
-        encoder(name, **{key: value})
+def test_settings_of_points_are_refused(name, settings, message):
+    with pytest.raises(InputError, match=message.format(name=name)):
+        encoder(name, **settings)
     encoder(name, points=CloudConfig().points, pooling="max")  # as a run's own configuration says

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from config.components import FUSIONS
-from config.schema import CloudConfig, ModelConfig, PanoramaConfig, TileConfig
+from config.components import Settings
+from config.fusions import FUSIONS
+from config.poolings import SectorSettings
 
 
 @pytest.fixture
@@ -15,13 +16,10 @@ def make_fusion():
 
     def make(name: str, polar: bool = False, channels: int = 5, features: int = 6, dim: int = 4, rows: int = 2, sectors: int = 1):
         torch.manual_seed(0)
-        tile = TileConfig(height=32 * rows, polar=polar, sectors=sectors)
-        config = ModelConfig(PanoramaConfig(), tile, CloudConfig(sectors=sectors), fusion=name, embedding_dim=dim)
-        encoders = (
-            SimpleNamespace(channels=channels, dim=dim, map_size=(rows, 2 * rows if polar else rows)),
-            SimpleNamespace(features=features, dim=dim),
-        )
-        fusion = FUSIONS[name].load()(config, *encoders).eval()
+        size = (rows, 2 * rows if polar else rows)
+        tile = SimpleNamespace(channels=channels, dim=dim, map_size=size, polar=polar, pooling=SectorSettings("mean", sectors))
+        cloud = SimpleNamespace(features=features, dim=dim, pooling=SectorSettings("max", sectors))
+        fusion = FUSIONS[name].load()(Settings(name), tile, cloud).eval()
         for module in fusion.modules():
             if isinstance(module, torch.nn.BatchNorm1d):
                 module.running_mean.normal_()

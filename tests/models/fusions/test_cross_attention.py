@@ -4,14 +4,14 @@ import math
 
 import torch
 
-from models.fusions.cross_attention import HEADS, WIDTH, Attention, position_waves
+from models.fusions.cross_attention import HEADS, WIDTH, TokenAttention, position_waves
 from utils.frames import tile_grid
 
 
 @torch.no_grad()
 def test_attention_against_a_loop():
     torch.manual_seed(0)
-    block = Attention()
+    block = TokenAttention()
     tokens, others = torch.randn(2, 3, WIDTH), torch.randn(2, 5, WIDTH)
     size, expected = WIDTH // HEADS, torch.zeros(2, 3, WIDTH)
     query, key, value = block.query(block.norm(tokens)), block.key(block.norm_others(others)), block.value(block.norm_others(others))

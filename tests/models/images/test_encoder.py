@@ -1,4 +1,4 @@
-"""Image encoders: heads against naive loops, strides of the trunks, and pretrained weights without a connection."""
+"""Image encoders: heads against naive loops, strides of the backbones, and pretrained weights without a connection."""
 
 from urllib.error import URLError
 
@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from config.images import ResNetSettings
 from config.schema import ImageEncoderConfig
 from models.images.image_encoder import ImageEncoder, normalise
 from models.images.torchvision_import import networks
@@ -15,7 +16,7 @@ from utils.errors import InputError
 @pytest.mark.parametrize("encoder", ["resnet18", "resnet50"])
 @pytest.mark.parametrize("stages", [2, 3, 4])
 def test_stride_and_channels(encoder, stages):
-    model = ImageEncoder(ImageEncoderConfig(encoder, height=32, stages=stages), None).eval()
+    model = ImageEncoder(ImageEncoderConfig(ResNetSettings(encoder, stages), height=32), None).eval()
     with torch.no_grad():
         vector, features = model(torch.rand(1, 3, 32, 64))
     stride = 2 ** (stages + 1)
@@ -24,7 +25,7 @@ def test_stride_and_channels(encoder, stages):
 
 
 @torch.no_grad()
-def test_the_trunk_is_the_resnet():
+def test_the_backbone_is_the_resnet():
     torch.manual_seed(0)
     model = ImageEncoder(ImageEncoderConfig(height=32), 4).eval()
     torch.manual_seed(0)
@@ -57,4 +58,4 @@ def test_pretrained_weights_arrive(monkeypatch):
     published = {k: torch.full_like(v, 2) for k, v in networks.resnet18().state_dict().items()}
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *args, **kwargs: published)
     model = ImageEncoder(ImageEncoderConfig(height=32, weights="imagenet"), 4)
-    assert all((v == 2).all() for v in model.trunk.state_dict().values())
+    assert all((v == 2).all() for v in model.backbone.state_dict().values())

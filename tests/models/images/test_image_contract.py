@@ -1,13 +1,14 @@
-"""What every image encoder keeps to, whichever its trunk and pooling."""
+"""What every image encoder keeps to, whichever its backbone and pooling."""
 
 import pytest
 import torch
 
-from config.components import IMAGES, MAP_POOLINGS
+from config.images import IMAGES
+from config.poolings import MAP_POOLINGS
 from config.reader import from_mapping
 from config.schema import PanoramaConfig, TileConfig
 from models.images.image_encoder import ImageEncoder
-from tests.models.conftest import TRUNKS, image, pooled
+from tests.models.conftest import BACKBONES, image, pooled
 from utils.errors import InputError
 
 
@@ -19,7 +20,7 @@ def encoder(settings=None, dim=9, polar=None, **changes):
     return ImageEncoder(config, dim), torch.rand(2, 3, config.height, config.width)
 
 
-CASES = {name: image(name) for name in TRUNKS} | {f"pool-{name}": pooled(name) for name in MAP_POOLINGS}
+CASES = {name: image(name) for name in BACKBONES} | {f"pool-{name}": pooled(name) for name in MAP_POOLINGS}
 
 
 @pytest.mark.parametrize("polar", [None, False])
@@ -28,7 +29,7 @@ def test_shapes_and_gradients(case, polar):
     model, images = encoder(CASES[case], polar=polar)
     vector, features = model(images)
     assert vector.shape == (2, 9)
-    stride = model.trunk.stride
+    stride = model.backbone.stride
     assert features.shape == (2, model.channels, images.shape[2] // stride, images.shape[3] // stride)
     (vector * torch.randn_like(vector)).sum().backward()
     for key, parameter in model.named_parameters():
@@ -36,14 +37,14 @@ def test_shapes_and_gradients(case, polar):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", TRUNKS)
+@pytest.mark.parametrize("name", BACKBONES)
 def test_a_feature_map_alone(name):
     model, images = encoder(image(name), dim=None)
     vector, features = model.eval()(images)
     assert vector is None and features.isfinite().all()
     assert not any(key.startswith(("pool", "head")) for key in model.state_dict())
     stated = IMAGES[name]
-    assert model.trunk.tokens == stated.tokens and stated.stride in (model.trunk.stride, 0)
+    assert model.backbone.tokens == stated.tokens and stated.stride in (model.backbone.stride, 0)
 
 
 @torch.no_grad()
@@ -52,7 +53,7 @@ def test_heads(pooling):
     model, images = encoder(pooled(pooling), head="mlp")
     assert model(images)[0].shape == (2, 9)
     model, images = encoder(pooled(pooling), head="none", dim=model.pool.width)
-    features, tokens = model.eval().trunk(images)
+    features, tokens = model.eval().backbone(images)
     assert torch.equal(model(images)[0], model.pool(tokens if MAP_POOLINGS[pooling].reads == "tokens" else features))
 
 

@@ -1,26 +1,28 @@
-"""Networks of timm as trunks: their own feature maps, and what is refused when they are built. Its test models are tiny."""
+"""Networks of timm as backbones: their own feature maps, and what is refused when they are built. Its test models are tiny."""
 
 import pytest
 import torch
 
+from config.components import Settings
+from config.reader import from_mapping
 from config.schema import PanoramaConfig, TileConfig
 from models.images.image_encoder import ImageEncoder
 from utils.errors import InputError
 
-timm_trunk = pytest.importorskip("models.images.timm_backbone", reason="timm is not installed", exc_type=ImportError)
+timm_backbone = pytest.importorskip("models.images.timm_backbone", reason="timm is not installed", exc_type=ImportError)
 
 
 def build(name, height=64, dim=None, **settings):
     torch.manual_seed(0)
-    return ImageEncoder(PanoramaConfig(f"timm/{name}", height, **settings), dim, name="model.panorama").eval()
+    return ImageEncoder(from_mapping(PanoramaConfig, {"encoder": f"timm/{name}", "height": height} | settings, "test"), dim, name="model.panorama").eval()
 
 
 @torch.no_grad()
 @pytest.mark.parametrize(("name", "size"), [("test_convnext", {}), ("test_resnet", {}), ("test_vit", {"img_size": (64, 128)})])
 def test_the_feature_map_is_timm_s(name, size):
     model = build(name)
-    network = timm_trunk.timm.create_model(name, num_classes=0, **size).eval()
-    network.load_state_dict(model.trunk.network.state_dict(), strict=False)
+    network = timm_backbone.timm.create_model(name, num_classes=0, **size).eval()
+    network.load_state_dict(model.backbone.network.state_dict(), strict=False)
     images = torch.rand(2, 3, 64, 128)
     expected = network.forward_features(images)
     if name == "test_vit":
@@ -37,7 +39,7 @@ def test_channels_last_networks():
 
 @torch.no_grad()
 def test_tiles_are_square():
-    model = ImageEncoder(TileConfig("timm/test_vit", 32, pooling="token", head="none"), 64)
+    model = ImageEncoder(TileConfig(Settings("timm/test_vit"), 32, pooling=Settings("token"), head="none"), 64)
     vector, features = model(torch.rand(2, 3, 32, 32))
     assert vector.shape == (2, 64) and features.shape == (2, 64, 2, 2)
 
@@ -48,7 +50,7 @@ def test_tiles_are_square():
         ("test_vitt", {}, "encoder is 'timm/test_vitt', which timm .* does not have; did you mean 'timm/test_vit"),
         ("test_vit", {"height": 40}, "height is 40; timm/test_vit takes multiples of 16"),
         ("test_resnet", {"height": 100}, "height is 100; timm/test_resnet takes multiples of 32"),
-        ("test_resnet", {"sectors": 3}, "sectors is 3; it must divide the 4 columns"),
+        ("test_resnet", {"pooling": {"name": "mean", "sectors": 3}}, "pooling.sectors is 3; it must divide the 4 columns"),
         ("test_resnet", {"pooling": "token"}, "pooling is 'token', but timm/test_resnet has no class token"),
         ("test_vit", {"circular": True}, "circular is true, but timm/test_vit is a transformer"),
         ("test_convnext", {"circular": True, "height": 32}, "encoder is 'timm/test_convnext', which gives no feature map at height 32"),
@@ -67,6 +69,6 @@ def test_refusals(name, settings, message):
 
 
 def test_building_leaves_norms_as_they_are_and_draws_as_many_random_numbers_circular_or_not():
-    plain, closed = build("test_resnet").trunk, build("test_resnet", circular=True).trunk
+    plain, closed = build("test_resnet").backbone, build("test_resnet", circular=True).backbone
     assert all(torch.equal(a, b) for a, b in zip(plain.state_dict().values(), closed.state_dict().values(), strict=True))
     assert plain.network.bn1.num_batches_tracked == 0

@@ -3,15 +3,13 @@
 import pytest
 import torch
 
-from config.schema import ImageEncoderConfig
+from config.poolings import SectorSettings
 from models.poolings import WIDTH, MapMean
 
 
 def map_mean(rows, columns, sectors):
     torch.manual_seed(0)
-    config = ImageEncoderConfig()
-    config.sectors = sectors
-    pool = MapMean(config, 5, rows, columns).eval()
+    pool = MapMean(SectorSettings("mean", sectors), 5, rows, columns).eval()
     if sectors > 1:
         pool.reduce[1].running_mean.normal_()
         pool.reduce[1].running_var.uniform_(0.5, 2)

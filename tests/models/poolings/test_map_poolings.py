@@ -2,7 +2,7 @@
 
 import torch
 
-from config.schema import ImageEncoderConfig
+from config.poolings import FlatSettings
 from models.heads import make_head
 from models.poolings import HEADS, SAFA, ClassTokens, Flat
 
@@ -34,8 +34,7 @@ def test_safa_of_a_single_position():
 @torch.no_grad()
 def test_flat_with_a_linear_head_is_the_published_plain_head():
     torch.manual_seed(0)
-    config = ImageEncoderConfig(pooling="flat", hidden=6)
-    pool = Flat(config, 5, 2, 3)
+    pool = Flat(FlatSettings("flat", hidden=6), 5, 2, 3)
     head = make_head("linear", pool.width, 4)
     for norm in (pool[1], pool[4]):
         norm.running_mean.normal_()
@@ -51,7 +50,7 @@ def test_flat_with_a_linear_head_is_the_published_plain_head():
     hidden = norm_relu(x.flatten(1), pool[1]) @ pool[3].weight.T + pool[3].bias
     expected = norm_relu(hidden, pool[4]) @ head.weight.T + head.bias
     torch.testing.assert_close(head(pool(x)), expected, rtol=1e-4, atol=1e-5)
-    assert ImageEncoderConfig(pooling="flat").hidden == 512
+    assert FlatSettings("flat").hidden == 512
 
 
 def test_class_tokens():

@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 
-from config.schema import CloudConfig
+from config.poolings import SectorSettings
 from models.poolings import PointMax
 
 
 def sector_max(sectors):
-    return PointMax(CloudConfig(sectors=sectors), 3)
+    return PointMax(SectorSettings("max", sectors), 3)
 
 
 def naive(features, cloud, sectors):

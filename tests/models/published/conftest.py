@@ -5,8 +5,7 @@ import functools
 import pytest
 import torch
 
-from config.components import IMAGES
-from config.schema import PanoramaConfig
+from config.images import IMAGES
 
 FEATURES, CHANNELS, NORM = 6, 512, ("weight", "bias", "running_mean", "running_var")
 
@@ -26,9 +25,10 @@ def conv(name: str, *shape: int) -> dict[str, torch.Tensor]:
 @functools.cache
 def resnet(depth: int, safa: int = 0) -> dict[str, torch.Tensor]:
     """A published ResNet, with SAFA over so many positions."""
+    entry, name = IMAGES[f"resnet{depth}_paper"], f"resnet{depth}_paper"
     with torch.device("meta"):
-        trunk = IMAGES[f"resnet{depth}_published"].load()(PanoramaConfig(f"resnet{depth}_published", height=32))
-    state = {f"resnet.{k.replace('neck.', 'layer5.')}": zeros(*v.shape) for k, v in trunk.state_dict().items()}
+        backbone = entry.load()(entry.settings(name), (32, 64))
+    state = {f"resnet.{k.replace('neck.', 'layer5.')}": zeros(*v.shape) for k, v in backbone.state_dict().items()}
     return state | (safa_of(safa) if safa else {})
 
 

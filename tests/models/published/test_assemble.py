@@ -22,11 +22,11 @@ def test_recognised(fusion, final, make_published):
     model = info["model"]
     assert model["fusion"] == (None if fusion in ("tile", "cloud") else fusion) and model["head"] == HEADS[final]
     assert (model["preprocessing"], model["embedding_dim"], "tile" in model, "cloud" in model) == (
-        "published", 4096, fusion != "cloud", fusion != "tile")  # fmt: skip
+        "paper", 4096, fusion != "cloud", fusion != "tile")  # fmt: skip
     with torch.device("meta"):
         network = build(info, "test")
     assert shapes(network.state_dict()) == shapes(tensors)
-    assert "panorama resnet50_published (safa)" in describe(info) and f"head {HEADS[final]}" in describe(info)
+    assert "panorama resnet50_paper (safa)" in describe(info) and f"head {HEADS[final]}" in describe(info)
     assert network.reference_dim == (4096 if final or fusion in ("3to2", "add", "tile", "cloud") else network.fusion.width)
 
 

@@ -49,10 +49,10 @@ def normed(state, name, x, slope):
     return functional.leaky_relu((x - mean) / (var + 1e-5).sqrt() * weight + bias, slope)
 
 
-def encoder(state, **more):
+def encoder(state, **network):
     settings, tensors = cloud(dict(state))
-    config = from_mapping(CloudConfig, settings | more, "test")
-    model = CloudEncoder(config, 2 * config.features).eval()
+    config = from_mapping(CloudConfig, settings | {"encoder": settings["encoder"] | network}, "test")
+    model = CloudEncoder(config, 2 * config.encoder.features).eval()
     model.load_state_dict(tensors)
     return model
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from config.components import Settings
 from config.reader import from_mapping
 from config.schema import CloudConfig, TileConfig
 from models.checkpoint import load_run, read_checkpoint, save_checkpoint
@@ -46,9 +47,9 @@ def test_a_model_becomes_a_run(tmp_path, make_published):
     )
     found = convert(tmp_path / "published.pth", tmp_path / "runs" / "paper")
     config, model, epoch = load_run(tmp_path / "runs" / "paper", "best", torch.device("cpu"))
-    assert isinstance(model, GroundToMap) and config.name == "paper" and config.model.fusion == "2to3" and epoch == 0
+    assert isinstance(model, GroundToMap) and config.name == "paper" and config.model.fusion.name == "2to3" and epoch == 0
     assert config.training.precision == "float32"  # published numbers are
-    assert config.data.test == ["manhattan/unionsquare5kU", "manhattan/wallstreet5kU"] and config.model.preprocessing == "published"
+    assert config.data.test == ["manhattan/unionsquare5kU", "manhattan/wallstreet5kU"] and config.model.preprocessing == "paper"
     parameters = sum(p.numel() for p in model.parameters())
     assert f"fusion 2to3, head linear: {len(state):,} tensors; {parameters:,} parameters here" in found and "\n" not in found
     again = load(tmp_path / "runs" / "paper")
@@ -91,14 +92,14 @@ def test_kinds_of_single_encoders(tmp_path):
         assert load(tmp_path / f"{name}.safetensors").dim == dim
 
 
-def test_a_published_trunk_starts_another_encoder(tmp_path, capsys):
+def test_a_published_backbone_starts_another_encoder(tmp_path, capsys):
     state = {k: torch.rand(v.shape) if k.startswith("resnet.layer1.") and v.is_floating_point() else v for k, v in resnet(18, 4).items()}
     torch.save(state, tmp_path / "published.pth")
     convert(tmp_path / "published.pth", tmp_path / "tile.safetensors")
-    config = TileConfig("resnet18_published", height=64, weights=str(tmp_path / "tile.safetensors"))
+    config = TileConfig(Settings("resnet18_paper"), height=64, weights=str(tmp_path / "tile.safetensors"))
     capsys.readouterr()
-    trunk, expected = ImageEncoder(config, 5).trunk.state_dict(), load(tmp_path / "tile.safetensors").trunk.state_dict()
-    assert all(torch.equal(v, trunk[k]) for k, v in expected.items()) and trunk["layer1.0.conv1.weight"].any()
+    backbone, expected = ImageEncoder(config, 5).backbone.state_dict(), load(tmp_path / "tile.safetensors").backbone.state_dict()
+    assert all(torch.equal(v, backbone[k]) for k, v in expected.items()) and backbone["layer1.0.conv1.weight"].any()
     assert capsys.readouterr().out.endswith("tile.safetensors: not taken: pooling safa (4 tensors); starts afresh: head\n")
 
 
@@ -176,6 +177,8 @@ def test_settings_that_contradict_a_converted_encoder(tmp_path, cloud_state):
     convert(tmp_path / "published.pth", tmp_path / "cloud.safetensors")
     settings = read_checkpoint(tmp_path / "cloud.safetensors")[1]["settings"]
     assert settings.keys() == {field.name for field in fields(CloudConfig)}
-    changed = settings | {"scale": "metres", "weights": str(tmp_path / "cloud.safetensors")}
-    with pytest.raises(InputError, match="they are of scale 'unit', but model.cloud.scale is 'metres'"):
-        CloudEncoder(CloudConfig(**changed), 6)
+    weights = str(tmp_path / "cloud.safetensors")
+    for paper in (None, settings["paper"] | {"scale": "metres"}):
+        config = from_mapping(CloudConfig, settings | {"paper": paper, "weights": weights}, "recipe")
+        with pytest.raises(InputError, match="they are of paper.scale 'unit', but model.cloud.paper.scale is 'metres'; make them agree"):
+            CloudEncoder(config, 6)

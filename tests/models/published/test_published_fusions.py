@@ -18,7 +18,7 @@ def test_layers(kind, axes, width_in):
     generator = torch.Generator().manual_seed(0)
     state = {k: torch.rand(v.shape, generator=generator) + 0.1 if v.is_floating_point() else v for k, v in state.items()}
     left = dict(state)
-    settings, tensors = fusion(left, {"encoder": "resnet18_published", "height": 32}, {"features": FEATURES}, 9, "add")
+    settings, tensors = fusion(left, {"encoder": "resnet18_paper", "height": 32}, {"encoder": {"features": FEATURES}}, 9, "add")
     assert not left and settings == {"fusion": kind, "head": "none"}
 
     lift = nn.Sequential(*(dense(width, FEATURES, 0.1) for width in (width_in, FEATURES, FEATURES))).eval()

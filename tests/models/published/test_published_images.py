@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from config.components import Settings
 from config.reader import from_mapping
 from config.schema import PanoramaConfig, TileConfig
 from models.images.image_encoder import ImageEncoder
@@ -39,10 +40,10 @@ def drawn(shapes: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
 @torch.no_grad()
 @pytest.mark.parametrize(("tile", "columns"), [(False, 64), (True, 32)])
 def test_deit_is_the_mean_of_its_two_heads(tile, columns):
-    from models.images import timm_trunk
+    from models.images import timm_backbone
 
     torch.manual_seed(0)
-    network = timm_trunk.timm.create_model("deit_small_distilled_patch16_224", num_classes=6, img_size=(32, columns)).eval()
+    network = timm_backbone.timm.create_model("deit_small_distilled_patch16_224", num_classes=6, img_size=(32, columns)).eval()
     for parameter in network.parameters():
         parameter.add_(0.02 * torch.randn_like(parameter))
     model, config = convert({f"net.{name}": tensor for name, tensor in network.state_dict().items()}, tile, 6)
@@ -140,7 +141,7 @@ def naive_hybrid(state, x, layers):
 def test_hybrid_transformer_against_its_formulas(tile, columns):
     state = drawn(hybrid_shapes(3, 2 * columns // 16))
     model, config = convert(state, tile, 768)
-    assert (config.height, config.width, config.layers) == (32, columns, 3)
+    assert (config.height, config.width, config.encoder.layers) == (32, columns, 3)
     batch = torch.randn(2, 3, 32, columns)
     token, patches = naive_hybrid(state, batch, 3)
     vector, features = model(batch)
@@ -150,9 +151,9 @@ def test_hybrid_transformer_against_its_formulas(tile, columns):
 
 def resnet34(positions: int) -> dict[str, torch.Tensor]:
     """Published ResNet-34 with SAFA: as ResNet-50, its neck begins with a 1×1 convolution and has no activation."""
-    config = PanoramaConfig("resnet34_published", 32)
-    trunk = ImageEncoder(config, None).trunk.state_dict()
-    state = {f"resnet.{name.replace('neck.', 'layer5.')}": tensor for name, tensor in trunk.items()}
+    config = PanoramaConfig(Settings("resnet34_paper"), 32)
+    backbone = ImageEncoder(config, None).backbone.state_dict()
+    state = {f"resnet.{name.replace('neck.', 'layer5.')}": tensor for name, tensor in backbone.items()}
     assert state["resnet.layer5.0.weight"].shape == (512, 512, 1, 1) and state["resnet.layer5.2.weight"].shape == (512, 512, 3, 3)
     assert "resnet.layer4.2.conv1.weight" not in state and "resnet.layer4.1.conv1.weight" in state
     hidden = positions // 2
@@ -163,7 +164,7 @@ def resnet34(positions: int) -> dict[str, torch.Tensor]:
 def test_resnet34_and_the_kind_of_tile():
     state = resnet34(8)
     model, config = convert(state, True, 4096)
-    assert config.encoder == "resnet34_published" and config.height == 64 and config.polar
+    assert config.encoder.name == "resnet34_paper" and config.height == 64 and config.polar
     model, config = convert(resnet34(4), True, 4096)
     assert config.height == 64 and not config.polar
 
