@@ -84,7 +84,10 @@ def test_folders_that_are_no_run(run):
     ("change", "tensor"),
     [
         ({"embedding_dim": 9}, "panorama.head.0.weight is (7, 128), the model has (9, 128)"),
-        ({"panorama": PanoramaConfig(ResNetSettings("resnet18", 3), 16)}, "panorama.backbone.layer3.0.conv1.weight is missing, the model has (256, "),
+        (
+            {"panorama": PanoramaConfig(ResNetSettings("resnet18", 3), 16)},
+            "panorama.backbone.layer3.0.conv1.weight is missing, the model has (256, ",
+        ),
         ({"cloud": None, "fusion": None}, "cloud.classes.vectors.weight is (25, 8), the model has no such tensor"),
     ],
 )

@@ -97,3 +97,19 @@ def test_weights_follow_the_seed_and_leave_other_randomness_alone(model_config):
     first, again, other = weights(0), weights(0), weights(1)
     assert torch.equal(torch.rand(1), expected)
     assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+@torch.no_grad()
+def test_norms_that_are_converted_to_synchronised_ones_do_the_same(model_config, make_batch):
+    """As for training on several devices; norms of points have their channels last, which a converted norm would not know."""
+    torch.manual_seed(0)
+    config = model_config("concat-polar-sectors")
+    assert config.cloud.encoder.name == "dgcnn"
+    model, batch = GroundToMap(config), make_batch(config)
+    for _ in range(3):
+        model(batch)  # gives the norms statistics
+    expected = model.eval()(batch)
+    converted = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    assert any(isinstance(module, torch.nn.SyncBatchNorm) for module in converted.cloud.network.modules())
+    for found, before in zip(converted(batch), expected, strict=True):
+        torch.testing.assert_close(found, before)

@@ -26,7 +26,8 @@ def run(published):
     state = published.state_dict()
     settings, tensors = cloud(state)
     assert not state, f"left over: {list(state)}"
-    config = from_mapping(CloudConfig, settings | {"paper": settings["paper"] | {"scale": "metres"}}, "test")  # the coordinates are scaled already
+    paper = settings["paper"] | {"scale": "metres"}  # the coordinates are scaled already
+    config = from_mapping(CloudConfig, settings | {"paper": paper}, "test")
     vector = "projection" not in settings["paper"]
     model = CloudEncoder(config, 2 * config.encoder.features if vector else None).eval()
     model.load_state_dict(tensors)

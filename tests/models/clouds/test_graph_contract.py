@@ -28,7 +28,9 @@ def part(graph, i):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("settings", [{}, {"classes": False}, {"class_width": 0}, {"head": "linear"}, {"head": "mlp"}, {"network": {"widths": [7]}}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"classes": False}, {"class_width": 0}, {"head": "linear"}, {"head": "mlp"}, {"network": {"widths": [7]}}]
+)
 def test_shapes(name, settings, graph):
     vector, features = encoder(name, **settings)(graph)
     assert vector.shape == (5, 9) and vector.isfinite().all() and features is None

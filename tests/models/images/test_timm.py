@@ -14,7 +14,8 @@ timm_backbone = pytest.importorskip("models.images.timm_backbone", reason="timm 
 
 def build(name, height=64, dim=None, **settings):
     torch.manual_seed(0)
-    return ImageEncoder(from_mapping(PanoramaConfig, {"encoder": f"timm/{name}", "height": height} | settings, "test"), dim, name="model.panorama").eval()
+    config = from_mapping(PanoramaConfig, {"encoder": f"timm/{name}", "height": height} | settings, "test")
+    return ImageEncoder(config, dim, name="model.panorama").eval()
 
 
 @torch.no_grad()
