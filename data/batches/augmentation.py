@@ -29,13 +29,14 @@ class Augmentation:
             return low + (high - low) * torch.rand(batch, *shape, generator=generator)
 
         coins = torch.rand(batch, 3, generator=generator)
-        factors = [uniform(1 - s, 1 + s) for s in (config.brightness, config.contrast, config.saturation)]
+        brightness, contrast, saturation = (uniform(1 - s, 1 + s) for s in (config.brightness, config.contrast, config.saturation))
         around = ((coins[:, 1] < 0.5) & config.turn) * (width // 2)
         heading, yaw = ((uniform(-d, d) / 360 * width).round().long() for d in (config.heading_deg, config.yaw_deg))
         shift = uniform(-config.shift_m, config.shift_m, 2)
         size, corner = uniform(0.1, 0.4, 2), uniform(0.0, 1.0, 2)
         rectangle = torch.cat([corner * (1 - size), size], dim=1) * (coins[:, 2:] < config.erase)
-        return Augmentation((coins[:, 0] < 0.5) & config.mirror, around + heading, yaw, shift, *factors, rectangle)
+        mirror = (coins[:, 0] < 0.5) & config.mirror
+        return Augmentation(mirror, around + heading, yaw, shift, brightness, contrast, saturation, rectangle)
 
     def to(self, device: torch.device) -> "Augmentation":
         """The same on a device."""

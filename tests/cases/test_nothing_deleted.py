@@ -78,11 +78,11 @@ def photographs(tmp_path, city) -> tuple[str, ...]:
 def run(tmp_path_factory) -> Path:
     """A run of the tiny model with its data beside it; not to be changed."""
     root = tmp_path_factory.mktemp("run")
-    config = read_config(write_recipe(root, write_datasets(root / "data"), tile={"height": 16, "stages": 2}))
+    config = read_config(write_recipe(root, write_datasets(root / "data"), tile={"height": 16, "encoder": {"stages": 2}}))
     folder = root / "runs/r"
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(to_yaml(config))
-    weights = build_model(config, torch.device("cpu")).state_dict()
+    weights = build_model(config.model, config.seed, torch.device("cpu")).state_dict()
     save_checkpoint(folder / "checkpoints/best.safetensors", {f"model.{k}": v for k, v in weights.items()}, {"epoch": 1})
     return folder
 

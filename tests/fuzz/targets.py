@@ -19,7 +19,7 @@ from data.osm.build import build_map
 from data.sources.photographs.photograph_files import read_photograph
 from data.sources.streetlearn.dataset_tables import read_tables
 from data.sources.streetlearn.layout import Layout
-from eval.embeddings import read_places
+from eval.embeddings import read_embeddings
 from eval.routes.graphs.route_graph import RouteGraph
 from eval.routes.results.figure import published_curves
 from eval.routes.route_files import read_routes, read_turns
@@ -137,7 +137,7 @@ def _batch(path: Path, world: Path) -> None:
     """A batch of an area of the damaged copy, with tile and cloud."""
     root = _above(path, "data")
     model = read_config(world / "runs/tiny/config.yaml").model
-    PlaceBatches(root, ["tiny/train"], model, CPU).batch(np.arange(24))
+    PlaceBatches(root, ["tiny/train"], model.inputs, CPU).batch(np.arange(24))
 
 
 def _sampled(path: Path, world: Path) -> list:
@@ -167,7 +167,7 @@ READERS = [
     Target("routes", ("tables/routes.csv", "arrays/routes.npz", "matlab/routes.mat"), read=lambda p, w: read_routes(p, _graph())),
     Target("turns", ("tables/turns.csv", "arrays/turns.npz", "matlab/turns.mat"), read=lambda p, w: read_turns(p, 5, 6)),
     Target("accuracies", ("tables/accuracy.csv",), read=lambda p, w: published_curves(p, Path("embeddings"), 100)),
-    Target("embeddings", ("arrays/embeddings.npz", "arrays/embeddings.npz", "matlab/MES_*.mat"), read=lambda p, w: read_places(p)),
+    Target("embeddings", ("arrays/embeddings.npz", "arrays/embeddings.npz", "matlab/MES_*.mat"), read=lambda p, w: read_embeddings(p)),
     Target("recipe", ("tiny.yaml", "runs/tiny/config.yaml"), read=lambda p, w: read_config(p)),
     Target("map", tuple(f"data/tiny/map/{name}" for name in (*MAP, "map.json")), "data/tiny", _batch),
     Target("area", ("data/tiny/train/*", "data/tiny/train/area.json"), "data/tiny", _batch),

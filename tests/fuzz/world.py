@@ -35,7 +35,9 @@ def write_world(folder: Path) -> Path:
     """
     write_datasets(folder / "data")
     cloud = {"points": 16, "neighbors": 4, "widths": [8], "features": 8}
-    write_recipe(folder, folder / "data", tile={"height": 16, "stages": 2, "polar": True}, cloud=cloud, fusion="concat", embedding_dim=8)
+    write_recipe(
+        folder, folder / "data", tile={"height": 16, "encoder": {"stages": 2}, "polar": True}, cloud=cloud, fusion="concat", embedding_dim=8
+    )
     for name in ("extracts", "tables", "arrays", "matlab", "photos", "weights"):
         (folder / name).mkdir()
     _write_extracts(folder / "extracts")
@@ -44,7 +46,7 @@ def write_world(folder: Path) -> Path:
     _write_embeddings(folder)
     _write_tables(folder)
     _write_photographs(folder / "photos")
-    build_localizer("published", read_inputs(folder / "matlab/MES_small.mat").map, 100).locate(np.zeros((1, 2, 4), np.float32))
+    build_localizer("paper", read_inputs(folder / "matlab/MES_small.mat").map, 100).locate(np.zeros((1, 2, 4), np.float32))
     state = {name: tensor.clone() for name, tensor in pointnet(per_point=False).items()}
     save_checkpoint(folder / "weights/w.safetensors", state, {"settings": {"stages": 2}, "embedding_dim": None})
     torch.save({"state_dict": state, "epoch": 3, "best": np.float64(0.5)}, folder / "weights/w.pth")
@@ -81,7 +83,7 @@ def _write_built_city(folder: Path) -> None:
 
 def _write_run(folder: Path) -> None:
     """`runs/tiny`, as a training leaves it."""
-    config = read_config(folder / "tiny.yaml", ["training.epochs=1", "model.panorama.height=16", "model.panorama.sectors=1"])
+    config = read_config(folder / "tiny.yaml", ["training.epochs=1", "model.panorama.height=16", "model.panorama.pooling.sectors=1"])
     train(config, torch.device("cpu"))
 
 

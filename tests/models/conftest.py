@@ -7,11 +7,11 @@ from importlib.util import find_spec
 import pytest
 import torch
 
-from config.clouds import CLOUDS
+from config.cloud_settings import CLOUDS
 from config.components import Entry
-from config.fusions import FUSIONS
-from config.images import IMAGES
-from config.poolings import MAP_POOLINGS, POINT_POOLINGS
+from config.fusion_settings import FUSIONS
+from config.image_settings import IMAGES
+from config.pooling_settings import MAP_POOLINGS, POINT_POOLINGS
 from config.reader import from_mapping
 from config.schema import ModelConfig
 from utils.batch import FEATURES, Batch, PlaceGraph

@@ -6,7 +6,7 @@ import pickle
 import pytest
 import torch
 
-from config.images import ResNetSettings
+from config.image_settings import ResNetSettings
 from config.reader import to_yaml
 from config.schema import Config, DataConfig, PanoramaConfig
 from models.checkpoint import load_run, load_weights, read_checkpoint, save_checkpoint, without_pretraining

@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import nn
 
-from config.clouds import CLOUDS
-from config.fusions import FUSIONS
-from config.learning import InfoNCESettings
-from config.poolings import MAP_POOLINGS, POINT_POOLINGS
+from config.cloud_settings import CLOUDS
+from config.fusion_settings import FUSIONS
+from config.learning_settings import InfoNCESettings
+from config.pooling_settings import MAP_POOLINGS, POINT_POOLINGS
 from config.reader import from_mapping
 from config.schema import ModelConfig
 from models.clouds.cloud_encoder import CloudEncoder

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from config.fusions import FUSIONS
+from config.fusion_settings import FUSIONS
 from config.schema import Config, DataConfig
 from models.export import QueryTower, ReferenceTower, example_inputs, export_towers
 from models.model import build_model

@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from config.clouds import CLOUDS
-from config.fusions import FUSIONS
-from config.images import IMAGES
-from config.poolings import MAP_POOLINGS, POINT_POOLINGS
+from config.cloud_settings import CLOUDS
+from config.fusion_settings import FUSIONS
+from config.image_settings import IMAGES
+from config.pooling_settings import MAP_POOLINGS, POINT_POOLINGS
 from models.__main__ import main
 from utils.errors import InputError
 

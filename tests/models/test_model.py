@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from config.clouds import CLOUDS
-from config.fusions import FUSIONS
+from config.cloud_settings import CLOUDS
+from config.fusion_settings import FUSIONS
 from models.model import GroundToMap, build_model
 from tests.models.conftest import sectors, taken
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from config.clouds import CLOUDS
+from config.cloud_settings import CLOUDS
 from config.components import find
-from config.images import IMAGES
+from config.image_settings import IMAGES
 from utils.errors import InputError
 
 

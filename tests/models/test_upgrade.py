@@ -16,8 +16,8 @@ import yaml
 from safetensors.torch import save_file
 from torch import Tensor
 
-from config.learning import ClumpsSettings, InfoNCESettings
-from config.poolings import SectorSettings
+from config.learning_settings import ClumpsSettings, InfoNCESettings
+from config.pooling_settings import SectorSettings
 from config.reader import to_yaml
 from config.schema import CloudConfig, Config, ImageEncoderConfig, PaperCloudConfig, read_config
 from config.upgrade import header

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from config.clouds import BuildingGraphSettings
+from config.cloud_settings import BuildingGraphSettings
 from config.components import Settings
 from config.reader import from_mapping
 from config.schema import CloudConfig, ImageEncoderConfig, TileConfig

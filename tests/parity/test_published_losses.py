@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from config.learning import InfoNCESettings, TripletSettings
+from config.learning_settings import InfoNCESettings, TripletSettings
 from training.losses import InfoNCE, Triplet, cosine_similarity
 
 TERMS = ("img_map_loss", "map_loss", "image_loss")  # in the order of the weights

@@ -17,7 +17,7 @@ from utils.classes import BARE_RGB
 from utils.errors import InputError
 
 CPU = torch.device("cpu")
-TILE = {"tile": {"height": 16, "stages": 2}}
+TILE = {"tile": {"height": 16, "encoder": {"stages": 2}}}
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Batches: from stored areas to what a model sees."""
 
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,15 +9,15 @@ import pytest
 import torch
 
 from config.cloud_settings import CLOUDS
-from config.schema import AugmentationConfig, CloudConfig, ModelConfig, PanoramaConfig, TileConfig
+from config.schema import AugmentationConfig
 from data.area import Area
 from data.areas.cloud_index import cloud_index
 from data.areas.write_area import write_area
 from data.batches.cutters import TileCutter
-from data.batches.place_batches import PlaceBatches, _read_of_cities, prefetch
+from data.batches.place_batches import PlaceBatches, prefetch
 from data.locations import Locations
 from data.osm.build import build_map
-from utils.batch import Batch, PlaceGraph
+from utils.batch import Batch, Inputs, PlaceGraph, TileInput
 from utils.errors import InputError
 
 CPU = torch.device("cpu")
@@ -26,13 +27,9 @@ HEADINGS = [0.0, 90.0, 180.0, 30.0, 300.0, 0.0, 45.0, 200.0, 120.0, 10.0, 250.0,
 TOWER_BEARING = 90.0
 
 
-def model(polar=False, tile=True, cloud=True, height=32, points=128, encoder="dgcnn"):
-    """Sizes only."""
-    panorama = PanoramaConfig(height=height, stages=2)
-    tile = TileConfig(height=32, stages=2, polar=polar) if tile else None
-    settings = {"points": points, "neighbors": 4} if CLOUDS[encoder].reads == "points" else {}
-    cloud = CloudConfig(encoder, **settings) if cloud else None
-    return ModelConfig(panorama=panorama, tile=tile, cloud=cloud, fusion="concat" if tile and cloud else None)
+def inputs(polar=False, tile=True, cloud=True, height=32, points=128, encoder="dgcnn"):
+    graph = cloud and CLOUDS[encoder].reads == "graph"
+    return Inputs(height, TileInput(32, 64 if polar else 32, polar) if tile else None, points if cloud and not graph else 0, graph, False)
 
 
 def write(city, path, xy, headings):
@@ -89,14 +86,14 @@ def assert_directions(batch, expected, polar):
 
 @pytest.mark.parametrize("polar", [False, True])
 def test_panorama_tile_and_cloud_agree(root, polar):
-    batch = PlaceBatches(root, ["tower/one"], model(polar), CPU).batch(np.arange(len(HEADINGS)))
+    batch = PlaceBatches(root, ["tower/one"], inputs(polar), CPU).batch(np.arange(len(HEADINGS)))
     assert_directions(batch, TOWER_BEARING - np.array(HEADINGS), polar)
 
 
 @pytest.mark.parametrize("polar", [False, True])
 def test_mirrored_and_turned_samples_still_agree(root, polar):
     """The tower changes sides, or front and back, in all three alike."""
-    places = PlaceBatches(root, ["tower/one"], model(polar), CPU, AugmentationConfig(**{**OFF, "mirror": True, "turn": True}))
+    places = PlaceBatches(root, ["tower/one"], inputs(polar), CPU, AugmentationConfig(**{**OFF, "mirror": True, "turn": True}))
     plain = TOWER_BEARING - np.array(HEADINGS)
     seen = set()
     for seed in range(4):
@@ -117,7 +114,7 @@ def test_mirrored_and_turned_samples_still_agree(root, polar):
 @pytest.mark.parametrize("polar", [False, True])
 def test_samples_turned_a_little_still_agree(root, polar):
     settings = {**OFF, "heading_deg": 90.0, "mirror": True}
-    batch = PlaceBatches(root, ["tower/one"], model(polar), CPU, AugmentationConfig(**settings)).batch(np.arange(12), torch.Generator())
+    batch = PlaceBatches(root, ["tower/one"], inputs(polar), CPU, AugmentationConfig(**settings)).batch(np.arange(12), torch.Generator())
     panorama, tile, cloud = directions(batch, polar)
     untouched = [(p - e + 180) % 360 - 180 for p, e in zip(panorama, TOWER_BEARING - np.array(HEADINGS), strict=True)]
     assert np.abs(untouched).max() > 30  # they were turned
@@ -125,7 +122,7 @@ def test_samples_turned_a_little_still_agree(root, polar):
 
 
 def test_evaluation_batches(root):
-    places = PlaceBatches(root, ["tower/one"], model(), CPU)
+    places = PlaceBatches(root, ["tower/one"], inputs(), CPU)
     first, again = (places.batch(np.array([3, 0, 7])) for _ in range(2))
     for name, value in tensors(first).items():
         assert torch.equal(value, getattr(again, name)), name
@@ -139,7 +136,7 @@ def test_evaluation_batches(root):
 
 
 def test_training_batches_follow_the_generator(root):
-    places = PlaceBatches(root, ["tower/one", "small/three"], model(), CPU, AugmentationConfig(shift_m=2.0))
+    places = PlaceBatches(root, ["tower/one", "small/three"], inputs(), CPU, AugmentationConfig(shift_m=2.0))
     first, again, other = (places.batch(np.arange(16), torch.Generator().manual_seed(s)) for s in (0, 0, 1))
     for name, value in tensors(first).items():
         assert torch.equal(value, getattr(again, name)), name
@@ -147,7 +144,7 @@ def test_training_batches_follow_the_generator(root):
 
 
 def test_training_points_come_from_the_first_of_the_order(root):
-    places = PlaceBatches(root, ["small/three"], model(points=100), CPU, AugmentationConfig(**{**OFF, "point_drop": 0.3}))
+    places = PlaceBatches(root, ["small/three"], inputs(points=100), CPU, AugmentationConfig(**{**OFF, "point_drop": 0.3}))
     batch = places.batch(np.arange(4), torch.Generator().manual_seed(0))
     points = places.cities[0].points
     for i in range(4):
@@ -159,7 +156,7 @@ def test_training_points_come_from_the_first_of_the_order(root):
 
 def test_training_points_keep_their_order(root):
     """So that the first of them are a sample of all."""
-    places = PlaceBatches(root, ["small/three"], model(points=100), CPU, AugmentationConfig(**{**OFF, "point_drop": 0.3}))
+    places = PlaceBatches(root, ["small/three"], inputs(points=100), CPU, AugmentationConfig(**{**OFF, "point_drop": 0.3}))
     area, rows = places.areas[0], np.arange(4)
     index = places._points(area, rows, torch.Generator().manual_seed(0))
     rank = [[area.cloud_index[i].tolist().index(point) for point in index[i].tolist()] for i in rows]
@@ -169,7 +166,7 @@ def test_training_points_keep_their_order(root):
 @pytest.mark.parametrize("points", [160, 150])
 def test_points_are_dropped_where_the_area_stores_no_others(root, points):
     """It stores 160: others take the places of the dropped ones as far as there are any, then copies; the first are kept in order."""
-    places = PlaceBatches(root, ["small/three"], model(points=points), CPU, AugmentationConfig(**{**OFF, "point_drop": 0.25}))
+    places = PlaceBatches(root, ["small/three"], inputs(points=points), CPU, AugmentationConfig(**{**OFF, "point_drop": 0.25}))
     stored = torch.from_numpy(np.array(places.areas[0].cloud_index)).long()
     chosen = places._points(places.areas[0], np.arange(4), torch.Generator().manual_seed(0))
     kept = round(160 / 1.25)
@@ -187,32 +184,32 @@ def test_a_city_is_shared_by_models_that_read_the_same_of_it(root):
     cities = {}
 
     def city(**sizes):
-        return PlaceBatches(root, ["small/three"], model(**sizes), CPU, cities=cities).cities[0]
+        return PlaceBatches(root, ["small/three"], inputs(**sizes), CPU, cities=cities).cities[0]
 
-    first, published = city(), model()
-    published.preprocessing = "published"
+    first, paper = city(), replace(inputs(), paper=True)
     assert city() is first is city(points=64) and len(cities) == 1
     assert city(polar=True) is not first and city(polar=True).cut_tile.grid.shape != first.cut_tile.grid.shape
     assert not hasattr(city(tile=False), "cut_tile") and not hasattr(city(cloud=False), "points") and hasattr(city(), "points")
-    assert PlaceBatches(root, ["small/three"], published, CPU, cities=cities).cities[0] is not first
+    assert PlaceBatches(root, ["small/three"], paper, CPU, cities=cities).cities[0] is not first
     assert city() is first and len(cities) == 5
 
 
-def test_polar_tiles_are_told_from_others_of_their_size():
+def test_polar_tiles_are_told_from_others_of_their_size(root):
     """Today no tile has the size of one of the other kind; cities must not be mixed up if one ever has."""
-    of = [_read_of_cities(SimpleNamespace(tile=SimpleNamespace(height=32, width=64, polar=polar), cloud=None, preprocessing="ours"))
-          for polar in (False, True)]  # fmt: skip
-    assert of[0] != of[1]
+    cities = {}
+    for polar in (False, True):
+        PlaceBatches(root, ["small/three"], replace(inputs(), tile=TileInput(32, 64, polar)), CPU, cities=cities)
+    assert len(cities) == 2
 
 
 def test_point_jitter_and_shift(root):
-    plain = PlaceBatches(root, ["tower/one"], model(), CPU).batch(np.arange(12))
+    plain = PlaceBatches(root, ["tower/one"], inputs(), CPU).batch(np.arange(12))
     still = {**OFF, "point_jitter_m": 0.5}
-    jittered = PlaceBatches(root, ["tower/one"], model(), CPU, AugmentationConfig(**still)).batch(np.arange(12), torch.Generator())
+    jittered = PlaceBatches(root, ["tower/one"], inputs(), CPU, AugmentationConfig(**still)).batch(np.arange(12), torch.Generator())
     assert torch.equal(jittered.panorama, plain.panorama) and torch.equal(jittered.tile, plain.tile)
     spread = jittered.cloud.sort(1).values - plain.cloud.sort(1).values
     assert 0.01 < spread.abs().mean() < 1
-    moved = PlaceBatches(root, ["tower/one"], model(), CPU, AugmentationConfig(**{**OFF, "shift_m": 8.0}))
+    moved = PlaceBatches(root, ["tower/one"], inputs(), CPU, AugmentationConfig(**{**OFF, "shift_m": 8.0}))
     batch = moved.batch(np.arange(12), torch.Generator().manual_seed(0))
     assert torch.equal(batch.panorama, plain.panorama) and torch.equal(batch.position, plain.position)
     shift = plain.cloud.mean(1) - batch.cloud.mean(1)
@@ -222,7 +219,7 @@ def test_point_jitter_and_shift(root):
 def test_areas_come_back_in_the_order_asked_for(root):
     """Places of three areas and two cities, mixed, each equal to its own batch of one."""
     names = ["tower/one", "small/three", "tower/two"]
-    places = PlaceBatches(root, names, model(), CPU)
+    places = PlaceBatches(root, names, inputs(), CPU)
     assert len(places) == len(places.xy) == 12 + 4 + 5
     order = np.array([20, 0, 13, 5, 16, 12, 15, 1, 19])
     batch = places.batch(order)
@@ -247,11 +244,11 @@ def test_tile_images_stand_for_the_raster(root, tower_city, tmp_path, polar):
     assert np.array_equal(Area(tmp_path, "tower/images").tiles, tiles) and one.tiles is None
     random = AugmentationConfig(**{**OFF, "mirror": True, "turn": True, "heading_deg": 30.0, "shift_m": 5.0})
     for augmentation in (None, random):
-        batches = [PlaceBatches(tmp_path, [name], model(polar), CPU, augmentation).batch(np.arange(12), torch.Generator().manual_seed(3))
+        batches = [PlaceBatches(tmp_path, [name], inputs(polar), CPU, augmentation).batch(np.arange(12), torch.Generator().manual_seed(3))
                    for name in ("tower/one", "tower/images")]  # fmt: skip
         assert (batches[0].tile - batches[1].tile).abs().mean() < 0.002 and batches[0].tile.std() > 0.015
         assert torch.equal(batches[0].cloud, batches[1].cloud)
-    mixed = PlaceBatches(tmp_path, ["tower/one", "tower/images"], model(polar), CPU).batch(np.array([13, 1]))
+    mixed = PlaceBatches(tmp_path, ["tower/one", "tower/images"], inputs(polar), CPU).batch(np.array([13, 1]))
     assert (mixed.tile[0] - mixed.tile[1]).abs().mean() < 0.004
 
 
@@ -259,7 +256,7 @@ def test_tile_images_stand_for_the_raster(root, tower_city, tmp_path, polar):
 def test_the_graph_agrees_with_the_panorama(root, changes):
     """The tower is the only node of each place, and lies where the panorama and the tile show it, mirrored and turned too."""
     config = AugmentationConfig(**{**OFF, **changes}) if changes else None
-    places = PlaceBatches(root, ["tower/one"], model(encoder="buildings"), CPU, config)
+    places = PlaceBatches(root, ["tower/one"], inputs(encoder="buildings"), CPU, config)
     seen = []
     for seed in range(4):
         batch = places.batch(np.arange(len(HEADINGS)), torch.Generator().manual_seed(seed))
@@ -276,14 +273,15 @@ def test_the_graph_agrees_with_the_panorama(root, changes):
 def test_the_graph_is_shifted_as_the_cloud_is(root):
     shift = {}
     for encoder, of in (("dgcnn", lambda batch: batch.cloud.mean(1)[:, :2]), ("buildings", lambda batch: batch.graph.nodes[:, :2])):
-        plain, shifted = (of(PlaceBatches(root, ["tower/one"], model(encoder=encoder), CPU, config).batch(np.arange(12), torch.Generator()))
-                          for config in (None, AugmentationConfig(**{**OFF, "shift_m": 8.0})))  # fmt: skip
+        augmentations = None, AugmentationConfig(**{**OFF, "shift_m": 8.0})
+        read = [PlaceBatches(root, ["tower/one"], inputs(encoder=encoder), CPU, augmentation) for augmentation in augmentations]
+        plain, shifted = (of(places.batch(np.arange(12), torch.Generator())) for places in read)
         shift[encoder] = shifted - plain
     assert torch.allclose(shift["dgcnn"], shift["buildings"], atol=1e-3) and shift["buildings"].abs().max() > 4
 
 
 def test_graphs_come_back_in_the_order_asked_for(root):
-    places = PlaceBatches(root, ["tower/one", "small/three", "tower/two"], model(encoder="buildings"), CPU)
+    places = PlaceBatches(root, ["tower/one", "small/three", "tower/two"], inputs(encoder="buildings"), CPU)
     order = np.array([20, 0, 13, 5, 16, 12, 15, 1, 19])
     batch, singles = places.batch(order), [places.batch(np.array([place])) for place in order]
     for name, value in vars(PlaceGraph.join([single.graph for single in singles])).items():
@@ -292,40 +290,38 @@ def test_graphs_come_back_in_the_order_asked_for(root):
 
 
 def test_graphs_only_where_they_are_wanted_and_held(root, tmp_path):
-    batch = PlaceBatches(root, ["tower/one"], model(), CPU).batch(np.arange(2))
+    batch = PlaceBatches(root, ["tower/one"], inputs(), CPU).batch(np.arange(2))
     assert batch.graph is None and batch.cloud is not None
-    batch = PlaceBatches(root, ["tower/one"], model(encoder="buildings"), CPU).batch(np.arange(2))
+    batch = PlaceBatches(root, ["tower/one"], inputs(encoder="buildings"), CPU).batch(np.arange(2))
     assert batch.graph is not None and batch.cloud is None and batch.classes is None
     shutil.copytree(root / "tower", tmp_path / "tower")
     (tmp_path / "tower/map/graph.npz").unlink()
-    PlaceBatches(tmp_path, ["tower/one"], model(), CPU)
+    PlaceBatches(tmp_path, ["tower/one"], inputs(), CPU)
     with pytest.raises(InputError, match="tower/map: this map has no graph of buildings and streets"):
-        PlaceBatches(tmp_path, ["tower/one"], model(encoder="buildings"), CPU)
+        PlaceBatches(tmp_path, ["tower/one"], inputs(encoder="buildings"), CPU)
 
 
 def test_modalities_that_the_model_does_not_want(root):
-    batch = PlaceBatches(root, ["tower/one", "tower/two"], model(cloud=False), CPU).batch(np.array([0, 14]))
+    batch = PlaceBatches(root, ["tower/one", "tower/two"], inputs(cloud=False), CPU).batch(np.array([0, 14]))
     assert batch.cloud is None and batch.classes is None and batch.tile is not None
-    batch = PlaceBatches(root, ["tower/one", "tower/two"], model(tile=False), CPU).batch(np.array([0, 14]))
+    batch = PlaceBatches(root, ["tower/one", "tower/two"], inputs(tile=False), CPU).batch(np.array([0, 14]))
     assert batch.tile is None and batch.cloud is not None
 
 
 @pytest.mark.parametrize("height", [16, 24])
 def test_panoramas_are_scaled_down_by_their_mean(root, height):
-    config = model()
-    config.panorama.height = height
-    batch = PlaceBatches(root, ["tower/one"], config, CPU).batch(np.arange(12))
+    batch = PlaceBatches(root, ["tower/one"], inputs(height=height), CPU).batch(np.arange(12))
     assert batch.panorama.shape == (12, 3, height, 2 * height)
     assert batch.panorama.mean((1, 2, 3)).numpy() == pytest.approx(np.full(12, 1 / 64), rel=0.1)
 
 
 def test_areas_that_do_not_suffice(root):
     with pytest.raises(InputError, match="no area here"):
-        PlaceBatches(root, ["tower/none"], model(), CPU)
+        PlaceBatches(root, ["tower/none"], inputs(), CPU)
     with pytest.raises(InputError, match="--height 64"):
-        PlaceBatches(root, ["tower/one"], model(height=64), CPU)
+        PlaceBatches(root, ["tower/one"], inputs(height=64), CPU)
     with pytest.raises(InputError, match="--points 200"):
-        PlaceBatches(root, ["tower/one"], model(points=200), CPU)
+        PlaceBatches(root, ["tower/one"], inputs(points=200), CPU)
 
 
 def test_an_area_of_another_map(root, tmp_path, new_extract):
@@ -334,7 +330,7 @@ def test_an_area_of_another_map(root, tmp_path, new_extract):
     extract.box(0, 0, 10, 10, {"building": "yes"})
     build_map(extract.write(tmp_path / "other.osm"), tmp_path / "tower")
     with pytest.raises(InputError, match="another map"):
-        PlaceBatches(tmp_path, ["tower/one"], model(), CPU)
+        PlaceBatches(tmp_path, ["tower/one"], inputs(), CPU)
 
 
 def test_prefetch_keeps_order_and_passes_errors_on():

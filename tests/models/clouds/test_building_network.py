@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from config.clouds import BuildingGraphSettings
+from config.cloud_settings import BuildingGraphSettings
 from models.clouds.building_graph import BuildingGraph, NeighborAttention
 from utils.batch import FEATURES, PlaceGraph
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from config.clouds import CLOUDS
-from config.poolings import POINT_POOLINGS
+from config.cloud_settings import CLOUDS
+from config.pooling_settings import POINT_POOLINGS
 from config.reader import from_mapping
 from config.schema import CloudConfig
 from models.clouds.cloud_encoder import CloudEncoder, scaled

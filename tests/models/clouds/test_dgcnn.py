@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from config.clouds import DGCNNSettings
+from config.cloud_settings import DGCNNSettings
 from config.schema import CloudConfig
 from models.clouds.cloud_encoder import CloudEncoder
 from models.clouds.dgcnn import EdgeConv

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from config.clouds import CLOUDS
+from config.cloud_settings import CLOUDS
 from config.reader import from_mapping
 from config.schema import CloudConfig
 from models.clouds.graph_encoder import GraphEncoder

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from config.clouds import PointNet2Settings
+from config.cloud_settings import PointNet2Settings
 from models.clouds.graph_pointnet2 import GraphPointNet2, edges_of
 from models.neighbors import ball_query
 

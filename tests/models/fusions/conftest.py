@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from config.components import Settings
-from config.fusions import FUSIONS
-from config.poolings import SectorSettings
+from config.fusion_settings import FUSIONS
+from config.pooling_settings import SectorSettings
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from config.fusions import FUSIONS
+from config.fusion_settings import FUSIONS
 from config.reader import from_mapping
 from config.schema import ModelConfig
 from utils.errors import InputError

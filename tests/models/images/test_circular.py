@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from config.images import IMAGES
+from config.image_settings import IMAGES
 from config.reader import from_mapping
 from config.schema import PanoramaConfig
 from models.images.image_encoder import ImageEncoder

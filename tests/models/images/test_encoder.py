@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from config.images import ResNetSettings
+from config.image_settings import ResNetSettings
 from config.schema import ImageEncoderConfig
 from models.images.image_encoder import ImageEncoder, normalise
 from models.images.torchvision_import import networks

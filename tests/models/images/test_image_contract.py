@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from config.images import IMAGES
-from config.poolings import MAP_POOLINGS
+from config.image_settings import IMAGES
+from config.pooling_settings import MAP_POOLINGS
 from config.reader import from_mapping
 from config.schema import PanoramaConfig, TileConfig
 from models.images.image_encoder import ImageEncoder

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from config.poolings import SectorSettings
+from config.pooling_settings import SectorSettings
 from models.poolings import WIDTH, MapMean
 
 

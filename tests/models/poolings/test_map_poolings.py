@@ -2,7 +2,7 @@
 
 import torch
 
-from config.poolings import FlatSettings
+from config.pooling_settings import FlatSettings
 from models.heads import make_head
 from models.poolings import HEADS, SAFA, ClassTokens, Flat
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from config.poolings import SectorSettings
+from config.pooling_settings import SectorSettings
 from models.poolings import PointMax
 
 

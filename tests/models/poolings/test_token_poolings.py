@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from config.poolings import MAP_POOLINGS, POINT_POOLINGS
+from config.pooling_settings import MAP_POOLINGS, POINT_POOLINGS
 from models.poolings import CLUSTERS, GeM, MaxMean, Mean, NetVLAD
 
 CLASSES = [Mean, MaxMean, GeM, NetVLAD]

@@ -5,7 +5,7 @@ import functools
 import pytest
 import torch
 
-from config.images import IMAGES
+from config.image_settings import IMAGES
 
 FEATURES, CHANNELS, NORM = 6, 512, ("weight", "bias", "running_mean", "running_var")
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from config.schema import AugmentationConfig, CloudConfig, ModelConfig, PanoramaConfig, TileConfig, read_config
+from config.schema import AugmentationConfig, read_config
 from data.area import Area
 from data.areas.cloud_index import cloud_index
 from data.batches.place_batches import PlaceBatches
@@ -18,6 +18,7 @@ from data.sources.streetlearn.layout import Layout
 from tests.data.sources.streetlearn.published import BUILDING, ORIGINS, PLACES, WATER, degrees, write_dataset
 from tests.training.tiny import write_recipe
 from training.train import train
+from utils.batch import Inputs, TileInput
 from utils.errors import InputError
 
 CPU = torch.device("cpu")
@@ -27,9 +28,8 @@ NAMES = ["alpha/eastU_farU", "beta/eastU_farU"]
 HEIGHT, POINTS = 64, 256
 
 
-def model(polar=False, tile=64):
-    cloud = CloudConfig(points=POINTS, neighbors=4)
-    return ModelConfig(PanoramaConfig(height=HEIGHT, stages=2), TileConfig(height=tile, stages=2, polar=polar), cloud, "concat")
+def inputs(polar=False, tile=64):
+    return Inputs(HEIGHT, TileInput(tile, 2 * tile if polar else tile, polar), POINTS, False, False)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def apart(a, b):
 @pytest.mark.parametrize("polar", [False, True])
 def test_the_tower_stands_where_it_stood(datasets, polar):
     """Due east of who looks north: right in panorama, tile and cloud; and so on for the others."""
-    batch = PlaceBatches(datasets, NAMES, model(polar), CPU).batch(np.arange(3))
+    batch = PlaceBatches(datasets, NAMES, inputs(polar), CPU).batch(np.arange(3))
     expected = np.array([p.bearing - p.heading for p in PLACES])
     for seen in tower(batch, polar):
         assert apart(seen, expected) < 4
@@ -75,7 +75,7 @@ def test_the_tower_stands_where_it_stood(datasets, polar):
 @pytest.mark.parametrize("polar", [False, True])
 def test_turned_and_mirrored_samples_agree(datasets, polar):
     augmentation = AugmentationConfig(**{**OFF, "mirror": True, "turn": True, "heading_deg": 40.0})
-    places, plain = PlaceBatches(datasets, NAMES, model(polar), CPU, augmentation), np.array([p.bearing - p.heading for p in PLACES])
+    places, plain = PlaceBatches(datasets, NAMES, inputs(polar), CPU, augmentation), np.array([p.bearing - p.heading for p in PLACES])
     largest = 0.0
     for seed in range(6):
         panorama, tile, cloud = tower(places.batch(np.arange(3), torch.Generator().manual_seed(seed)), polar)
@@ -86,7 +86,7 @@ def test_turned_and_mirrored_samples_agree(datasets, polar):
 
 def test_shifted_samples_agree(datasets):
     """The map alone moves: tile and cloud by the same, east and north."""
-    places = PlaceBatches(datasets, NAMES, model(), CPU, AugmentationConfig(**{**OFF, "shift_m": 12.0}))
+    places = PlaceBatches(datasets, NAMES, inputs(), CPU, AugmentationConfig(**{**OFF, "shift_m": 12.0}))
     batch = places.batch(np.arange(3), torch.Generator().manual_seed(1))
     mask = (batch.tile.sum(1) > 1.5).double().numpy()
     row, column = (np.tensordot(mask, g, 2) / mask.sum((1, 2)) / 64 * 152 - 76 for g in np.mgrid[:64, :64] + 0.5)
@@ -97,7 +97,7 @@ def test_shifted_samples_agree(datasets):
 
 
 def test_north_and_height_are_not_confused(datasets):
-    cloud, classes = (getattr(PlaceBatches(datasets, NAMES, model(), CPU).batch(np.array([0])), n)[0] for n in ("cloud", "classes"))
+    cloud, classes = (getattr(PlaceBatches(datasets, NAMES, inputs(), CPU).batch(np.array([0])), n)[0] for n in ("cloud", "classes"))
     water = cloud[classes == WATER]
     assert len(water) > 20 and (water[:, 1] > 39).all() and (water[:, 2] == 0).all()
     assert cloud[classes == BUILDING][:, 2].max() > 50
@@ -165,7 +165,7 @@ def test_a_second_area_shares_the_map(root, tmp_path, capsys):
     before = (data / "alpha/map/points.npy").stat().st_ino
     import_area(Layout(root), "eastU", data, 16, 32, processes=1)
     assert (data / "alpha/map/points.npy").stat().st_ino == before
-    tiles = ModelConfig(PanoramaConfig(height=16, stages=2), TileConfig(height=64, stages=2))
+    tiles = Inputs(16, TileInput(64, 64, False), 0, False, False)
     assert len(PlaceBatches(data, ["alpha/eastU", *NAMES], tiles, CPU)) == 5
     classes = (root / "alpha/alphaU.csv").read_text().splitlines()
     (root / "alpha/alphaU.csv").write_text("\n".join(["24", *classes[1:]]))
@@ -176,7 +176,7 @@ def test_a_second_area_shares_the_map(root, tmp_path, capsys):
     np.save(root / "alpha/alphaU.npy", published + np.float32(0.25))
     import_area(Layout(root), "eastU", data, 16, 32, processes=1)
     with pytest.raises(InputError, match="another map"):
-        PlaceBatches(data, NAMES, model(), CPU)
+        PlaceBatches(data, NAMES, inputs(), CPU)
 
 
 def test_a_map_built_here_is_not_overwritten(small_city, root, tmp_path):
@@ -228,8 +228,8 @@ def test_what_an_imported_map_lacks(datasets, root, tmp_path, prepare):
         _ = CityMap(data / "alpha").raster
     prepare(*common, "--locations", root / "csv/eastU.csv", "--panoramas", root / "jpegs_alpha_2019", "--height", 64, "--points", 256)
     with pytest.raises(InputError, match="holds no tile images.*model.tile=null"):
-        PlaceBatches(data, ["alpha/a"], model(), CPU)
-    cloud_only = ModelConfig(PanoramaConfig(height=HEIGHT, stages=2), cloud=CloudConfig(points=POINTS, neighbors=4))
+        PlaceBatches(data, ["alpha/a"], inputs(), CPU)
+    cloud_only = Inputs(HEIGHT, None, POINTS, False, False)
     assert PlaceBatches(data, ["alpha/a"], cloud_only, CPU).batch(np.arange(2)).cloud.shape == (2, POINTS, 3)
 
 
@@ -245,7 +245,7 @@ def test_preview(datasets, tmp_path, prepare):
 def test_training_on_an_imported_area(datasets, tmp_path):
     config = read_config(write_recipe(tmp_path, datasets), [
         "data.train=[alpha/eastU_farU]", "data.validation=[beta/eastU_farU]", "data.test=[alpha/eastU]", "training.epochs=1",
-        "training.batch_size=2", "training.neighbors_per_batch=1"])  # fmt: skip
+        "training.batch_size=2", "training.sampler=shuffled"])  # fmt: skip
     with pytest.raises(InputError, match="alpha/eastU: no area here"):
         train(config, CPU)
     config.data.test = ["beta/eastU_farU"]
