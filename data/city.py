@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data.surfaces import DECK, UNDERSIDE
 from utils.arrays import check_array, check_starts, map_array, read_arrays, sha256_of
 from utils.classes import CLASSES
 from utils.damage import read_info, readable
@@ -156,8 +157,6 @@ class CityMap:
     @cached_property
     def mesh(self) -> dict[str, np.ndarray]:
         """Surfaces above ground: triangles (F, 3, 3) in metres, kind (F,) and owner (F,) (data/osm/mesh.py)."""
-        from data.osm.mesh import DECK, UNDERSIDE  # only rendering needs it
-
         mesh, faces = {}, None
         for name, scalar, shape in (("triangles", np.float32, (3, 3)), ("kind", np.uint8, ()), ("owner", np.int32, ())):
             with self._file(f"{name}.npy") as path:

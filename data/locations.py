@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from data.city import CityMap
-from data.sources.streetlearn.layout import check_folder_names
 from utils.errors import InputError
+from utils.names import check_folder_names
 from utils.tables import Table, read_table
 
 STREETLEARN_COLUMNS = ("id", "lat", "lon", "heading_deg", "city")  # the published files have no header

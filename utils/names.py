@@ -1,5 +1,10 @@
 """Names of areas, cities, runs and places: each names one file or folder, and never leads to another."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
+from utils.errors import InputError
+
 MOST_BYTES = 240  # a file system takes 255 in UTF-8; what is added to a name (.jpg, -2, _set.csv) needs room
 NOT_A_NAME = "a name is printable, without `/`, does not start with a dot or a dash, and is not longer than a file's name may be"
 
@@ -24,3 +29,14 @@ def is_area_of_city(text: str) -> bool:
     """Whether a text is `<city>/<area>`."""
     city, slash, area = text.partition("/") if isinstance(text, str) else ("", "", "")
     return bool(slash) and is_name(city) and is_area(area)
+
+
+def check_folder_names(path: Path, what: str, names: Iterable[str]) -> None:
+    """Refuses names that cannot name a file or folder.
+
+    Raises:
+        InputError: such a name, of `what`, in `path`.
+    """
+    bad = [name for name in names if not is_name(name, may_start_with_dash=what == "id")]
+    if bad:
+        raise InputError(f"{path}: {what} {bad[0][:80]!r} cannot name a file: {NOT_A_NAME}; rename it")

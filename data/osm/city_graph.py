@@ -6,9 +6,9 @@ from scipy.sparse import csr_array
 
 from data.city import CityGraph
 from data.osm.buildings import Volumes
-from data.osm.mesh import DECK_M_PER_LEVEL
 from data.osm.overlay import union_of
 from data.osm.street_pieces import Pieces, cut_streets
+from data.surfaces import DECK_M_PER_LEVEL
 from utils.classes import INDEX
 
 GAP_M = 3.0  # buildings so near to each other are neighbours: a shared wall is often drawn twice, a little apart

@@ -9,11 +9,10 @@ from data.osm.buildings import GROUND_M, Volumes
 from data.osm.overlay import overlay, union_of
 from data.osm.roofs import FLAT, build_roof
 from data.osm.streams import stream_keys, uniforms
+from data.surfaces import CROWN, ROOF, TRUNK, UNDERSIDE, WALL
 from utils.classes import INDEX
 
-WALL, ROOF, TRUNK, CROWN, GROUND, DECK, UNDERSIDE = range(7)
 TREE_HEIGHT_M, CROWN_M = (6.0, 11.0), (4.0, 7.0)  # ranges for trees that state nothing
-DECK_M_PER_LEVEL = 5.0  # height of a bridge, by its `layer`
 DECK_THICKNESS_M = 1.2
 BUILDING_STREAM, TREE_STREAM, GROUND_STREAM = 2, 3, 4  # kinds of features that have random streams (data/osm/streams.py)
 

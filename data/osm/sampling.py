@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from data.osm.mesh import UNDERSIDE, Mesh
+from data.osm.mesh import Mesh
 from data.osm.streams import uniforms
+from data.surfaces import UNDERSIDE
 
 _AREA_UNIT_M2 = 2.0**-20  # areas are added up in whole units: the sums are exact, whatever lies before a feature in the mesh
 

@@ -9,24 +9,14 @@ import shapely
 
 from data.osm.buildings import HEADROOM_M, SMALLEST_M2, Volumes, build_volumes, with_passages
 from data.osm.landcover import land_cover
-from data.osm.mesh import (
-    DECK,
-    DECK_M_PER_LEVEL,
-    GROUND,
-    GROUND_STREAM,
-    Mesh,
-    building_mesh,
-    complete_trees,
-    deck_sides,
-    flat_triangles,
-    tree_mesh,
-)
+from data.osm.mesh import GROUND_STREAM, Mesh, building_mesh, complete_trees, deck_sides, flat_triangles, tree_mesh
 from data.osm.raster import MARGIN, draw_map
 from data.osm.sampling import sample_surface
 from data.osm.store import BLOCK_CELLS, FeatureStore, Window
 from data.osm.streams import stream_keys
 from data.osm.tags import DRIVABLE
 from data.osm.ways import widened
+from data.surfaces import DECK, DECK_M_PER_LEVEL, GROUND
 from utils.atomic import save_array
 from utils.georeference import Georeference
 

@@ -4,7 +4,7 @@ import numpy as np
 import shapely
 
 from data.city import Streets
-from data.osm.mesh import DECK_M_PER_LEVEL
+from data.surfaces import DECK_M_PER_LEVEL
 
 REACH_M = 12.0  # a camera farther from every street's centre line stands on the ground
 AGREE_DEG = 30.0  # a street whose direction differs more from the camera's heading crosses above or below it

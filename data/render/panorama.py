@@ -7,8 +7,8 @@ import numpy as np
 from numba import njit
 
 from data.city import CityMap
-from data.osm.mesh import CROWN, DECK, GROUND, ROOF, TRUNK, UNDERSIDE, WALL
 from data.render.materials import ROOF_PALETTE, ground_colour, hash01, noise, tree_colour, wall_colour
+from data.surfaces import CROWN, DECK, GROUND, ROOF, TRUNK, UNDERSIDE, WALL
 from utils.classes import INDEX
 from utils.errors import InputError
 

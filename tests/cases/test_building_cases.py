@@ -11,9 +11,9 @@ import shapely
 from data.area import Area
 from data.city import CityMap
 from data.osm.build import build_map
-from data.osm.mesh import ROOF, UNDERSIDE, WALL
 from data.prepare import main
 from data.render.panorama import Renderer
+from data.surfaces import ROOF, UNDERSIDE, WALL
 from utils.classes import INDEX
 
 

@@ -10,8 +10,8 @@ import pytest
 from data.area import Area
 from data.city import CityMap
 from data.osm.build import build_map
-from data.osm.mesh import DECK
 from data.prepare import make_preview
+from data.surfaces import DECK
 from tests.training.tiny import write_datasets
 from utils.errors import InputError
 

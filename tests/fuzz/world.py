@@ -48,7 +48,11 @@ def write_world(folder: Path) -> Path:
     _write_photographs(folder / "photos")
     build_localizer("paper", read_inputs(folder / "matlab/MES_small.mat").map, 100).locate(np.zeros((1, 2, 4), np.float32))
     state = {name: tensor.clone() for name, tensor in pointnet(per_point=False).items()}
-    save_checkpoint(folder / "weights/w.safetensors", state, {"settings": {"stages": 2}, "embedding_dim": None})
+    save_checkpoint(
+        folder / "weights/w.safetensors",
+        state,
+        {"part": "panorama", "settings": {"encoder": {"name": "resnet18", "stages": 2}}, "embedding_dim": None},
+    )
     torch.save({"state_dict": state, "epoch": 3, "best": np.float64(0.5)}, folder / "weights/w.pth")
     write_dataset(folder / "published")
     return folder

@@ -14,9 +14,10 @@ from data.areas.cloud_index import cloud_of_spans
 from data.areas.farthest_order import farthest_point_order
 from data.batches.augmentation import Augmentation, turn_columns
 from data.batches.cutters import TileImageCutter, cut_clouds
-from data.osm.mesh import ROOF, Mesh
+from data.osm.mesh import Mesh
 from data.osm.sampling import sample_surface
 from data.sources.streetlearn.dataset_files import Cloud, indices_around, published_axes
+from data.surfaces import ROOF
 from models.clouds.cloud_encoder import scaled
 from models.fusions.tile_pixels import pixel_centres, sample_pixels, tile_pixels, upsample
 from models.neighbors import nearest_neighbors

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from data.locations import MOST_METRES, Locations, read_location_table
-from data.sources.streetlearn.layout import TABLES, Layout, check_folder_names
+from data.sources.streetlearn.layout import TABLES, Layout
 from utils.errors import InputError
+from utils.names import check_folder_names
 from utils.projection import EARTH_RADIUS_M, Projection
 from utils.tables import Table, read_table
 

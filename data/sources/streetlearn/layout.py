@@ -12,7 +12,6 @@ A combined area `<a>_<b>` covers several cities: its tables may lie combined or 
 from pathlib import Path
 
 from utils.errors import InputError
-from utils.names import NOT_A_NAME, is_name
 
 TABLES = ("", "_xy", "_set")  # endings of the three tables' names
 INDEX_HALF_M = 114.0  # a place's index holds the points less than this to the east, west, north and south of it
@@ -74,14 +73,3 @@ class Layout:
         """The existing folders that may hold an area's index files: its own, and those of its parts."""
         own, *parts = (self.root / f"{name}_idx" for name in dict.fromkeys((area, *area.split("_"))))
         return [folder for folder in (own, *parts) if folder.is_dir()] or [own]
-
-
-def check_folder_names(path: Path, what: str, names) -> None:
-    """Refuses names that cannot name a file or folder.
-
-    Raises:
-        InputError: such a name, of `what`, in `path`.
-    """
-    bad = [name for name in names if not is_name(name, may_start_with_dash=what == "id")]
-    if bad:
-        raise InputError(f"{path}: {what} {bad[0][:80]!r} cannot name a file: {NOT_A_NAME}; rename it")

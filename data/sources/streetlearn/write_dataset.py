@@ -17,10 +17,11 @@ from data.area import TILE_PIXELS, Area
 from data.batches.cutters import TileCutter
 from data.city import CityMap
 from data.sources.streetlearn.dataset_files import BLOCK, indices_around, published_axes
-from data.sources.streetlearn.layout import INDEX_HALF_M, TABLES, Layout, check_folder_names
+from data.sources.streetlearn.layout import INDEX_HALF_M, TABLES, Layout
 from data.sources.streetlearn.merge_dataset import merged_into
 from utils.atomic import atomic_file, save_array
 from utils.errors import InputError
+from utils.names import check_folder_names
 from utils.progress import progress
 
 JPEG_QUALITY = 95

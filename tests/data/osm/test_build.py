@@ -17,7 +17,8 @@ import shapely
 from data.city import CityMap
 from data.osm.build import LARGEST_M, build_map
 from data.osm.extract import LANE_WIDTH_M
-from data.osm.mesh import CROWN, CROWN_M, DECK, DECK_M_PER_LEVEL, DECK_THICKNESS_M, TREE_HEIGHT_M, TRUNK, UNDERSIDE
+from data.osm.mesh import CROWN_M, DECK_THICKNESS_M, TREE_HEIGHT_M
+from data.surfaces import CROWN, DECK, DECK_M_PER_LEVEL, TRUNK, UNDERSIDE
 from tests.data.osm.scenes import assert_same_map, digests, facts
 from utils.classes import BARE, CLASSES, INDEX
 from utils.errors import InputError

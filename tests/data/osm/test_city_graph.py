@@ -8,9 +8,9 @@ from data.city import CityMap
 from data.osm.build import build_map
 from data.osm.buildings import Volumes, build_volumes
 from data.osm.city_graph import BESIDE_M, FRONT_M, GAP_M, build_graph
-from data.osm.mesh import DECK_M_PER_LEVEL
 from data.osm.store import WAY
 from data.osm.tags import DRIVABLE
+from data.surfaces import DECK_M_PER_LEVEL
 from tests.data.osm.scenes import holed
 from utils.classes import INDEX
 

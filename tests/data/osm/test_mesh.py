@@ -9,15 +9,9 @@ from hypothesis import strategies as st
 from data.osm.buildings import GROUND_M, Volumes
 from data.osm.heights import BY_HEIGHT
 from data.osm.mesh import (
-    CROWN,
     CROWN_M,
     DECK_THICKNESS_M,
-    GROUND,
-    ROOF,
     TREE_HEIGHT_M,
-    TRUNK,
-    UNDERSIDE,
-    WALL,
     Mesh,
     building_mesh,
     complete_trees,
@@ -29,6 +23,7 @@ from data.osm.roofs import CONE, FLAT, GABLED, PYRAMIDAL
 from data.osm.sampling import sample_surface
 from data.osm.store import TREE
 from data.osm.streams import uniforms
+from data.surfaces import CROWN, GROUND, ROOF, TRUNK, UNDERSIDE, WALL
 from tests.data.osm.scenes import holed, holed_polygons, rngs
 from utils.classes import INDEX
 

@@ -8,9 +8,10 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.osm.mesh import GROUND, ROOF, UNDERSIDE, WALL, Mesh, building_mesh, flat_triangles, tree_mesh
+from data.osm.mesh import Mesh, building_mesh, flat_triangles, tree_mesh
 from data.osm.sampling import sample_surface
 from data.osm.streams import stream_keys
+from data.surfaces import GROUND, ROOF, UNDERSIDE, WALL
 from tests.data.osm.scenes import holed, rngs
 from tests.data.osm.test_mesh import COURTYARD, area, cross, trees, volumes
 from utils.classes import INDEX

@@ -6,8 +6,8 @@ import shapely
 
 from data.city import CityMap
 from data.osm.build import build_map
-from data.osm.mesh import DECK, ROOF, WALL
 from data.osm.store import Blocks
+from data.surfaces import DECK, ROOF, WALL
 from tests.data.osm.scenes import assert_same_map, digests, star
 from utils.classes import INDEX
 

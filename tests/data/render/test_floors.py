@@ -7,8 +7,8 @@ import pytest
 
 from data.city import CityMap, Streets
 from data.osm.build import build_map
-from data.osm.mesh import DECK_M_PER_LEVEL
 from data.render.floors import AGREE_DEG, REACH_M, Floors
+from data.surfaces import DECK_M_PER_LEVEL
 
 
 def floors(*lines):
