@@ -82,6 +82,20 @@ MAPS = (
 )
 
 
+@pytest.fixture
+def quick_weights(monkeypatch):
+    """New networks get their weights from one series of random numbers: to draw a hundred million takes longer than to use them."""
+    generator = torch.Generator().manual_seed(0)
+    uniform, normal = (draw(1 << 22, generator=generator) for draw in (torch.rand, torch.randn))
+
+    def fill(tensor: torch.Tensor, series: torch.Tensor, scale: float, shift: float) -> torch.Tensor:
+        series = series.repeat(1 + tensor.numel() // len(series)) if tensor.numel() > len(series) else series
+        return tensor.copy_(torch.add(shift, series[: tensor.numel()].view(tensor.shape), alpha=scale))
+
+    monkeypatch.setattr(torch.Tensor, "uniform_", lambda tensor, low=0.0, high=1.0, **_: fill(tensor, uniform, high - low, low))
+    monkeypatch.setattr(torch.Tensor, "normal_", lambda tensor, mean=0.0, std=1.0, **_: fill(tensor, normal, std, mean))
+
+
 @pytest.fixture(params=[*MAPS])
 def map_name(request) -> str:
     """Every kind of map in turn."""

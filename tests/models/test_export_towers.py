@@ -5,10 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from config.fusion_settings import FUSIONS
 from config.schema import Config, DataConfig
 from models.export import QueryTower, ReferenceTower, example_inputs, export_towers
+from models.images.backbone import Backbone
 from models.model import build_model
 from tests.models.conftest import sectors
 from utils.errors import InputError
@@ -25,9 +27,21 @@ def build(model):
     return config, build_model(model, 0, torch.device("cpu")).eval()
 
 
+class Patches(nn.Module):
+    """Stands for a backbone, whose layers take most of the time: one convolution of its stride."""
+
+    def __init__(self, backbone: Backbone):
+        super().__init__()
+        self.layer = nn.Conv2d(3, backbone.channels, backbone.stride, backbone.stride)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, None]:
+        return self.layer(images), None
+
+
 @torch.no_grad()
 def test_towers_equal_the_model(model_config, tmp_path):
     config, model = build(model_config("pixel_to_point-polar-sectors", pooling=sectors("mean", 4)))
+    model.tile.backbone = Patches(model.tile.backbone)  # the panorama's is of the same kind
     export_towers(config, model, tmp_path / "export")
     described = json.loads((tmp_path / "export/inputs.json").read_text())
     towers, inputs = (QueryTower(model), ReferenceTower(model)), example_inputs(config.model, 3, seed=1)
@@ -43,8 +57,14 @@ def test_towers_equal_the_model(model_config, tmp_path):
 
 @torch.no_grad()
 @pytest.mark.parametrize("map_name", EXPORTED)
-def test_exported_for_any_number_of_places(map_name, model_config):
-    config, model = build(model_config(map_name))
+def test_exported_for_any_number_of_places(map_name, model_config, monkeypatch):
+    monkeypatch.setattr("models.images.hybrid_vit.BLOCKS", (1, 1, 1))
+    settings = model_config(map_name)
+    if settings.cloud:
+        settings.cloud.points = 8
+    config, model = build(settings)
+    if settings.fusion:
+        model.tile.backbone = Patches(model.tile.backbone)
     tower = ReferenceTower(model)
     places = {key: {0: torch.export.Dim("places")} for key in example_inputs(config.model, 1)[1]}
     program = torch.export.export(tower, (), example_inputs(config.model, 2)[1], dynamic_shapes=places).module()

@@ -41,7 +41,7 @@ def refusal(tmp_path, checkpoint="published.pth", out="out.safetensors") -> str:
 
 
 def test_a_model_becomes_a_run(tmp_path, make_published):
-    state = make_published("2to3", "fc")
+    state = make_published("2to3", "fc", 18)
     torch.save(
         {"model": state, "optimizer": {"state": {0: {"step": 3}}}, "epoch": 7, "best_top1": np.float64(48.5)}, tmp_path / "published.pth"
     )
@@ -57,7 +57,7 @@ def test_a_model_becomes_a_run(tmp_path, make_published):
 
 
 def test_widths_that_cannot_be_compared_are_said(tmp_path, make_published):
-    torch.save(make_published("concat"), tmp_path / "published.pth")
+    torch.save(make_published("concat", depth=18), tmp_path / "published.pth")
     found = convert(tmp_path / "published.pth", tmp_path / "run", "concat")
     assert "queries have 4,096 numbers and its references 8,192" in found
     assert load(tmp_path / "run").reference_dim == 8192
