@@ -89,6 +89,8 @@ def quick_weights(monkeypatch):
     uniform, normal = (draw(1 << 22, generator=generator) for draw in (torch.rand, torch.randn))
 
     def fill(tensor: torch.Tensor, series: torch.Tensor, scale: float, shift: float) -> torch.Tensor:
+        if tensor.is_meta:
+            return tensor
         series = series.repeat(1 + tensor.numel() // len(series)) if tensor.numel() > len(series) else series
         return tensor.copy_(torch.add(shift, series[: tensor.numel()].view(tensor.shape), alpha=scale))
 

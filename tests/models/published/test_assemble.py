@@ -33,8 +33,8 @@ def test_recognised(fusion, final, make_published):
 @pytest.mark.parametrize("unsaid", ["add", "concat"])
 def test_a_final_block_tells_more_than_the_caller(unsaid, make_published):
     for fusion in ("add", "concat"):
-        assert recognise(make_published(fusion, "fc"), unsaid)[0]["model"]["fusion"] == fusion
-    assert recognise(make_published("add"), unsaid)[0]["model"]["fusion"] == unsaid
+        assert recognise(make_published(fusion, "fc", depth=18), unsaid)[0]["model"]["fusion"] == fusion
+    assert recognise(make_published("add", depth=18), unsaid)[0]["model"]["fusion"] == unsaid
 
 
 NAMES = {
@@ -47,7 +47,7 @@ NAMES = {
 
 @pytest.mark.parametrize(("fusion", "name"), [(fusion, name) for fusion, names in NAMES.items() for name in names])
 def test_missing_misshapen_and_unknown_tensors_are_named(fusion, name, make_published):
-    state = make_published(fusion, "mlp" if fusion == "add" else None)
+    state = make_published(fusion, "mlp" if fusion == "add" else None, depth=18)
     missing = "tile_fe: no published image encoder: it has no resnet" if name.endswith("conv1.weight") else f"{name} is missing"
     other = (2, *state[name].shape[1:])
     for changed, message in (
@@ -62,11 +62,11 @@ def test_missing_misshapen_and_unknown_tensors_are_named(fusion, name, make_publ
 
 
 def test_parts_that_do_not_make_a_model(make_published):
-    state = make_published("add")
+    state = make_published("add", depth=18)
     for prefixes, missing in ((("tile_fe.", "cloud_fe."), "image_fe."), (("image_fe.",), "tile_fe. or cloud_fe.")):
         with pytest.raises(InputError, match=f"no tensors begin with {missing}"):
             recognise({k: v for k, v in state.items() if k.startswith(prefixes)}, "add")
-    tensors = make_published("2to3")
+    tensors = make_published("2to3", depth=18)
     with pytest.raises(InputError, match="^mlps.0.conv_fn.weight, .*of no published network"):
         recognise({k: v for k, v in tensors.items() if not k.startswith("cloud_fe.")}, "add")
     with pytest.raises(InputError, match="^neither a published model nor a published encoder; its names begin with a, conv2, .*, …$"):
@@ -79,7 +79,7 @@ def test_parts_that_do_not_make_a_model(make_published):
 )
 def test_final_blocks_of_an_odd_width(fusion, final, expected, make_published):
     name = "final_net.weight" if final == "fc" else "final_net.0.weight"
-    state = make_published(fusion, final) | {name: torch.zeros(()).expand(4096, 100)}
+    state = make_published(fusion, final, depth=18) | {name: torch.zeros(()).expand(4096, 100)}
     with pytest.raises(InputError) as caught:
         recognise(state, "add")
     assert str(caught.value).startswith(f"{name} has the shape (4096, 100), expected (4096, {expected}) after ")
@@ -89,18 +89,18 @@ def test_encoders_that_the_fusion_does_not_read(make_published):
     pooled = {f"tile_fe.{k}": v for k, v in resnet(18, 4).items()}
     for fusion in ("2to3", "3to2"):
         with pytest.raises(InputError, match=f"^tile_fe.safa.w1: pools the tile, but fusion {fusion}"):
-            recognise(make_published(fusion) | pooled, "add")
+            recognise(make_published(fusion, depth=18) | pooled, "add")
     for fusion in ("add", "tile"):
-        state = {k: v for k, v in make_published(fusion).items() if not k.startswith("tile_fe.safa.")}
+        state = {k: v for k, v in make_published(fusion, depth=18).items() if not k.startswith("tile_fe.safa.")}
         with pytest.raises(InputError, match="^tile_fe.safa.w1 and tile_fe.embnet.fc1.weight are missing"):
             recognise(state, "add")
-    state = {k: v for k, v in make_published("add").items() if not k.startswith("image_fe.safa.")}
+    state = {k: v for k, v in make_published("add", depth=18).items() if not k.startswith("image_fe.safa.")}
     with pytest.raises(InputError, match="^image_fe.safa.w1 and image_fe.embnet.fc1.weight are missing"):
         recognise(state, "add")
 
 
 def test_vectors_that_cannot_be_added(make_published):
-    state = make_published("add") | {"cloud_fe.conv5.weight": torch.zeros(8, 4, 1)}
+    state = make_published("add", depth=18) | {"cloud_fe.conv5.weight": torch.zeros(8, 4, 1)}
     state |= {k: torch.zeros(8) for k in state if k.startswith("cloud_fe.bn5.") and state[k].dim()}
     info, _ = recognise(state, "add")
     with pytest.raises(InputError, match="model.cloud gives 16 numbers .* embedding_dim is 4,096"):

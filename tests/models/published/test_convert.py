@@ -21,6 +21,8 @@ from models.published import convert, load
 from tests.models.published.conftest import pointnet, resnet
 from utils.errors import InputError, run_command
 
+pytestmark = pytest.mark.usefixtures("quick_weights")
+
 
 @pytest.fixture
 def cloud_state():

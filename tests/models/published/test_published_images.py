@@ -14,6 +14,7 @@ from models.images.image_encoder import ImageEncoder
 from models.published import images
 from utils.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("quick_weights")
 needs_timm = pytest.mark.skipif(find_spec("timm") is None, reason="timm is not installed")
 
 
