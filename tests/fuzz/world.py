@@ -13,6 +13,7 @@ from config.schema import read_config
 from data.area import Area
 from data.areas.build_area import build_area
 from data.areas.sample_streets import sample_streets
+from data.areas.write_area import write_area
 from data.city import CityMap
 from data.osm.build import build_map
 from eval.routes.inputs import read_inputs
@@ -28,10 +29,11 @@ from training.train import train
 PLACES = 11  # of tiny/test, which embeddings, edges and routes are of
 
 
-def write_world(folder: Path) -> Path:
+def write_world(folder: Path, compiled: bool = True) -> Path:
     """Writes `folder` and what it holds: extracts, tables, arrays, matlab, data, runs, photos, weights, published and a recipe.
 
-    On the way all that numba compiles is compiled once, for all forks.
+    Args:
+        compiled: render the built area, so that what numba compiles is compiled once, for all forks; otherwise its arrays are made up.
     """
     write_datasets(folder / "data")
     cloud = {"points": 16, "neighbors": 4, "widths": [8], "features": 8}
@@ -41,7 +43,7 @@ def write_world(folder: Path) -> Path:
     for name in ("extracts", "tables", "arrays", "matlab", "photos", "weights"):
         (folder / name).mkdir()
     _write_extracts(folder / "extracts")
-    _write_built_city(folder)
+    _write_built_city(folder, compiled)
     _write_run(folder)
     _write_embeddings(folder)
     _write_tables(folder)
@@ -77,12 +79,16 @@ def _write_extracts(folder: Path) -> None:
             writer.add(element)
 
 
-def _write_built_city(folder: Path) -> None:
-    """`data/built`: a map with surfaces and streets, and an area rendered from it."""
+def _write_built_city(folder: Path, compiled: bool) -> None:
+    """`data/built`: a map with surfaces and streets, and an area of it."""
     build_map(folder / "extracts/small.osm", folder / "data/built", density=0.05, metres_per_pixel=2.0, processes=1)
     city = CityMap(folder / "data/built")
     places = sample_streets(city, 10.0, None, "p", np.random.default_rng(0))
-    build_area(city, folder / "data/built/area", places, None, 8, 16, 0, processes=1)
+    if compiled:
+        build_area(city, folder / "data/built/area", places, None, 8, 16, 0, processes=1)
+    else:
+        panorama, cloud = np.zeros((8, 16, 3), np.uint8), np.arange(16, dtype=np.int32)
+        write_area(folder / "data/built/area", city, places, lambda _: panorama, lambda _: cloud, 8, 16, {"panoramas": "rendered"}, 1)
 
 
 def _write_run(folder: Path) -> None:

@@ -46,3 +46,10 @@ def assert_same_map(city: Path, other: Path) -> None:
     """All arrays and tables are bit-identical, and map.json says the same."""
     assert digests(city) == digests(other)
     assert facts(city) == facts(other)
+
+
+def class_at(city, lat: float, lon: float) -> int:
+    """The class of the ground of a map at a latitude and longitude."""
+    x, y = city.projection.forward(lat, lon)
+    column, row = city.georeference.to_pixels((x, y)).astype(int)
+    return int(city.ground[row, column])

@@ -1,18 +1,15 @@
 """The stored map: complete, true to the extract, reproducible from any form of it, and built from the poorest extract too."""
 
 import bz2
-import csv
 import gzip
 import hashlib
 import json
 import random
-import re
 
 import numpy as np
 import osmium
 import pandas as pd
 import pytest
-import shapely
 
 from data.city import CityMap
 from data.osm.build import LARGEST_M, build_map
@@ -365,74 +362,6 @@ def test_a_new_map_replaces_the_old_one(small_extract, tmp_path):
     (tmp_path / "city/train").mkdir()
     build_map(small_extract, tmp_path / "city", density=0.02, metres_per_pixel=2)
     assert files(tmp_path / "city/map") == FILES and files(tmp_path / "city") == {"map", "train"}
-
-
-class RealBuildings:
-    """Outlines that state a height, read and chosen without the code under test: no parts, no other building and no shaped roof at
-    them, above ground and in one piece."""
-
-    def __init__(self, path, projection):
-        outlines, everything = {}, []
-        processor = osmium.FileProcessor(str(path)).with_locations().with_filter(osmium.filter.KeyFilter("building", "building:part"))
-        for way in processor.with_filter(osmium.filter.EntityFilter(osmium.osm.WAY)):
-            if way.is_closed() and len(way.nodes) > 3:
-                lat, lon = zip(*((n.lat, n.lon) for n in way.nodes), strict=True)
-                polygon = shapely.Polygon(np.column_stack(projection.forward(lat, lon)))
-                everything.append(polygon)
-                outlines[way.id] = polygon, dict(way.tags)
-        tree = shapely.STRtree(everything)
-        self.chosen = {}
-        for number, (polygon, tags) in sorted(outlines.items()):
-            plain = "building" in tags and re.fullmatch(r"\d+(\.\d+)?", tags.get("height", "")) and "building:part" not in tags
-            if not plain or tags.keys() & {"min_height", "building:min_level", "layer", "location", "roof:shape", "roof:height"}:
-                continue
-            inner = polygon.buffer(-1.0)
-            if polygon.is_valid and inner.area > 600 and len(tree.query(inner, "intersects")) == 1:
-                self.chosen[number] = inner, float(tags["height"])
-
-
-def test_heights_of_fifty_real_buildings_are_those_of_their_tags(lower_manhattan, shared_data):
-    real = RealBuildings(shared_data / "osm/lower-manhattan.osm.pbf", lower_manhattan.projection).chosen
-    ids = list(real)[:: len(real) // 50][:50]
-    assert len(ids) == 50
-    with open(lower_manhattan.path / "buildings.csv") as file:
-        tops = {int(row["id"]): float(row["top_m"]) for row in csv.DictReader(file) if row["part"] == "0"}
-    assert {i: tops[i] for i in ids} == {i: pytest.approx(real[i][1], abs=1e-3) for i in ids}
-    built = np.asarray(lower_manhattan.points)[lower_manhattan.classes == INDEX["buildings"]]
-    spots = shapely.points(built[:, :2])
-    tree = shapely.STRtree(spots)
-    for i in ids:
-        inside = tree.query(real[i][0], "contains")
-        assert len(inside) > 5 and built[inside, 2].max() == pytest.approx(real[i][1], abs=1e-3), i
-        assert built[inside, 2].min() == pytest.approx(real[i][1], abs=1e-3), i  # a roof, and nothing under it
-
-
-def test_one_world_trade_center_in_the_cloud(lower_manhattan):
-    built = np.asarray(lower_manhattan.points)[lower_manhattan.classes == INDEX["buildings"]]
-    x, y = lower_manhattan.projection.forward(40.7130, -74.0132)
-    near = np.hypot(built[:, 0] - x, built[:, 1] - y) < 60
-    assert 415 < built[near, 2].max() <= 541 and built[:, 2].max() == built[near, 2].max()
-
-
-def test_real_bridges_are_raised_and_the_river_runs_below(lower_manhattan):
-    x, y = lower_manhattan.projection.forward(40.7058, -73.9963)  # the middle of the Brooklyn Bridge
-    points = np.asarray(lower_manhattan.points)
-    near = np.hypot(points[:, 0] - x, points[:, 1] - y) < 60
-    levels = points[near & np.isin(lower_manhattan.classes, [INDEX[n] for n in ("roads_trunk", "roads_primary", "roads_secondary")]), 2]
-    assert len(levels) > 10 and (levels > 0).all() and (levels % DECK_M_PER_LEVEL == 0).all()
-    assert (points[near & (lower_manhattan.classes == INDEX["water"]), 2] == 0).all()
-    assert lower_manhattan.info["elements"]["bridges"] > 100
-
-
-def test_a_real_summary_says_what_was_dropped_and_why(lower_manhattan):
-    info = lower_manhattan.info
-    assert 600 < info["dropped"]["underground"] < 900 and 10 <= info["repaired"] <= 60
-    # 140 of them are buildings and lawns that the extract cuts off at its edge.
-    assert 100 < info["dropped"]["rings that do not close"] < 200 and info["dropped"].get("water that does not close", 0) < 4
-    assert sum(info["refused_values"].values()) < 50
-    assert sum(info["roofs"].values()) == sum(info["height_from"].values()) == info["building_volumes"]
-    assert info["height_from"]["height"] > 0.95 * info["building_volumes"]
-    assert min(info["roofs"][shape] for shape in ("gabled", "hipped", "pyramidal", "dome")) > 10
 
 
 @pytest.mark.parametrize("origin", [(10.0, 100.0), (326.1, 151.2)])

@@ -1,7 +1,6 @@
 """Volumes: parts replace the outline where they stand, and what tags leave open is drawn from the stated distribution."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import shapely
 
@@ -256,17 +255,6 @@ def test_real_volumes_are_plain_polygons_of_positive_height(read, shared_data):
     assert (made.top_m > made.bottom_m).all() and (made.bottom_m >= 0).all()
     assert (made.bottom_m <= made.eaves_m).all() and (made.eaves_m <= made.top_m).all()
     assert set(made.ids.tolist()) <= set(records["id"].tolist())
-
-
-def test_real_towers(lower_manhattan):
-    table = pd.read_csv(lower_manhattan.path / "buildings.csv")
-    assert (table.top_m > table.bottom_m).all() and (table.bottom_m >= 0).all() and (table.area_m2 > 0.5).all()
-    x, y = lower_manhattan.projection.forward(40.7130, -74.0132)
-    highest = table.loc[table.top_m.idxmax()]
-    assert highest.top_m == 541.0 and np.hypot(highest.x - x, highest.y - y) < 30  # One World Trade Center with its spire
-    assert table.id[table.part == 0].nunique() >= 9_350
-    raised = lower_manhattan.info["raised_parts"]
-    assert raised["above the ground"] > 1_000 and raised["with nothing below"] <= 2
 
 
 def test_parts_belong_to_the_outline_they_stand_in(volumes_of):

@@ -407,11 +407,3 @@ def test_real_buildings_are_valid_and_within_reach_of_the_map(real):
     assert set(records["id"].tolist()) <= tags.keys() and len(records) > 1_500
     assert shapely.is_valid(polygons).all()
     assert shapely.intersects(shapely.box(*reading.store.blocks.geo.bounds), shapely.envelope(polygons)).all()
-
-
-def test_real_trees_and_relations_of_a_large_extract(lower_manhattan):
-    elements = lower_manhattan.info["elements"]
-    assert 11_000 < elements["trees"] < 12_500
-    assert elements["buildings"] >= 9_500 and elements["building parts"] > 3_000
-    buildings = np.loadtxt(lower_manhattan.path / "buildings.csv", delimiter=",", skiprows=1, usecols=0, dtype=np.int64)
-    assert len(np.unique(buildings[buildings < 0])) > 50

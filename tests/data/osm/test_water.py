@@ -16,6 +16,7 @@ from data.osm.water import (
     keep_dry,
     water_of_relations,
 )
+from tests.data.osm.scenes import class_at
 from utils.classes import INDEX
 
 BOX = (-500.0, -500.0, 500.0, 500.0)
@@ -285,33 +286,6 @@ def test_the_coast_of_an_extract(read, new_extract, tmp_path):
         reading = read(river.extract.write(tmp_path / "coast.osm"))
         assert water_of(reading).symmetric_difference(expected).area < 30
         assert reading.summary.elements["coastlines"] == 1
-
-
-def class_at(city, lat, lon):
-    x, y = city.projection.forward(lat, lon)
-    column, row = city.georeference.to_pixels([(x, y)])[0].astype(int)
-    return int(city.ground[row, column])
-
-
-WET = {"Hudson": (40.7150, -74.0250), "Hudson, north": (40.7270, -74.0200), "Bay": (40.6970, -74.0250),
-       "Buttermilk Channel": (40.6960, -74.0100),
-       "East River": (40.7035, -73.9970), "under the Brooklyn Bridge": (40.7058, -73.9955),
-       "East River, north": (40.7100, -73.9760)}  # fmt: skip
-DRY = {"Wall Street": (40.7069, -74.0113), "City Hall Park": (40.7130, -74.0064), "Castle Clinton": (40.7033, -74.0170),
-       "Battery Park City": (40.7117, -74.0158), "Tribeca": (40.7195, -74.0089), "Chinatown": (40.7158, -73.9970),
-       "SoHo": (40.7240, -74.0000),
-       "Lower East Side": (40.7180, -73.9880), "East River Park": (40.7170, -73.9755), "Brooklyn": (40.6990, -73.9850),
-       "World Trade Center": (40.7115, -74.0134), "Washington Square": (40.7290, -73.9975)}  # fmt: skip
-
-
-def test_lower_manhattan_lies_between_its_rivers(lower_manhattan):
-    assert {name: class_at(lower_manhattan, *spot) for name, spot in WET.items()} == dict.fromkeys(WET, INDEX["water"])
-    assert INDEX["water"] not in {class_at(lower_manhattan, *spot) for spot in DRY.values()}
-    x0, y0, x1, y1 = lower_manhattan.info["bounds"]
-    share = (lower_manhattan.ground == INDEX["water"]).mean()
-    assert 0.30 < share < 0.42  # of 5.3 km × 3.9 km
-    density = lower_manhattan.info["points_by_class"]["water"] / (0.02 * share * (x1 - x0) * (y1 - y0))
-    assert 0.95 < density < 1.05
 
 
 HUDSON, VILLAGE = (40.7365, -74.0130), (40.7365, -74.0040)
