@@ -183,7 +183,7 @@ def _parse() -> argparse.Namespace:
 
 
 def _refuse_unread(parser: Parser, args: argparse.Namespace) -> None:
-    """Refuses options that nothing would read, and boxes that are none."""
+    """Refuses options that nothing would read, and impossible boxes."""
     if args.run is make_area:
         random = args.every or args.sample or args.render
         for name, given, others, read in (("skip", args.skip, "--panoramas", args.panoramas),

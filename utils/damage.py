@@ -21,7 +21,7 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def read_json(path: Path) -> dict:
-    """A mapping from a JSON file of ours.
+    """A mapping from a JSON file of a dataset.
 
     Raises:
         InputError: the file is missing or damaged, is no mapping, or holds numbers that are not finite or text that is not Unicode.
@@ -40,7 +40,7 @@ def read_json(path: Path) -> dict:
 
 
 def read_info(path: Path, version: int, what: str) -> dict:
-    """The JSON that describes a folder of ours.
+    """The JSON that describes a map or an area.
 
     Args:
         version: the `format` that this code reads.

@@ -43,7 +43,7 @@ def _open_locked(path: Path, busy: str) -> tuple[int, bool]:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         try:
             if os.fstat(file).st_size:
-                raise InputError(f"{path}: is not a lock file of ours, as it holds something; move it away")
+                raise InputError(f"{path}: is not a lock file, as it holds something; move it away")
             held = try_lock(file)
             if held is False and time.monotonic() > deadline:
                 raise InputError(busy)

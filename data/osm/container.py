@@ -35,7 +35,7 @@ def extract_format(path: Path) -> str:
     """The format of an extract's file, by its first bytes: "XML", "pbf", "gzip" or "bzip2". Its name must end as an extract's does.
 
     Raises:
-        InputError: there is no such file, or it is none of these.
+        InputError: there is no such file, or it has another format.
     """
     path = Path(path)
     if path.is_dir():
@@ -75,7 +75,7 @@ def _kind(start: bytes) -> str:
     if start[4:15] == b"\x0a\x09OSMHeader":
         return _PBF
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-    utf16 = text.startswith((b"\xff\xfe<\0", b"\xfe\xff\0<", b"\0<"))  # told of, and refused, with the XML
+    utf16 = text.startswith((b"\xff\xfe<\0", b"\xfe\xff\0<", b"\0<"))  # reported and refused with the XML
     return _XML if text.startswith(b"<") or utf16 else "JSON" if text.startswith((b"{", b"[")) else ""
 
 
@@ -123,7 +123,7 @@ def check_pbf(path: Path) -> None:
     """
     size, whole = path.stat().st_size, 0
     limit = max(SMALLEST_LIMIT, MOST_TIMES * size)
-    damaged = InputError(f"{path}: is damaged (a block of it is none); take a sound copy of it")
+    damaged = InputError(f"{path}: is damaged (one of its blocks is invalid); take a sound copy of it")
     with open(path, "rb") as file:
         while length := file.read(4):
             header_bytes = int.from_bytes(length, "big")

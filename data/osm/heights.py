@@ -52,7 +52,7 @@ class Extent(NamedTuple):
     roof_angle_deg: float  # of a roof whose height is not stated; 0 where that is not stated either
     direction_deg: float  # where the roof's (longer) slope falls to, clockwise from north; NaN where not stated
     slab: bool  # a roof on posts: nothing stands below it
-    flat_for: str | None  # the stated shape, where it is none of ours and the roof is flat for it
+    flat_for: str | None  # a stated shape that is not built here: the roof is flat instead
 
 
 def parse_length_m(text: str | None) -> float | None:

@@ -82,7 +82,7 @@ def test_upper_storeys_part(run_case, tmp_path):
 
 
 def test_storeys_over_a_lower_and_a_neighbouring_building(build):
-    """Heights instead of levels, the outline without any, parts over half of it each; a relation says whose the third one is."""
+    """Heights instead of levels, none on the outline, parts over half of it each; a relation names the outline of the third part."""
 
     def fill(extract):
         extract.box(0, 0, 40, 20, {"building": "yes"})
@@ -100,7 +100,7 @@ def test_storeys_over_a_lower_and_a_neighbouring_building(build):
 
 
 def test_what_parts_leave_of_an_outline_stands_however_little_it_is(build):
-    """A tower that is no part, a twentieth of its building, and a podium beside storeys; not the strip that hands leave when they draw."""
+    """A tower that is not a part, a twentieth of its building, and a podium beside storeys; but not a strip that inexact drawing leaves."""
 
     def fill(extract):
         extract.box(-95, 0, -15, 20, {"building": "yes", "height": "20"})
@@ -243,7 +243,7 @@ def test_roof_of_a_wide_hall(run_case, tmp_path):
 
 
 def test_roofs_of_other_wide_halls(build):
-    """At most the walls' height and two storeys; none where the height is drawn is unbounded either."""
+    """At most the walls' height and two storeys, also where the height is random."""
 
     def fill(extract):
         extract.box(-80, -60, 0, -10, {"building": "yes", "building:levels": "5", "roof:shape": "hipped"})
@@ -278,7 +278,7 @@ def test_parts_of_a_relation_with_several_outlines_belong_where_they_lie(build):
 
 
 def test_what_hovers_does_not_depend_on_tiles(tmp_path, new_extract):
-    """Raised Us, each on a leg below the point where one looks, which may be far from their middle."""
+    """Raised U shapes, each on a leg below the point that is checked, which may be far from the middle."""
     extract = new_extract(600, 300)
     for i in range(12):
         x, y = 190 * (i % 6) - 560, 260 * (i // 6) - 250

@@ -69,7 +69,7 @@ def test_edges_with_a_cell_too_many(cases, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("cell", HUGE)
 def test_no_cell_of_any_table_is_more_than_a_number(write, cell):
-    """In every table that is read: the number itself, with its line; no crash, and no other number."""
+    """In every table: the message shows the cell and its line; no crash, and no other number is read."""
     shown = "is " + repr(cell)
     assert f"line 2: lat {shown}" in refusal(read_location_table, write(f"a,40,-74,0\nb,{cell},-74,0\n"))
     assert f"line 2: heading_deg {shown}" in refusal(read_location_table, write(f"id,heading_deg,lat,lon\nb,{cell},40,-74\n"))

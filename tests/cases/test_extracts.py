@@ -1,4 +1,4 @@
-"""Extracts as people have them, and damaged ones: each is read, or refused with the real reason."""
+"""Extracts in all their variants, and damaged ones: each is read, or refused with the real reason."""
 
 import bz2
 import gzip
@@ -166,7 +166,7 @@ def test_deleted_by_an_editor_of_any_name(build, two_houses, tmp_path, user):
 
 
 def test_an_extract_is_looked_through_alike_in_chunks_of_any_size(monkeypatch):
-    """The box of a way is none of the extract, a comment holds no tags, and > ends no tag within a value."""
+    """A box of a way is not one of the extract, tags in a comment do not count, and > within a value does not end a tag."""
     text = (b'<?xml version="1.0"?><osm version="0.6"><bounds minlat="1" minlon="2" maxlat="3" maxlon="4" origin="a>b"/>\n'
             b'<node user="c>d" id="-5" lat="1" lon="2"/><!-- <way id="9" action="delete"/> > <node id="8"/> -->\n'
             b'<way id="6" user="e>f">\n  <bounds minlat="5" minlon="5" maxlat="6" maxlon="6"/><nd ref="-5" lat="1" lon="2"/></way>\n'
@@ -483,7 +483,7 @@ def test_what_follows_the_end(build, refusal, two_houses, tmp_path):
 
 
 def test_bounds_in_a_comment_are_none(build, two_houses, tmp_path):
-    """Nor is what is deleted in one."""
+    """Nor do deletions in a comment count."""
     path = edited(two_houses, tmp_path / "notes.osm", ('<way id="1"', '<!-- <bounds minlat="0" minlon="0" maxlat="1" maxlon="1"/>\n'
                   '<way id="1" action="delete"/> --><way id="1"'))  # fmt: skip
     assert len(build(path)[1]) == 2
@@ -551,8 +551,8 @@ def test_a_pbf_cut_off_is_truncated_and_one_overwritten_is_damaged(refusal, shar
     (b"\x0a\x07OSMData\x18" + _varint(LARGEST_BLOB + 1), b"\x10\x01"),
 ], ids=["name_beyond_its_header", "data_beyond_their_blob", "larger_than_allowed"])  # fmt: skip
 def test_a_block_that_is_none(tmp_path, header, blob):
-    """It is told from one that is cut off, which another download would mend."""
+    """It is not confused with a truncated one, which another download would repair."""
     path = tmp_path / "a.osm.pbf"
     path.write_bytes(struct.pack(">I", len(header)) + header + blob)
-    with pytest.raises(InputError, match="a block of it is none"):
+    with pytest.raises(InputError, match="one of its blocks is invalid"):
         check_pbf(path)

@@ -208,7 +208,7 @@ def test_the_demo_over_a_city(refusal, city, small_extract, tmp_path, what):
     ({"attribution": "© OpenStreetMap contributors", "format": 2, "points_sha256": ""}, "imported map"),
 ])  # fmt: skip
 def test_maps_of_earlier_versions(tmp_path, info, theirs):
-    """They do not name their command, but show it."""
+    """They do not name the command that made them, but their entries show it."""
     (tmp_path / "map.json").write_text(json.dumps(info))
     kinds = {"demo map": make_demo.DEMO_MAP, "map": MAP, "imported map": IMPORTED_MAP}
     replaced = {name for name, kind in kinds.items() if kind.objection(tmp_path) is None}

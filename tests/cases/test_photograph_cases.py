@@ -162,7 +162,7 @@ def test_metadata_that_cannot_be(stated, words):
     ["FullPanoWidthPixels", "CroppedAreaImageHeightPixels", "CroppedAreaLeftPixels", "CroppedAreaTopPixels"],
 ])  # fmt: skip
 def test_a_part_of_the_sphere_that_is_not_said_in_full(tmp_path, panorama, names):
-    """It is neither put where it does not belong nor taken for a whole."""
+    """It is neither put in a wrong place nor taken for a whole sphere."""
     stated = without(sizes((128, 64), (64, 32), 32, 16), *names)
     Image.fromarray(panorama[16:48, 32:96]).save(tmp_path / "p.jpg", xmp=packet(**stated))
     message = refusal(tmp_path / "p.jpg")
@@ -170,7 +170,7 @@ def test_a_part_of_the_sphere_that_is_not_said_in_full(tmp_path, panorama, names
 
 
 def test_a_band_all_around_begins_at_its_left(tmp_path, panorama):
-    """Of which a writer need not say that it does."""
+    """Its metadata need not say so."""
     stated = without(sizes((128, 64), (128, 32), 0, 16), "CroppedAreaLeftPixels")
     assert sphere_of(packet(**stated), 128, 32) == Sphere(0, 0.25, 1, 0.75)
     with pytest.raises(InputError, match="but not FullPanoWidthPixels, FullPanoHeightPixels"):  # no sphere is four times as wide as high
@@ -250,7 +250,7 @@ def test_larger_than_any_camera(tmp_path):
 
 
 def test_what_only_calls_itself_a_photograph(tmp_path, panorama):
-    """Formats that can run programs, or are none of a camera, are not even tried."""
+    """Formats that can run programs, or that no camera writes, are not even tried."""
     Image.fromarray(panorama).save(tmp_path / "p.jpg", "EPS")
     assert "cannot be read as an image" in refusal(tmp_path / "p.jpg")
     Image.fromarray(panorama).save(tmp_path / "p.jpg", "PNG")
@@ -277,7 +277,7 @@ def test_one_bad_photograph_does_not_throw_the_area_away(area, city, tmp_path, p
 
 
 def test_a_damaged_tiff_is_not_read_in_part(tmp_path, panorama, capfd):
-    """Its library reports damage on the terminal, and goes on."""
+    """libtiff reports damage on the terminal and continues."""
     path = tmp_path / "p.tif"
     Image.fromarray(panorama).convert("1").save(path, compression="group4")
     content = bytearray(path.read_bytes())

@@ -1,5 +1,5 @@
-"""The convention that all modalities share: a tower due east of a place is to the right of who looks north, ahead of who looks east,
-to the left of who looks south, and behind who looks west, in the panorama, in both tiles and in the cloud."""
+"""The convention that all modalities share. A tower due east of a place is on the right of a viewer who looks north, ahead of one who looks
+east, on the left of one who looks south, and behind one who looks west: in the panorama, in both tiles and in the cloud."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What maps and areas hold is checked when it is opened: one line names the file and what is wrong."""
+"""Maps and areas are checked when they are opened: one line names the file and what is wrong."""
 
 import hashlib
 import json

@@ -127,7 +127,7 @@ def npy_header(data: bytes, rng: random.Random, others: list[bytes]) -> bytes:
 
 
 def npy_values(data: bytes, rng: random.Random, others: list[bytes]) -> bytes:
-    """Single values of an array replaced by ones that no array of ours holds."""
+    """Single values of an array replaced by ones that no stored array holds."""
     at = rng.randint(min(128, len(data)), len(data))
     nan, infinite = struct.pack("<f", float("nan")), struct.pack("<d", float("inf"))
     large = struct.pack("<f", 1e30), struct.pack("<d", 1e300)

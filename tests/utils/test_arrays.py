@@ -1,4 +1,4 @@
-"""NumPy files of unknown origin: what is read, and what is refused before memory is taken."""
+"""NumPy files of unknown origin: what is read, and what is refused before memory is used."""
 
 import io
 import pickle

@@ -1,4 +1,4 @@
-"""Nothing half-written, nothing of the user's replaced, no moment with neither the old nor the new."""
+"""Nothing half-written, no user's file replaced, and always either the old or the new in place."""
 
 import errno
 import json
@@ -117,7 +117,7 @@ def test_partial_files_of_dead_processes_are_cleared(tmp_path):
 
 @pytest.mark.parametrize("number", [None, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP])
 def test_folder_replaces_the_old_one(tmp_path, monkeypatch, number):
-    """Also where the kernel or the file system has no exchange, of which each says so in its own way."""
+    """Also without an exchange in the kernel or the file system, each of which reports that differently."""
     if number:
         monkeypatch.setattr(exchange, "_exchange", fail(number))
     path = tmp_path / "folder"

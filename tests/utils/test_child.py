@@ -32,7 +32,7 @@ def test_exceptions_are_passed_on(error):
 
 
 class Unreadable(Exception):
-    """Pickled without a word, and not to be read again."""
+    """It can be pickled, but not unpickled."""
 
     def __init__(self, what, where):
         super().__init__(what)
@@ -60,7 +60,7 @@ def test_a_child_that_is_asked_to_end_does_not_answer_in_the_commands_name(endin
 
 @pytest.mark.parametrize("written", [0, 7, 8, 1000, (1 << 16) + 8])
 def test_a_child_killed_in_the_middle_of_its_result_is_one_line(monkeypatch, written):
-    """What of it came is neither read nor taken for all."""
+    """The part of the result that arrived is not read."""
     real = os.fdopen
 
     def fdopen(file, mode, *arguments, **settings):
@@ -102,7 +102,7 @@ def test_a_death_is_one_line(death, capfd):
 
 
 def test_a_child_that_hangs_is_ended(monkeypatch):
-    """Not one that works, however long it takes, nor what it wrote before."""
+    """A child that works is not ended, however long it takes."""
     monkeypatch.setattr("utils.child.POLL_S", 0.3)
     monkeypatch.setattr("utils.child.IDLE_POLLS", 3)
     lock = threading.Lock()

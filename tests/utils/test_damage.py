@@ -1,4 +1,4 @@
-"""The JSON that describes a folder of ours, damaged."""
+"""Damaged JSON of maps and areas."""
 
 import json
 

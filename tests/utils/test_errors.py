@@ -62,7 +62,7 @@ def message(capsys, error):
 
 
 def test_a_file_that_may_not_be_read(capsys):
-    """No advice to give a folder: nothing was to be written."""
+    """Without advice on output folders, as nothing was to be written."""
     said = message(capsys, PermissionError(errno.EACCES, "Permission denied", "places.csv"))
     assert said == "error: places.csv: Permission denied; give another path, or allow access to it\n"
 

@@ -139,7 +139,7 @@ def test_no_failure_of_the_work_passes_for_a_lost_process(error):
 
 
 class Unreadable(Exception):
-    """Pickled without a word, and not to be read again."""
+    """It can be pickled, but not unpickled."""
 
     def __init__(self, what, where):
         super().__init__(what)

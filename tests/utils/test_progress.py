@@ -52,7 +52,7 @@ def test_a_terminal_gets_a_bar(monkeypatch, clock):
 
 
 def test_messages_stay_alone_in_a_log(monkeypatch, clock):
-    """A message between two lines brings no further line, as it draws a bar again."""
+    """A message between two lines adds no line, although it redraws a bar."""
     screen = Screen(False)
     monkeypatch.setattr(sys, "stderr", screen)
     with progress(total=9, file=screen, desc="b") as bar:
@@ -69,7 +69,7 @@ def test_nothing_is_shown_where_messages_cannot_be(monkeypatch):
 
 
 def test_a_fork_finds_no_lock_taken(monkeypatch):
-    """No thread draws bars, and the lock is of one process."""
+    """No thread draws bars, and the lock belongs to one process."""
     monkeypatch.setattr(sys, "stderr", Screen(True))
     before = threading.active_count()
     with progress(total=9, desc="b"):

@@ -146,7 +146,7 @@ def test_a_turned_viewer_sees_the_same_turned(west_village):
 
 
 def test_a_mirrored_graph_is_that_of_a_mirrored_city(west_village, tmp_path):
-    """East and west exchanged in the city, and in the headings; only the order of nodes is another."""
+    """East and west are exchanged in the city and in the headings; only the order of the nodes differs."""
     centre, heading = some_places(west_village, 10)
     graph, (x0, y0, x1, y1) = west_village.graph, west_village.georeference.bounds
     flipped = CityGraph(graph.xy * (-1, 1), graph.classes, graph.area_m2, graph.height_m, graph.length_m,

@@ -165,7 +165,7 @@ def test_training_points_keep_their_order(root):
 
 @pytest.mark.parametrize("points", [160, 150])
 def test_points_are_dropped_where_the_area_stores_no_others(root, points):
-    """It stores 160: others take the places of the dropped ones as far as there are any, then copies; the first are kept in order."""
+    """The area stores 160. Stored points replace the dropped ones as long as there are any, then copies do; the order is kept."""
     places = PlaceBatches(root, ["small/three"], inputs(points=points), CPU, AugmentationConfig(**{**OFF, "point_drop": 0.25}))
     stored = torch.from_numpy(np.array(places.areas[0].cloud_index)).long()
     chosen = places._points(places.areas[0], np.arange(4), torch.Generator().manual_seed(0))
@@ -195,7 +195,7 @@ def test_a_city_is_shared_by_models_that_read_the_same_of_it(root):
 
 
 def test_polar_tiles_are_told_from_others_of_their_size(root):
-    """Today no tile has the size of one of the other kind; cities must not be mixed up if one ever has."""
+    """No polar tile has the size of a Cartesian one today, but cities must not be confused if one ever has."""
     cities = {}
     for polar in (False, True):
         PlaceBatches(root, ["small/three"], replace(inputs(), tile=TileInput(32, 64, polar)), CPU, cities=cities)
@@ -234,7 +234,7 @@ def test_areas_come_back_in_the_order_asked_for(root):
 
 @pytest.mark.parametrize("polar", [False, True])
 def test_tile_images_stand_for_the_raster(root, tower_city, tmp_path, polar):
-    """The same places with tile images of their own: the same batches, also turned, shifted and mirrored, beside an area without."""
+    """The same places with tile images give the same batches, also turned, shifted and mirrored, together with an area without images."""
     shutil.copytree(root / "tower", tmp_path / "tower")
     one = Area(root, "tower/one")
     tiles = TileCutter(tower_city, 256, 256, False)(torch.tensor(one.locations.xy), torch.tensor(one.locations.heading_deg))

@@ -73,7 +73,7 @@ def test_a_batch_equals_its_places_one_by_one(images, polar):
 
 
 def test_a_turned_polar_tile_of_the_paper_has_turned_columns(images):
-    """But for the outermost rows, where the image ends sooner on two sides: the centre is the pixel right of and below the image's."""
+    """Except for the outermost rows: the tile's centre is not the image's, so the image ends sooner on two sides."""
     stored, _, heading = images
     cut, none = TileImageCutter(64, 128, True, paper=True), torch.zeros(4, 2, dtype=torch.float64)
     plain, turned = cut(stored, heading, none, heading), cut(stored, heading, none, heading + 90)

@@ -126,7 +126,7 @@ def test_points_have_the_class_of_where_they_lie(small_city):
 
 
 def test_every_surface_gets_its_share_of_points(small_city):
-    """Per class of the ground what was drawn of it, per building its walls and roof."""
+    """For each class the area of ground drawn in it, for each building its walls and roof."""
     points, classes = np.asarray(small_city.points), np.asarray(small_city.classes)
     width = 2 * LANE_WIDTH_M
     across, along = 600 * CLASSES[INDEX["roads_residential"]].width_m, 800 * width  # the former do not state their lanes
@@ -300,7 +300,7 @@ def test_a_box_beyond_the_extract_gives_the_extract(small_extract, small_city, t
 
 @pytest.fixture
 def fails(tmp_path):
-    """Fails in one line, and leaves nothing in the city's folder, not even what it worked with."""
+    """Fails in one line, and leaves nothing in the city's folder, not even temporary files."""
 
     def call(path, *words, **options):
         city = tmp_path / "city"

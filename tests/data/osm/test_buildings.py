@@ -1,4 +1,4 @@
-"""Volumes: parts replace the outline where they stand, and what tags leave open is drawn from the stated distribution."""
+"""Volumes: parts replace the outline where they stand, and heights that no tag states are random."""
 
 import numpy as np
 import pytest
@@ -258,7 +258,7 @@ def test_real_volumes_are_plain_polygons_of_positive_height(read, shared_data):
 
 
 def test_parts_belong_to_the_outline_they_stand_in(volumes_of):
-    """Not to one that they only reach into; pieces of an outline are all of it."""
+    """Not to an outline that they only reach into. All pieces of an outline belong to it."""
     made = volumes_of(((-20, -20, -10, 20), {}), ((10, -20, 20, 20), {"height": "30"}), ((15, 20, 60, 40), {"height": "5"}))
     assert sorted(made.building[~made.part]) == [1] and sorted(zip(made.ids[made.part], made.building[made.part], strict=True)) == [
         (2, 1), (3, 1), (4, 4)]  # fmt: skip
@@ -286,7 +286,7 @@ def part(number, bottom, top, **fields):
 
 
 def test_a_building_of_upper_storeys_stands_on_its_outline():
-    """The outline that is covered nearly whole keeps what is below."""
+    """An outline that parts cover almost completely still stands below them."""
     made = volumes([SQUARE, shapely.box(-20, -20, 18, 20)], record(top_m=6.0, source=BY_LEVELS), part(2, 6.0, 12.0))
     assert extents(made) == [(0, 6, 1, 1520), (6, 12, 2, 1520)]
     low = volumes([SQUARE, SQUARE], record(top_m=6.0, bottom_m=3.0), part(2, 6.0, 12.0))
@@ -302,7 +302,7 @@ def test_gaps_are_filled_down_to_what_stands_below():
 
 
 def test_an_outline_with_the_height_of_its_highest_part_is_no_box_around_it():
-    """Beside the parts it is as high as the lowest that stands on the ground, else as the lowest that is raised begins."""
+    """Beside its parts it is as high as the lowest part on the ground; if none is, as the lowest underside."""
     tower, spire = shapely.box(-10, -10, 10, 10), shapely.box(-2, -2, 2, 2)
     for top, source in ((541.0, BY_HEIGHT), (np.nan, NO_HEIGHT)):
         made = volumes([SQUARE, WEST, tower, spire], record(top_m=top, source=source), part(2, 0.0, 60.0), part(3, 0.0, 417.0),
@@ -315,7 +315,7 @@ def test_an_outline_with_the_height_of_its_highest_part_is_no_box_around_it():
 
 
 def test_a_tower_lifts_no_block():
-    """An outline without a height of its own is no higher than by default where parts leave most of it, and may be lower."""
+    """If parts leave most of an outline that states no height, it is at most as high as the default."""
     tower = shapely.box(-4, -4, 4, 4)
     made = volumes([SQUARE, tower], record(top_m=np.nan, source=NO_HEIGHT), part(2, 0.0, 60.0))
     block = made.top_m[made.ids == 1]
@@ -325,7 +325,7 @@ def test_a_tower_lifts_no_block():
 
 
 def test_beside_a_slab_an_outline_keeps_its_height():
-    """The highest part, whose height the outline states, is the highest of those that are no slabs."""
+    """Slabs do not count when the outline's height is compared with that of its highest part."""
     polygons = [SQUARE, shapely.box(-20, -20, -10, 20), shapely.box(-10, -20, 0, 20), shapely.box(10, -20, 20, 20)]
     rest = volumes(polygons, record(top_m=30.0), part(2, 0.0, 30.0), part(3, 0.0, 12.0), part(4, 0.0, 40.0, slab=True))
     assert extents(rest) == [(0, 12, 1, 400), (0, 12, 3, 400), (0, 30, 2, 400), (39.7, 40, 4, 400)]
@@ -345,7 +345,7 @@ def test_above_its_parts_an_outline_adds_nothing_unless_they_cover_it_and_none_r
 
 
 def test_a_part_takes_nothing_from_another_building():
-    """Part 3 lies in outline 1 and reaches into its neighbour, part 4 lies in none."""
+    """Part 3 lies in outline 1 and reaches into its neighbour; part 4 lies in no outline."""
     made = volumes([SQUARE, shapely.box(20, -20, 60, 20), shapely.box(0, -20, 30, 20), shapely.box(55, -20, 75, 20)], record(),
                    record(id=2), part(3, 0.0, 30.0), part(4, 8.0, 30.0))  # fmt: skip
     assert extents(made) == [(0, 10, 1, 800), (0, 10, 2, 1600), (0, 30, 3, 1200), (8, 30, 4, 800)]

@@ -109,7 +109,7 @@ def test_a_map_without_streets(tower_city):
 
 @pytest.fixture(scope="module")
 def real(read, shared_data):
-    """Buildings and streets of a real extract as its reader hands them over, and the graph made of them."""
+    """Buildings and streets of a real extract as its reader returns them, and their graph."""
     reading = read(shared_data / "osm/west-village.osm.pbf")
     bounds = reading.store.blocks.geo.bounds
     volumes = build_volumes(*reading.all("building"), bounds, 0)

@@ -264,11 +264,11 @@ def test_any_tags_give_an_extent_that_can_be_built(tags, shape):
 
 
 def test_default_heights():
-    draws = (np.arange(100_000) + 0.5) / 100_000
-    levels = np.array([default_height_m(False, draw) for draw in draws]) / METRES_PER_LEVEL
+    uniforms = (np.arange(100_000) + 0.5) / 100_000
+    levels = np.array([default_height_m(False, uniform) for uniform in uniforms]) / METRES_PER_LEVEL
     assert np.bincount(levels.astype(int)).tolist() == [0, 15_000, 35_000, 25_000, 15_000, 10_000]
     assert default_height_m(False, 0.0) == METRES_PER_LEVEL and default_height_m(False, np.nextafter(1, 0)) == 5 * METRES_PER_LEVEL
-    assert {default_height_m(True, draw) for draw in (0, 0.5, 0.99)} == {LOW_HEIGHT_M}
+    assert {default_height_m(True, uniform) for uniform in (0, 0.5, 0.99)} == {LOW_HEIGHT_M}
 
 
 def test_real_tags_are_understood(shared_data):

@@ -15,7 +15,7 @@ GROUND_CLASSES = [i for i in range(25) if i != INDEX["buildings"]]
 
 
 def union(pieces):
-    """On a grid of a micrometre: in floating point GEOS now and then loses one of several polygons that only touch."""
+    """On a grid of a micrometre, because in floating point GEOS sometimes loses one of several polygons that only touch."""
     return shapely.union_all(pieces, grid_size=2.0**-20)
 
 

@@ -12,7 +12,7 @@ CUT = shapely.box(2, -1, 23, 5)
 
 
 def fails_for(geometry, operation):
-    """The operation as GEOS would have it if it could not do that one geometry in floating point."""
+    """The operation as if GEOS failed for this one geometry in floating point."""
 
     def attempt(a, b=None, **options):
         given = np.atleast_1d(a)
@@ -27,9 +27,9 @@ def fails_for(geometry, operation):
 def test_one_that_fails_is_done_and_changes_no_other(operation):
     squares = shapely.transform(SQUARES, lambda xy: xy + 1e-5)  # off the grid
     plain = operation(squares, CUT)
-    mended = overlay(fails_for(squares[1], operation), squares, CUT)
-    assert all(shapely.equals_exact(mended[[0, 2]], plain[[0, 2]]))  # bit for bit
-    assert shapely.area(shapely.symmetric_difference(mended[1], plain[1])) < 0.1
+    repaired = overlay(fails_for(squares[1], operation), squares, CUT)
+    assert all(shapely.equals_exact(repaired[[0, 2]], plain[[0, 2]]))  # bit for bit
+    assert shapely.area(shapely.symmetric_difference(repaired[1], plain[1])) < 0.1
 
 
 def test_scalars_and_invalid_ones():

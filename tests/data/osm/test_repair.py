@@ -1,4 +1,4 @@
-"""Areas whose rings cross, touch or do not close: what is saved of them, and what is dropped and counted."""
+"""Areas whose rings cross, touch or do not close: what is repaired, and what is dropped and counted."""
 
 import pytest
 import shapely
@@ -20,7 +20,7 @@ def extract(new_extract):
 
 @pytest.fixture
 def result(read, extract, tmp_path):
-    """Reads what has been drawn: surfaces or buildings by id, and the counts."""
+    """Reads the extract: surfaces or buildings by id, and the counts."""
 
     def call(kind="surface"):
         reading = read(extract.write(tmp_path / "drawn.osm"))
