@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import shapely
 
-from data.osm.mesh import DECK_M_PER_LEVEL
+from data.surfaces import DECK_M_PER_LEVEL
 from tests.data.osm.scenes import class_at
 from utils.classes import INDEX
 
