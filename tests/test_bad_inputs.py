@@ -142,7 +142,7 @@ def weights(change: Callable[[torch.Tensor], torch.Tensor]) -> Edit:
 
     def edit(folder: Path) -> None:
         path = folder / "runs/tiny/checkpoints/best.safetensors"
-        (tensors, about), name = read_checkpoint(path), "model.panorama.trunk.conv1.weight"
+        (tensors, about), name = read_checkpoint(path), "model.panorama.backbone.conv1.weight"
         save_file(tensors | {name: change(tensors[name])}, path, {"info": json.dumps(about)})
 
     return edit
