@@ -170,7 +170,7 @@ def _check_area(area: Area, city: CityMap, inputs: Inputs) -> None:
             f"build the area with --height {inputs.height} or more"
         )
     imported = area.info.get("layout") == "streetlearn"
-    if imported and inputs.paper and area.info.get("preprocessing") not in ("paper", "published"):  # published: before version 0.12
+    if imported and inputs.paper and area.preprocessing != "paper":
         raise InputError(
             f"{area.path}: its photographs were scaled with antialiasing, but model.preprocessing is paper; import the area again "
             "with `python -m data.prepare streetlearn --preprocessing paper`"
