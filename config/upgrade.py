@@ -55,7 +55,8 @@ def upgrade(settings: dict[str, Any], source: str, overridden: bool = False) -> 
     written, version = settings.pop("format", None), settings.pop("version", None)
     if written is not None and (type(written) is not int or written > FORMAT):
         raise InputError(
-            f"{source}: format {str(written)[:40]} (version {str(version)[:40]}), this version reads up to {FORMAT}; update it"
+            f"{source}: format {str(written)[:40]} (version {str(version)[:40]}); this version reads formats up to {FORMAT}, "
+            "install a newer one"
         )
     if written == FORMAT:
         return []

@@ -1,4 +1,4 @@
-"""Lists every encoder, pooling and fusion that recipes can name: parameters, multiply-adds, sizes, and its name in the paper's code.
+"""Lists every encoder, pooling and fusion that a recipe can name, with parameters, multiply-adds, sizes and the name in the paper's code.
 
 example: python -m models --height 128 --points 1024
 """
@@ -28,7 +28,7 @@ DIM = 256
 
 
 def cost(module: nn.Module, *inputs: object) -> tuple[int, int, Any]:
-    """Parameters, multiply-adds of matrix products and convolutions for these inputs, and the output."""
+    """Number of parameters, multiply-adds of the matrix products and convolutions on these inputs, and the output."""
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
         output = module.eval()(*inputs)
@@ -36,24 +36,26 @@ def cost(module: nn.Module, *inputs: object) -> tuple[int, int, Any]:
 
 
 def rows(height: int, points: int) -> Iterator[tuple]:
-    """(kind, name, entry, parameters, multiply-adds, input, output) of each component; instead of parameters what is missing."""
+    """(kind, name, entry, parameters, multiply-adds, input, output) of each component.
+
+    For a component whose optional package is missing, parameters is the message that says so, and multiply-adds is None.
+    """
     cloud, classes = torch.rand(1, points, 3) * 100 - 50, torch.randint(0, 25, (1, points), dtype=torch.uint8)
     for name, image in IMAGES.items():
         if not name.endswith("*"):
-            rows_of = height - height % (image.stride or 1)  # 14 rows a patch
-
-            config = PanoramaConfig(image.settings(name), rows_of)
+            image_height = height - height % (image.stride or 1)  # DINOv2 takes multiples of 14
+            config = PanoramaConfig(image.settings(name), image_height)
 
             def encode_image(config=config):
                 return cost(ImageEncoder(config, None), torch.rand(1, 3, config.height, config.width))
 
-            yield _row("image encoder", name, image, f"3 × {rows_of} × {2 * rows_of}", encode_image)
+            yield _row("image encoder", name, image, f"3 × {image_height} × {2 * image_height}", encode_image)
     for name, pooling in MAP_POOLINGS.items():
-        of_tokens = pooling.reads == "tokens"
-        size = (1, 1) if of_tokens else (height // 32, height // 16)
+        reads_tokens = pooling.reads == "tokens"
+        size = (1, 1) if reads_tokens else (height // 32, height // 16)
 
-        def pool_map(pooling=pooling, name=name, size=size, of_tokens=of_tokens):
-            features = torch.rand(1, 1, 512) if of_tokens else torch.rand(1, 512, *size)
+        def pool_map(pooling=pooling, name=name, size=size, reads_tokens=reads_tokens):
+            features = torch.rand(1, 1, 512) if reads_tokens else torch.rand(1, 512, *size)
             return cost(pooling.load()(pooling.settings(name), 512, *size), features)
 
         yield _row("pooling of maps", name, pooling, "512 × {} × {}".format(*size), pool_map)
@@ -85,15 +87,15 @@ def rows(height: int, points: int) -> Iterator[tuple]:
 
 
 def random_graph(places: int, nodes: int, edges: int) -> PlaceGraph:
-    """A random graph with as many nodes and edges a place."""
+    """A random graph with this many nodes and edges at each place."""
     place = torch.arange(places).repeat_interleave(nodes)
     ends = torch.randint(0, nodes, (2, places * edges)) + nodes * torch.arange(places).repeat_interleave(edges)
     return PlaceGraph(torch.rand(len(place), len(FEATURES)), torch.zeros(len(place), dtype=torch.uint8), place, ends, places)
 
 
-def _row(kind: str, name: str, entry: Entry, size: str, measured: Callable[[], tuple[int, int, Any]]) -> tuple:
+def _row(kind: str, name: str, entry: Entry, size: str, measure: Callable[[], tuple[int, int, Any]]) -> tuple:
     try:
-        parameters, adds, output = measured()
+        parameters, adds, output = measure()
     except InputError as error:
         return kind, name, entry, str(error), None, size, ""
     output = output if isinstance(output, torch.Tensor) else next(v for v in output[::-1] if v is not None)
@@ -104,10 +106,10 @@ def _row(kind: str, name: str, entry: Entry, size: str, measured: Callable[[], t
 def main() -> None:
     parser = Parser(prog="python -m models", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--height", type=count, default=128, help="rows of panoramas and tiles (default 128)")
-    parser.add_argument("--points", type=count, default=1024, help="of a cloud (default 1024)")
+    parser.add_argument("--points", type=count, default=1024, help="points of a cloud (default 1024)")
     args = parser.parse_args()
     if args.height % 32 or args.points < 32:
-        raise InputError("--height takes multiples of 32, and --points 32 or more: fewer fit only some of the components")
+        raise InputError("--height takes multiples of 32, and --points 32 or more; some components cannot take less")
     previous = None
     for kind, name, entry, parameters, adds, size, output in rows(args.height, args.points):
         if kind != previous:
@@ -117,7 +119,7 @@ def main() -> None:
             print(f"  {name:38}{parameters}")
         else:
             print(f"  {name:38}{parameters:>12,}  {adds / 1e6:>8,.1f} M  {size:18}{output!s:18}{entry.paper}")
-    print("\nmult-adds: of matrix products and convolutions, one place, a batch of one")
+    print("\nmult-adds: matrix products and convolutions only, for one place")
 
 
 if __name__ == "__main__":

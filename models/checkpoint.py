@@ -1,4 +1,4 @@
-"""Checkpoints: tensors in safetensors, everything else as JSON in its header. Nothing is pickled, one file is one checkpoint."""
+"""Checkpoints: one safetensors file each, with everything but the tensors as JSON in its header. Nothing is pickled."""
 
 import copy
 import hashlib
@@ -24,20 +24,21 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def save_checkpoint(path: Path, tensors: dict[str, Tensor], info: dict, previous: Path | None = None) -> None:
-    """Writes tensors, JSON-able info and a checksum of both; the file appears only when complete.
+    """Writes tensors, info and a checksum of both. The file appears only when it is complete.
 
     Args:
-        previous: what `path` held is kept there; default: it is replaced.
+        info: anything that JSON can hold.
+        previous: the file that `path` held is moved here; None: it is replaced.
 
     Raises:
-        OSError: the disk is full; `path` still holds what it held.
+        OSError: the disk is full; `path` still holds the earlier file.
     """
     tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     info = info | {"format": FORMAT}
-    # Within the info: of several entries the library writes the header in any order, and equal checkpoints have equal bytes.
+    # One entry, with the checksum inside: the library writes several entries in any order, but equal checkpoints must have equal bytes.
     header = {"info": json.dumps(info | {"sha256": _digest(tensors, info)})}
     with atomic_file(path) as temporary:
-        temporary.write_bytes(save(tensors, header))  # not by the library's own writer, whose temporary file a kill would leave behind
+        temporary.write_bytes(save(tensors, header))  # save_file would leave its temporary file behind when killed
         if previous is not None and path.is_file():
             os.replace(path, previous)
 
@@ -46,14 +47,14 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict]:
     """Tensors (on the CPU) and info of a checkpoint.
 
     Raises:
-        InputError: there is none, or it is damaged.
+        InputError: the file does not exist, or it is damaged.
     """
     tensors, info, _ = _read(path)
     return tensors, info
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict, str]:
-    """As `read_checkpoint`, and the checksum of what was read."""
+    """As `read_checkpoint`, with the checksum of the content as a third value."""
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint; train the run first, or name another run")
     try:
@@ -62,16 +63,16 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict, str]:
             header, tensors = file.metadata() or {}, {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
         info = json.loads(header["info"])
         if not isinstance(info, dict):
-            raise ValueError(f"its info is no mapping but {type(info).__name__}")
-        said = info.pop("sha256", None)  # checkpoints of earlier versions have none
+            raise ValueError(f"its info is a {type(info).__name__}, not a mapping")
+        stated = info.pop("sha256", None)  # None in checkpoints of earlier versions
         digest = _digest(tensors, info)
-        if said not in (None, digest):
-            raise ValueError("its checksum is not that of its content")
+        if stated not in (None, digest):
+            raise ValueError("its checksum does not match its content")
         version = info.pop("format", 1)
         if type(version) is not int or version > FORMAT:
-            raise ValueError(f"of format {str(version)[:40]}, this version reads up to {FORMAT}; update it")
+            raise ValueError(f"format {str(version)[:40]}; this version reads formats up to {FORMAT}, install a newer one")
         return tensors, info, digest
-    # RuntimeError, AttributeError: types of numbers that torch lacks or cannot read; JSON nested too deep.
+    # RuntimeError, AttributeError: number types that torch lacks or cannot read; RuntimeError also for JSON nested too deeply.
     except (SafetensorError, OSError, KeyError, ValueError, RuntimeError, AttributeError) as error:
         raise InputError(f"{path}: damaged, or not one of our checkpoints ({' '.join(str(error).split())[:200]})") from None
 
@@ -87,11 +88,11 @@ def _digest(tensors: dict[str, Tensor], info: dict) -> str:
 
 
 def load_weights(model: torch.nn.Module, tensors: dict[str, Tensor], source: Path) -> None:
-    """Loads a model's weights, all of them and no others, also under the names of earlier versions.
+    """Loads all weights of a model. Names of earlier versions are accepted; further tensors are not.
 
     Raises:
-        InputError: names the first tensor that is missing, unknown, of another shape or kind of number, or not finite: the checkpoint is
-            of another model, or was edited.
+        InputError: a tensor is missing, unknown, not finite, or has another shape or number type, because the checkpoint belongs to
+            another model or was edited. The message names the first such tensor.
     """
     state = model.state_dict()
     tensors = upgrade_names(tensors, state)
@@ -115,14 +116,14 @@ def load_weights(model: torch.nn.Module, tensors: dict[str, Tensor], source: Pat
 
 
 def epoch_of(info: dict, path: Path) -> int:
-    """How many epochs a checkpoint has seen; 0 where it does not say, as a converted one.
+    """How many epochs a checkpoint was trained for; 0 where its info has no epoch, as in converted checkpoints.
 
     Raises:
-        InputError: what it says is no number of epochs.
+        InputError: the epoch is not a number of epochs.
     """
     epoch = info.get("epoch", 0)
     if type(epoch) is not int or epoch < 0:
-        raise InputError(f"{path}: its epoch is {str(epoch)[:40]!r}, no number of epochs; the file was edited, take the original")
+        raise InputError(f"{path}: its epoch is {str(epoch)[:40]!r}, not a number of epochs; the file was edited, take the original")
     return epoch
 
 
@@ -134,18 +135,18 @@ class LoadedRun:
     model: GroundToMap
     checkpoint: str  # best or last
     epoch: int
-    sha256: str  # of the checkpoint's content; what its header says
+    sha256: str  # of the checkpoint's content, the same as in its header
 
 
 def open_run(run: Path, which: str, device: torch.device) -> LoadedRun:
     """Opens a run with its checkpoint `best` or `last`.
 
     Raises:
-        InputError: the folder is no run, has no checkpoint, or the checkpoint does not fit its configuration.
+        InputError: the folder is not a run, it has no such checkpoint, or the checkpoint does not fit its configuration.
     """
     run = Path(run)
     if not (run / "config.yaml").is_file():
-        raise InputError(f"{run}: no run here (no config.yaml); runs lie in runs/")
+        raise InputError(f"{run}: no run here (no config.yaml); runs are in runs/")
     config = read_config(run / "config.yaml")
     config.model = without_pretraining(config.model)
     path = run / "checkpoints" / f"{which}.safetensors"
@@ -162,12 +163,12 @@ def load_run(run: Path, which: str, device: torch.device) -> tuple[Config, Groun
 
 
 def weights_of_model(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A checkpoint's tensors that are the model's, under the model's names."""
+    """The model's tensors in a checkpoint, under the model's own names."""
     return {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
 
 
 def without_pretraining(config: ModelConfig) -> ModelConfig:
-    """The configuration of a model whose weights a checkpoint brings: pretrained ones are not asked for."""
+    """A copy of the configuration that asks for no pretrained weights, for a model whose weights come from a checkpoint."""
     config = copy.deepcopy(config)
     for encoder in (config.panorama, config.tile, config.cloud):
         if encoder:

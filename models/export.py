@@ -1,4 +1,4 @@
-"""Writes both towers of a run for use without this code: by torch.export (.pt2) and as ONNX (.onnx).
+"""Writes both towers of a run for use without this code, in the formats of torch.export (.pt2) and ONNX (.onnx).
 
 example: python -m models.export runs/demo
 """
@@ -43,8 +43,11 @@ class QueryTower(nn.Module):
 
 
 class ReferenceTower(nn.Module):
-    """What the model reads of `tile` (B, 3, h, w) RGB in 0..1, `cloud` (B, P, 3) metres right, ahead, up and `classes` (B, P) uint8
-    → raw reference embeddings (B, D)."""
+    """Map views → raw reference embeddings (B, D).
+
+    Of `tile` (B, 3, h, w) RGB in 0..1, `cloud` (B, P, 3) metres right, ahead, up and `classes` (B, P) uint8, it takes those that the
+    model reads.
+    """
 
     def __init__(self, model: GroundToMap):
         super().__init__()
@@ -57,7 +60,7 @@ class ReferenceTower(nn.Module):
 def example_inputs(config: ModelConfig, places: int, seed: int = 0) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Random inputs of the two towers, by name.
 
-    Clouds hold their points in the order of an area's cloud_index.npy, farthest first: networks that thin a cloud may keep the first ones.
+    Real clouds have their points in farthest-point order (cloud_index.npy), so networks that thin a cloud may keep its first points.
     """
     generator = torch.Generator().manual_seed(seed)
     rows = config.panorama.height
@@ -74,11 +77,11 @@ def example_inputs(config: ModelConfig, places: int, seed: int = 0) -> tuple[dic
 
 
 def export_towers(config: Config, model: GroundToMap, folder: Path) -> None:
-    """Writes query.pt2, reference.pt2, query.onnx, reference.onnx and inputs.json; the folder appears only when complete.
+    """Writes query.pt2, reference.pt2, query.onnx, reference.onnx and inputs.json. The folder appears only when it is complete.
 
     Raises:
-        InputError: an ONNX package is missing, or the model reads graphs, whose sizes differ from place to place; or another folder of
-            that name is there.
+        InputError: an ONNX package is missing; the model reads graphs, whose sizes differ from place to place; or `folder` exists and
+            was not written by this command.
     """
     if config.model.cloud and config.model.cloud.reads == "graph":
         raise InputError(
@@ -99,7 +102,7 @@ def export_towers(config: Config, model: GroundToMap, folder: Path) -> None:
         for name, tower in towers.items():
             dynamic = {key: {0: torch.export.Dim("places")} for key in inputs[name]}
             program = torch.export.export(tower, (), inputs[name], dynamic_shapes=dynamic)
-            saved = io.BytesIO()  # torch's own writer of files ends the process where the disk is full
+            saved = io.BytesIO()  # torch's own file writer ends the process when the disk is full
             torch.export.save(program, saved)
             (temporary / f"{name}.pt2").write_bytes(saved.getbuffer())
             onnx: Any = torch.onnx.export(program, dynamo=True, verbose=False)
@@ -111,7 +114,7 @@ def export_towers(config: Config, model: GroundToMap, folder: Path) -> None:
 def main() -> None:
     parser = Parser(prog="python -m models.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run, e.g. runs/demo")
-    parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="default best on the validation areas")
+    parser.add_argument("--checkpoint", choices=("best", "last"), default="best", help="default best (on the validation areas)")
     parser.add_argument("--out", type=Path, help="folder to write (default RUN/export)")
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
@@ -120,7 +123,7 @@ def main() -> None:
     check_folder(folder, EXPORT)
     config, model, epoch = load_run(args.run, args.checkpoint, torch.device("cpu"))
     export_towers(config, model, folder)
-    print(f"{folder}: query and reference towers of epoch {epoch} as .pt2 and .onnx, any number of places; inputs.json says what they read")
+    print(f"{folder}: query and reference towers of epoch {epoch} as .pt2 and .onnx, for any number of places; see inputs.json")
 
 
 if __name__ == "__main__":

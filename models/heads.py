@@ -1,4 +1,4 @@
-"""Heads: from the width of a pooling or a fusion to the width that is asked for."""
+"""Heads: the last layers of a tower, from the width of a pooling or a fusion to the width of the embedding."""
 
 from torch import nn
 
@@ -9,12 +9,12 @@ def make_head(kind: str, width: int, dim: int, of: str = "") -> nn.Module:
     """(B, width) → (B, dim).
 
     Args:
-        kind: norm: linear and batch norm, so that what all places have in common goes and branches that a fusion joins start with equal
-            weight; linear; mlp: linear, norm, ReLU, dropout, linear; none: nothing, the widths must agree.
+        kind: norm: a linear layer and batch norm, which removes what all places have in common and lets the branches of a fusion start
+            with equal weight; linear; mlp: linear, batch norm, ReLU, dropout, linear; none: no layer, width and dim must agree.
         of: what the head belongs to, for the message.
 
     Raises:
-        InputError: none, and the widths differ.
+        InputError: kind is none, and the widths differ.
     """
     if kind == "norm":
         return nn.Sequential(nn.Linear(width, dim, bias=False), nn.BatchNorm1d(dim))

@@ -1,4 +1,4 @@
-"""The two towers: panoramas into query embeddings, map views into reference embeddings of the same space."""
+"""The two towers: one embeds panoramas (queries), the other map views (references), in the same space."""
 
 import torch
 from torch import Tensor, nn
@@ -14,16 +14,17 @@ from utils.errors import InputError
 
 
 class GroundToMap(nn.Module):
-    """Ground-to-2.5D matching (arXiv 2308.05993): a panorama encoder beside a tile encoder, a cloud encoder, or both with a fusion.
+    """Ground-to-2.5D matching (arXiv 2308.05993).
 
-    Embeddings are raw outputs; losses and search normalise them.
+    The query tower is a panorama encoder. The reference tower is a tile encoder, a cloud encoder, or both with a fusion. Embeddings are
+    not normalised; losses and search do that.
     """
 
     def __init__(self, config: ModelConfig):
         super().__init__()
         dim = config.embedding_dim
         fusion = FUSIONS[config.fusion.name] if config.fusion else None
-        # A fusion that reads feature maps and point features leaves the branches' own vectors unused.
+        # A fusion that reads feature maps and point features needs no vectors from the branches.
         branch_dim = None if fusion and fusion.reads == "features" else dim
         self.panorama = ImageEncoder(config.panorama, dim, name="model.panorama")
         self.tile = ImageEncoder(config.tile, branch_dim, name="model.tile") if config.tile else None
@@ -67,6 +68,6 @@ def build_model(config: ModelConfig, seed: int, device: torch.device) -> GroundT
         fusion = config.fusion.name if config.fusion else "null"
         raise InputError(
             f"model.head is none, and fusion {fusion} gives {model.reference_dim:,} numbers, but "
-            f"model.embedding_dim is {config.embedding_dim:,}; give model.head another value, or make them agree"
+            f"model.embedding_dim is {config.embedding_dim:,}; give model.head another value, or make the widths agree"
         )
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it

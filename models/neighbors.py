@@ -1,4 +1,4 @@
-"""Neighbours and samples in batched clouds: plain PyTorch for CPU and GPU, equal to the naive loops, ties included."""
+"""Neighbour search and sampling in batched clouds: plain PyTorch for CPU and GPU, with the results of the naive loops, ties included."""
 
 from collections.abc import Callable
 from functools import reduce
@@ -6,22 +6,22 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-CHUNK = 2**18  # distances at a time, about 20 bytes each; on a CPU faster than all at once, because they stay in its cache
+CHUNK = 2**18  # distances at a time, about 20 bytes each: small enough for a CPU's cache, and so faster than all at once
 GPU_CHUNK = 2**24  # fewer and larger kernels
 
 
 def search_distances(search: Callable[[Tensor], Tensor], points: Tensor, queries: Tensor) -> Tensor:
     """Applies a search to the squared Euclidean distances of all queries from the points of their cloud.
 
-    Distances are float32, also under autocast, and without gradients. In up to three dimensions they are the sum of the squared
-    differences in the order of the axes, to the last bit: what a loop gives, near and far from the origin. In more, where that is many
-    times slower, |q|² − 2 q·p + |p|² in float64 (which autocast leaves alone), rounded to float32: zero for coincident points, and
-    exact for coordinates on a common grid.
+    Distances are float32, also under autocast, and carry no gradients. In up to three dimensions they are the sum of the squared
+    differences in the order of the axes, equal to a naive loop to the last bit. In more dimensions that would be many times slower, so
+    they are |q|² − 2 q·p + |p|² in float64 (which autocast leaves alone), rounded to float32: zero for coincident points, and exact for
+    coordinates on a common grid.
 
-    Memory beyond points, queries and result: CHUNK distances (GPU_CHUNK beside a CPU), or those of one query where they are more.
+    Memory beyond points, queries and result: CHUNK distances (GPU_CHUNK on a GPU), or the distances of one query if those are more.
 
     Args:
-        search: (b, q, P) distances, of whole clouds or of some queries of one, to (b, q, k) results.
+        search: maps distances (b, q, P), of all queries of some clouds or of some queries of one cloud, to results (b, q, k).
         points: (B, P, D); queries: (B, Q, D).
 
     Returns:
@@ -45,11 +45,11 @@ def _differences(points: Tensor, queries: Tensor) -> Tensor:
 
 
 def _factors(points: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows (p, 1, |p|²) and (−2 q, |q|², 1), whose products are the squared distances."""
+    """Rows (p, 1, |p|²) and (−2 q, |q|², 1): their dot products are the squared distances."""
     points, queries = points.double(), queries.double()
     centre = points.mean(1, keepdim=True)
     points, queries = points - centre, queries - centre
-    shrink = 1 - 2.0**-44  # by more than the product's rounding, so that coincident points come out below zero, and then at it
+    shrink = 1 - 2.0**-44  # more than the rounding error, so that coincident points come out below zero, where clamping makes them zero
     of_points, of_queries = (x.square().sum(2, keepdim=True) * shrink for x in (points, queries))
     right = torch.cat([points, torch.ones_like(of_points), of_points], 2)
     return right, torch.cat([-2 * queries, of_queries, torch.ones_like(of_queries)], 2)
@@ -60,7 +60,7 @@ def _product(points: Tensor, queries: Tensor) -> Tensor:
 
 
 def check_count(points: Tensor, count: int, name: str) -> None:
-    """ValueError where a cloud (B, P, D) is empty or has fewer than `count` points."""
+    """Raises ValueError if the clouds (B, P, D) are empty or have fewer than `count` points."""
     if points.shape[1] == 0:
         raise ValueError("the cloud is empty: it takes at least one point")
     if not 1 <= count <= points.shape[1]:
@@ -68,30 +68,30 @@ def check_count(points: Tensor, count: int, name: str) -> None:
 
 
 def nearest_neighbors(points: Tensor, k: int, queries: Tensor | None = None) -> Tensor:
-    """The k nearest points of every query, of equally distant ones those with the lower index.
+    """The k nearest points of every query. Of equally distant points, those with the lower index come first.
 
     Precision and memory: see `search_distances`.
 
     Args:
         points: (B, P, D).
         k: 1 to P.
-        queries: (B, Q, D); None for the points themselves, which then find themselves (or a coincident point before them) first.
+        queries: (B, Q, D); None: the points, each of which finds itself first (or a coincident point with a lower index).
 
     Returns:
         (B, Q, k) int64 indices of points, nearest first.
 
     Raises:
-        ValueError: an empty cloud, k out of range.
+        ValueError: the cloud is empty, or k is out of range.
     """
     check_count(points, k, "k")
-    # torch.topk breaks ties as it likes, so no two keys may be equal: the index goes into the 29 bits that float64 has and float32 has
-    # not. Below a distance it is far less than the step to the next float32; beside a zero it stands alone.
+    # torch.topk breaks ties arbitrarily, so no two keys may be equal. The index goes into the 29 bits by which float64 exceeds float32:
+    # it changes a distance by far less than the step to the next float32. For a distance of zero the offset is the key.
     index = torch.arange(points.shape[1], dtype=torch.float64, device=points.device)
     scale, offset = 1 + index * 2.0**-52, index * 1e-300
 
     def search(distances: Tensor) -> Tensor:
         key = (distances * scale).add_(offset)
-        if not torch.compiler.is_exporting():  # ONNX has no views; integers in the same order compare twice as fast
+        if not torch.compiler.is_exporting():  # as integers, in the same order, keys compare twice as fast; ONNX cannot reinterpret them
             key = key.view(torch.int64)
         return key.topk(k, dim=-1, largest=False).indices
 
@@ -99,11 +99,10 @@ def nearest_neighbors(points: Tensor, k: int, queries: Tensor | None = None) -> 
 
 
 def ball_query(points: Tensor, queries: Tensor, radius: float, k: int) -> Tensor:
-    """The first k points, in the order of their indices, no farther than the radius from each query.
+    """For each query, the first k points by index that are no farther away than the radius.
 
-    The grouping of PointNet++ (Qi et al., 2017, section 3.2) as its authors' code has it: where there are fewer than k, the first one
-    found is repeated. A query with an empty ball takes its nearest point, k times. Precision and memory: see
-    `search_distances`.
+    This is the grouping of PointNet++ (Qi et al., 2017, section 3.2) as in its authors' code: where a ball has fewer than k points, its
+    first point is repeated. A query with an empty ball gets its nearest point, k times. Precision and memory: see `search_distances`.
 
     Args:
         points: (B, P, D); queries: (B, Q, D).
@@ -114,12 +113,12 @@ def ball_query(points: Tensor, queries: Tensor, radius: float, k: int) -> Tensor
         (B, Q, k) int64 indices of points.
 
     Raises:
-        ValueError: an empty cloud, k out of range, a radius below zero.
+        ValueError: the cloud is empty, k is out of range, or the radius is negative.
     """
     check_count(points, k, "k")
     if not radius >= 0:
         raise ValueError(f"radius is {radius}, it takes a number of at least 0")
-    limit = torch.tensor(radius, dtype=torch.float32).square()  # rounded as distances are: a point right on the sphere is inside
+    limit = torch.tensor(radius, dtype=torch.float32).square()  # rounded like the distances, so that a point on the sphere is inside
     none = points.shape[1]
     index = torch.arange(none, device=points.device)
 
@@ -133,20 +132,21 @@ def ball_query(points: Tensor, queries: Tensor, radius: float, k: int) -> Tensor
 
 
 def farthest_points(points: Tensor, count: int, start: int | Tensor = 0) -> Tensor:
-    """Farthest point sampling (Eldar et al., 1997): each pick is the point farthest from all picks before, ties to the lower index.
+    """Farthest point sampling (Eldar et al., 1997): each pick is the point farthest from all earlier picks; ties go to the lower index.
 
-    Squared differences in float32, summed in the order of the axes: the picks of the textbook loop, and of `data.areas.farthest_order`.
+    Distances are squared differences in float32, summed in the order of the axes. The picks are those of the naive loop and of
+    `data.areas.farthest_order`.
 
     Args:
         points: (B, P, 3).
         count: number of picks, 1 to P.
-        start: index of the first pick, of all clouds or (B,) int64 of each; 0 to P − 1.
+        start: index of the first pick, 0 to P − 1: one for all clouds, or (B,) int64 with one for each.
 
     Returns:
         (B, count) int64 indices in the order of picking; the first is the start.
 
     Raises:
-        ValueError: an empty cloud, count out of range, a start (one of all clouds) out of range.
+        ValueError: the cloud is empty, or count or a start for all clouds is out of range.
     """
     check_count(points, count, "count")
     if isinstance(start, int):
@@ -167,25 +167,25 @@ def farthest_points(points: Tensor, count: int, start: int | Tensor = 0) -> Tens
 def three_nearest_interpolation(points: Tensor, features: Tensor, queries: Tensor) -> Tensor:
     """Mean of the features of the three nearest points, weighted by the inverse of the squared distance (PointNet++, eq. 2, p = 2, k = 3).
 
-    A query that coincides with a point takes its feature exactly (with several of the three, their mean): the limit of the formula.
+    A query that coincides with a point gets exactly its feature (if it coincides with several, their mean), as in the limit.
     Gradients flow into the features only.
 
     Args:
-        points: (B, Q, 3); of one or two points all are used.
+        points: (B, Q, 3); if there are only one or two, all are used.
         features: (B, Q, C) of the points.
         queries: (B, P, 3).
 
     Returns:
-        (B, P, C) in the type of the features.
+        (B, P, C) in the dtype of the features.
 
     Raises:
-        ValueError: an empty cloud.
+        ValueError: the cloud is empty.
     """
     points, queries = points.detach().float(), queries.detach().float()
     index = nearest_neighbors(points, max(1, min(3, points.shape[1])), queries)
     squared = (gather_rows(points, index) - queries[..., None, :]).square().sum(-1)  # B,P,3
     nearest = squared.amin(-1, keepdim=True)
-    # Relative to the nearest, so that no distance is too small to be inverted; an equal one may be zero over zero.
+    # Divided by the nearest distance, so that no distance is too small to invert. Equal ones may be 0 / 0, hence the mask.
     weight = (nearest / squared).masked_fill(squared == nearest, 1)
     weight = weight / weight.sum(-1, keepdim=True)
     terms = (w[..., None] * gather_rows(features, i) for w, i in zip(weight.unbind(-1), index.unbind(-1), strict=True))
@@ -193,7 +193,7 @@ def three_nearest_interpolation(points: Tensor, features: Tensor, queries: Tenso
 
 
 def gather_rows(features: Tensor, index: Tensor) -> Tensor:
-    """Rows of each cloud's features; gradients flow into the features.
+    """Picks rows of each cloud's features. Gradients flow into the features.
 
     Args:
         features: (B, P, C); index: (B, ...) int64.
@@ -212,7 +212,7 @@ def _flat(features: Tensor, index: Tensor) -> Tensor:
 
 
 class _NeighborMax(torch.autograd.Function):
-    """Maximum over gathered rows that keeps only the winner's index, instead of the k times larger edge tensor."""
+    """Maximum over gathered rows. For the gradient it keeps only the winner's index, not the k times larger tensor of edges."""
 
     @staticmethod
     def forward(ctx, rows: Tensor, index: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Poolings: of feature maps (B, C, h, w), of points (B, P, C), and of tokens wherever they lie."""
+"""Poolings of feature maps (B, C, h, w), of points (B, P, C), and of tokens (B, N, C), which serve both."""
 
 import math
 
@@ -8,11 +8,12 @@ from torch.nn import functional
 
 
 class TokenPooling(nn.Module):
-    """Base: subclasses pool tokens (B, N, C), wherever they lie. Made alike for maps, (settings, channels, rows, columns), and points,
-    (settings, channels).
+    """Base of poolings that ignore positions and so serve maps and points alike.
+
+    Subclasses are built as `Class(settings, channels, rows, columns)` for maps and `Class(settings, channels)` for points.
 
     Attributes:
-        width: of the pooled vector.
+        width: width of the pooled vector.
     """
 
     def __init__(self, width: int):
@@ -20,7 +21,7 @@ class TokenPooling(nn.Module):
         self.width = width
 
     def forward(self, features: Tensor, points: Tensor | None = None) -> Tensor:
-        """A map (B, C, h, w), or features (B, N, C) of points → (B, width)."""
+        """A map (B, C, h, w) or point features (B, N, C) → (B, width)."""
         return self.pool(features.flatten(2).transpose(1, 2) if features.dim() == 4 else features)
 
     def pool(self, tokens: Tensor) -> Tensor:
@@ -29,7 +30,7 @@ class TokenPooling(nn.Module):
 
 
 class Mean(TokenPooling):
-    """Mean of all."""
+    """Mean of all tokens."""
 
     def __init__(self, settings, channels: int, *size: int):
         super().__init__(channels)
@@ -39,7 +40,7 @@ class Mean(TokenPooling):
 
 
 class MaxMean(TokenPooling):
-    """Maximum and mean of all, side by side."""
+    """Maximum and mean of all tokens, concatenated."""
 
     def __init__(self, settings, channels: int, *size: int):
         super().__init__(2 * channels)
@@ -49,8 +50,11 @@ class MaxMean(TokenPooling):
 
 
 class GeM(TokenPooling):
-    """(mean of x^p)^(1/p) with a learned p, between mean (1) and maximum (∞); what lies below 1e-6 counts as 1e-6 (Radenović et al.,
-    Fine-tuning CNN Image Retrieval with No Human Annotation, 2018, eq. 3)."""
+    """Generalised mean, (mean of x^p)^(1/p), with a learned p (Radenović et al., Fine-tuning CNN Image Retrieval with No Human Annotation,
+    2018, eq. 3).
+
+    p = 1 is the mean, p → ∞ the maximum. Values below 1e-6 count as 1e-6.
+    """
 
     def __init__(self, settings, channels: int, *size: int):
         super().__init__(channels)
@@ -59,17 +63,19 @@ class GeM(TokenPooling):
     def pool(self, tokens: Tensor) -> Tensor:
         with torch.autocast(tokens.device.type, enabled=False):  # powers of small numbers need float32
             tokens = tokens.float().clamp_min(1e-6)
-            largest = tokens.detach().amax(1, keepdim=True)  # powers of numbers up to 1 neither overflow nor vanish all at once
+            largest = tokens.detach().amax(1, keepdim=True)  # then the powers cannot overflow, nor all underflow
             return largest[:, 0] * (tokens / largest).pow(self.p).mean(1).pow(1 / self.p)
 
 
 CLUSTERS = 16
-SHARPNESS = 10.0  # α of the first assignment
+SHARPNESS = 10.0  # α of the initial assignment
 
 
 class NetVLAD(TokenPooling):
-    """Sums of what tokens differ from cluster centres, by soft assignment (Arandjelović et al., NetVLAD, 2016, eq. 4), each normalised
-    for itself (intra-normalisation), then all together. Centres begin as random directions."""
+    """Sums of the residuals of tokens to cluster centres, by soft assignment (Arandjelović et al., NetVLAD, 2016, eq. 4).
+
+    Each sum is normalised (intra-normalisation), then all of them together. The initial centres are random directions.
+    """
 
     def __init__(self, settings, channels: int, *size: int):
         super().__init__(CLUSTERS * channels)
@@ -86,13 +92,13 @@ class NetVLAD(TokenPooling):
         return functional.normalize(functional.normalize(residuals, dim=-1).flatten(1), dim=-1)
 
 
-WIDTH = 64  # channels that are kept apart by sector
+WIDTH = 64  # channels of a map that is pooled by sector
 
 
 class MapMean(nn.Module):
-    """Mean over the map; with more than one sector, mean over the columns of each, rows kept, after a reduction to 64 channels.
+    """Mean over the map. With several sectors: a reduction to 64 channels, then the mean over the columns of each sector, row by row.
 
-    What stands in which direction survives pooling by sectors, so a query and a reference can agree on it.
+    Pooling by sector keeps what is seen in which direction, so that a query and a reference can be compared in it.
     """
 
     def __init__(self, settings, channels: int, rows: int, columns: int):
@@ -111,8 +117,10 @@ class MapMean(nn.Module):
 
 
 class Flat(nn.Sequential):
-    """The flattened map through norm, ReLU and a linear layer, then norm and ReLU: with a linear head the plain head of
-    arXiv 2308.05993, whose `hidden` is 1,024 for panoramas and 512 for tiles. (B, C, h, w) → (B, hidden)."""
+    """The flattened map through norm, ReLU and a linear layer, then norm and ReLU: (B, C, h, w) → (B, hidden).
+
+    With a linear head it is the plain head of arXiv 2308.05993, whose `hidden` is 1,024 for panoramas and 512 for tiles.
+    """
 
     def __init__(self, settings, channels: int, rows: int, columns: int):
         numbers, width = channels * rows * columns, settings.hidden
@@ -124,8 +132,11 @@ HEADS = 8
 
 
 class SAFA(nn.Module):
-    """Weighted sums over the positions of a map, eight of them, their weights computed from each position's largest channel by two
-    linear maps without an activation (arXiv 2308.05993, after Shi et al., Spatial-Aware Feature Aggregation, 2019, eq. 2 and 3)."""
+    """Eight weighted sums over the positions of a map (arXiv 2308.05993, after Shi et al., Spatial-Aware Feature Aggregation, 2019, eq. 2
+    and 3).
+
+    The weights come from each position's largest channel, by two linear maps without an activation.
+    """
 
     def __init__(self, settings, channels: int, rows: int, columns: int):
         super().__init__()
@@ -136,7 +147,7 @@ class SAFA(nn.Module):
         self.width = HEADS * channels
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, C, h, w) → (B, C · 8), a channel's heads side by side."""
+        """(B, C, h, w) → (B, C · 8), the eight sums of a channel side by side."""
         features = features.flatten(2)
         weights = torch.einsum("bi,ijd->bjd", features.amax(1), self.weight1) + self.bias1
         weights = torch.einsum("bjd,jid->bid", weights, self.weight2) + self.bias2  # B,h·w,8
@@ -148,7 +159,7 @@ def _linear(width_in: int, width_out: int) -> tuple[nn.Parameter, nn.Parameter]:
 
 
 class ClassTokens(nn.Module):
-    """All class tokens side by side, (B, T, C) → (B, T · C)."""
+    """All class tokens, concatenated: (B, T, C) → (B, T · C)."""
 
     def __init__(self, settings, channels: int, rows: int, columns: int):
         super().__init__()
@@ -159,9 +170,9 @@ class ClassTokens(nn.Module):
 
 
 class PointMax(nn.Module):
-    """Maximum over the points of each sector of the horizon; a sector without points gives zeros. One sector is the global maximum.
+    """Maximum over the points in each sector of the horizon. A sector without points gives zeros; one sector is the global maximum.
 
-    Sectors are counted like a panorama's columns: the first begins straight behind and they go clockwise, the middle is ahead.
+    Sectors are counted like a panorama's columns: clockwise from straight behind the viewer, with ahead in the middle.
     """
 
     def __init__(self, settings, channels: int):

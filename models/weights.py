@@ -22,27 +22,27 @@ from utils.child import at_most
 from utils.errors import InputError
 
 EncoderConfig = ImageEncoderConfig | CloudConfig
-KEYS = ("state_dict", "model", "model_state_dict")  # under which trainers keep it
-AFTER = ("pool.", "head.")  # of an encoder; they may differ from the file's
-# Settings with which an encoder may differ from the one whose network it takes over: sizes of the input, and what follows the network.
+KEYS = ("state_dict", "model", "model_state_dict")  # under which training scripts store a state dict
+AFTER = ("pool.", "head.")  # parts of an encoder after its network; they may differ from the file's
+# Settings that may differ from the file's: sizes of the input, and what follows the network.
 FREE = ("height", "polar", "circular", "encoder.stages", "points", "pooling", "head", "weights")
 
 MOST_HEADER = 16 << 20  # bytes; a tensor takes about a hundred
-MOST_SHARED = 4  # times the file's length that its tensors may be long: tied weights lie in it once
-SPARE = 1 << 30  # bytes that this and the unpickling may take besides
+MOST_SHARED = 4  # tensors may be this many times as large as their file, which stores tied weights only once
+SPARE = 1 << 30  # bytes allowed on top of that, and for unpickling
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a file, on the CPU, by name; a prefix `module.` is dropped. Code in a file is never run.
+    """The tensors of a file by name, on the CPU. A prefix `module.` is removed. Code in a file is never run.
 
     Args:
-        path: .safetensors; or what torch.save wrote, a state dict itself or under one of KEYS.
+        path: a .safetensors file, or one by torch.save that holds a state dict, itself or under one of KEYS.
 
     Raises:
-        InputError: there is no such file, it is damaged, it holds something else, or a tensor is not of plain, real, finite numbers.
+        InputError: there is no such file, it is damaged, it holds something else, or a tensor is not made of plain, real, finite numbers.
     """
     if not Path(path).is_file():
-        raise InputError(f"{path}: no such file of weights")
+        raise InputError(f"{path}: no such file of weights; name another, or set weights: none")
     size = Path(path).stat().st_size
     try:
         if Path(path).suffix == ".safetensors":
@@ -51,15 +51,15 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         else:
             state = _read_pickle(path, size)
     except MemoryError:
-        raise InputError(f"{path}: damaged, or no file of weights: it asks for much more memory than it is long") from None
+        raise InputError(f"{path}: damaged, or no file of weights: it asks for much more memory than its size") from None
     except pickle.UnpicklingError as error:
         other = re.search(r"GLOBAL (\S+)", str(error))
-        raise InputError(f"{path}: not a file of weights alone: it holds {other[1] if other else 'other objects'}, whose code is not run"
+        raise InputError(f"{path}: holds more than weights: {other[1] if other else 'other objects'}, whose code is not run"
                          f"{'' if other else ', or is damaged'}; save the state dict alone") from None  # fmt: skip
-    except Exception as error:  # damage surfaces as any of a dozen
+    except Exception as error:  # a damaged file can raise a dozen kinds of errors
         reason = " ".join(str(error).split()) or type(error).__name__
         if "TorchScript" in reason:
-            raise InputError(f"{path}: a TorchScript archive, whose code is not run; save the state dict alone") from None
+            raise InputError(f"{path}: is a TorchScript archive, whose code is not run; save the state dict alone") from None
         raise InputError(f"{path}: damaged, or no file of weights ({reason[:200]})") from None
     for key in KEYS:
         if isinstance(state, dict) and isinstance(state.get(key), dict):
@@ -69,10 +69,10 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         raise InputError(f"{path}: no state dict, neither itself nor under {', '.join(KEYS[:-1])} or {KEYS[-1]}; it holds {found}")
     twice = next((name for name in state if f"module.{name}" in state), None)
     if twice:
-        raise InputError(f"{path}: holds both {twice} and module.{twice}")
+        raise InputError(f"{path}: holds both {twice} and module.{twice}; remove one of them")
     described = sum(tensor.nbytes for tensor in state.values() if not tensor.is_meta and tensor.layout == torch.strided)
     if described > MOST_SHARED * size + SPARE:
-        raise InputError(f"{path}: its tensors repeat the same numbers, {described:,} bytes of {size:,} in the file; it is damaged")
+        raise InputError(f"{path}: damaged: its tensors take {described:,} bytes, but the file has only {size:,}")
     for name, tensor in state.items():
         odd = _oddity(tensor)
         if odd:
@@ -81,7 +81,7 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
 
 
 def _oddity(tensor: Tensor) -> str:
-    """Why a network cannot take a tensor; empty where it can."""
+    """Why a network cannot use a tensor; empty if it can."""
     if tensor.is_meta:
         return "has no values (device meta)"
     if tensor.is_quantized:
@@ -95,7 +95,7 @@ def _oddity(tensor: Tensor) -> str:
 
 
 class _Ignored:
-    """Stands for the NumPy scalars that trainers store beside the weights, e.g. the best recall."""
+    """Takes the place of NumPy scalars that training scripts store beside the weights, e.g. the best recall."""
 
     def __init__(self, *args):
         pass
@@ -105,17 +105,21 @@ class _Ignored:
 
 
 def check_header(path: str | Path) -> None:
-    """Refuses a safetensors file whose header is longer than the file, or than any that has a use (ValueError)."""
+    """Refuses a safetensors file whose header claims to be longer than the file, or than any sensible header.
+
+    Raises:
+        ValueError: it is.
+    """
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
     if length > min(MOST_HEADER, Path(path).stat().st_size):
-        raise ValueError(f"its header is said to be {length:,} bytes long, of {MOST_HEADER:,} at most")
+        raise ValueError(f"its header claims {length:,} bytes, more than the file has or the {MOST_HEADER:,} allowed")
 
 
 def _read_pickle(path: str | Path, size: int) -> Any:
     scalars: list[Any] = [(_Ignored, name) for name in ("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")]
     with torch.serialization.safe_globals(scalars), warnings.catch_warnings(), at_most(2 * size + SPARE):
-        warnings.simplefilter("ignore")  # of pickles that torch.save did not write
+        warnings.simplefilter("ignore")  # about pickles that torch.save did not write
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -127,19 +131,21 @@ def load_pretrained(
     spare: tuple[str, ...] = (),
     fresh: tuple[str, ...] = (),
 ) -> None:
-    """Loads the file `config.weights` into an encoder: the network whole, the pooling and the head each where the file's fits whole.
-    What of the file is not taken, and what of the encoder stays as it is, is said on the terminal.
+    """Loads the file `config.weights` into an encoder.
+
+    All tensors of the network must be in the file. The pooling and the head are loaded if all of their tensors are there and fit.
+    A line on the terminal says which tensors of the file are not used, and which parts of the encoder start from random values.
 
     Args:
-        config: of the encoder; what the file's header says of its network must agree with it.
-        name: of the encoder in whole models' files (`model.panorama`), from which its own tensors alone are taken.
+        config: the encoder's settings; settings of the network in the file's header must agree with them.
+        name: the encoder's name (`model.panorama`). If the file holds a complete model, only tensors under this name are used.
         adapt: brings the file's tensors to the encoder's names and shapes.
-        spare: beginnings of names that the file may hold and the encoder has not.
-        fresh: beginnings of names of which the file may hold none.
+        spare: prefixes of tensors that may be in the file though the encoder has none such; they are ignored.
+        fresh: prefixes of tensors that may be missing in the file, all of a prefix together.
 
     Raises:
-        InputError: the file cannot be read, its header contradicts the configuration, or a tensor is missing, unknown or of another shape;
-            names the first.
+        InputError: the file cannot be read, its header contradicts the configuration, or a tensor is missing, unknown or of another shape.
+            The message names the first one.
     """
     path = config.weights
     state, expected, settings = read_tensors(path), encoder.state_dict(), _header_settings(path)
@@ -151,7 +157,7 @@ def load_pretrained(
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
-    # Files of 2017 and before have no num_batches_tracked.
+    # Files written before torch 0.4.1 (2018) have no num_batches_tracked.
     needed = {key for key in expected if not key.endswith("num_batches_tracked")}
 
     def fits(part: str) -> bool:
@@ -181,14 +187,16 @@ def load_pretrained(
     if wrong:
         more = f" ({len(wrong)} tensors do not fit)" if len(wrong) > 1 else ""
         raise InputError(f"{path}: weights of another network than the recipe's: {wrong[0].removeprefix('backbone.')}{more}")
-    afresh = [part for part in absent + left if any(key.startswith(part) for key in needed)]
-    _say(path, settings["pooling.name"] if other_pooling else "", ignored, afresh)
+    random = [part for part in absent + left if any(key.startswith(part) for key in needed)]
+    _report(path, settings["pooling.name"] if other_pooling else "", ignored, random)
     encoder.load_state_dict(state, strict=False)
 
 
 def _header_settings(path: str) -> dict[str, Any]:
-    """The settings of the encoder in a file of `python -m models.published`, as `encoder.name`, `classes`, …; of another file none. Of a
-    backbone alone no pooling."""
+    """The settings in the header of an encoder's file by `python -m models.published`, under `encoder.name`, `classes` and so on.
+
+    Empty for other files. For an encoder without a pooling, the pooling's settings are left out.
+    """
     if Path(path).suffix != ".safetensors":
         return {}
     kinds = (SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError)
@@ -204,9 +212,9 @@ def _header_settings(path: str) -> dict[str, Any]:
 
 
 def _flat(section: dict[str, Any]) -> dict[str, Any]:
-    """A section of a recipe by the paths of its keys."""
+    """The values of a recipe's section, nested ones under dotted keys."""
     flat: dict[str, Any] = {}
-    if "points" in section:  # of a cloud; one without `paper` has coordinates in metres
+    if "points" in section:  # a cloud's section; without `paper` its coordinates are in metres
         section = section | {"paper": dataclasses.asdict(PaperCloudConfig("metres")) | (section.get("paper") or {})}
     for key, value in section.items():
         if isinstance(value, str) and key in ("encoder", "pooling"):
@@ -222,19 +230,19 @@ def _refuse_contradictions(settings: dict[str, Any], config: EncoderConfig, name
         key, more = differ[0], f" ({len(differ)} settings differ)" if len(differ) > 1 else ""
         shown = key.removesuffix(".name")
         raise InputError(
-            f"{config.weights}: weights of another network than the recipe's: they are of {shown} {settings[key]!r}, "
-            f"but {name}.{shown} is {own.get(key)!r}{more}; make them agree, or take other weights"
+            f"{config.weights}: weights of another network than the recipe's: the file has {shown} {settings[key]!r}, "
+            f"but {name}.{shown} is {own.get(key)!r}{more}; make them agree, or use other weights"
         )
 
 
-def _say(path: str, pooling: str, ignored: list[str], afresh: list[str]) -> None:
-    """One line on what is not taken over, if anything."""
+def _report(path: str, pooling: str, ignored: list[str], random: list[str]) -> None:
+    """Prints one line if tensors of the file are not used, or parts of the encoder are not in it."""
     parts = sorted({key.partition(".")[0] if key.startswith(AFTER) else key.rpartition(".")[0] for key in ignored})
     parts = [f"pooling {pooling}"] * bool(pooling) + [part.removeprefix("backbone.") for part in parts if not (pooling and part == "pool")]
-    said = []
+    notes = []
     if parts:
-        said.append(f"not taken: {', '.join(parts[:3])}{' …' if len(parts) > 3 else ''} ({len(ignored)} tensors)")
-    if afresh:
-        said.append(f"starts afresh: {', '.join(part.removeprefix('backbone.').rstrip('.') for part in afresh)}")
-    if said:
-        print(f"{path}: {'; '.join(said)}")
+        notes.append(f"not used: {', '.join(parts[:3])}{' …' if len(parts) > 3 else ''} ({len(ignored)} tensors)")
+    if random:
+        notes.append(f"starts from random values: {', '.join(part.removeprefix('backbone.').rstrip('.') for part in random)}")
+    if notes:
+        print(f"{path}: {'; '.join(notes)}")

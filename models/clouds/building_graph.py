@@ -1,4 +1,4 @@
-"""A network over the graph of buildings and streets around a place, by torch-geometric."""
+"""A network on the graph of buildings and streets around a place, built with torch-geometric."""
 
 from itertools import pairwise
 
@@ -16,21 +16,23 @@ _POSITION = [FEATURES.index("right"), FEATURES.index("ahead")]
 
 
 class NeighborAttention(nn.Module):
-    """Attention among neighbours (Brody et al., How Attentive are Graph Attention Networks?, 2022, eq. 7) that sees the way to each, the
-    node's own features added, then norm and ReLU. The norm is a node's own: graphs of one node, and of none, are trained on, too."""
+    """Attention to neighbours (Brody et al., How Attentive are Graph Attention Networks?, 2022, eq. 7), a residual, norm and ReLU.
+
+    The attention also sees direction and distance to each neighbour. The norm is a layer norm because a batch may hold one node, or none.
+    """
 
     def __init__(self, width_in: int, width_out: int):
         super().__init__()
         self.attend = GATv2Conv(width_in, width_out, HEADS, concat=False, add_self_loops=False, edge_dim=3, residual=True)
         self.norm = nn.LayerNorm(width_out)
 
-    def forward(self, x: Tensor, edges: Tensor, way: Tensor) -> Tensor:
-        """x (N, C), edges (2, E), way (E, 3) → (N, C')."""
-        return self.norm(self.attend(x, edges, way)).relu()
+    def forward(self, x: Tensor, edges: Tensor, offset: Tensor) -> Tensor:
+        """x (N, C), edges (2, E), offset (E, 3): right, ahead and length → (N, C')."""
+        return self.norm(self.attend(x, edges, offset)).relu()
 
 
 class BuildingGraph(nn.Module):
-    """Layers of attention, joined to features of nodes; half of them are pooled to their maximum over a place, the others to their mean.
+    """Layers of attention, joined to one feature per node. Half of its channels are pooled over a place by maximum, half by mean.
 
     Args:
         settings: widths of the layers, features.
@@ -52,11 +54,11 @@ class BuildingGraph(nn.Module):
         sender, receiver = graph.edges
         position = graph.nodes[:, _POSITION] / (EXTENT_M / 2)
         offset = position[sender] - position[receiver]
-        way = torch.cat([offset, offset.norm(dim=1, keepdim=True)], dim=1)
+        offset = torch.cat([offset, offset.norm(dim=1, keepdim=True)], dim=1)
         outputs = [self.enter(inputs)]
         for layer in self.layers:
-            outputs.append(layer(outputs[-1], graph.edges, way))
-        joined = self.join(torch.cat(outputs, dim=1)).float()  # a mean of hundreds of nodes in bfloat16 would lose most of them
-        highest, level = joined.tensor_split(2, dim=1)
-        pooled = [scatter(x, graph.place, 0, graph.places, how) for x, how in ((highest, "max"), (level, "mean"))]
+            outputs.append(layer(outputs[-1], graph.edges, offset))
+        joined = self.join(torch.cat(outputs, dim=1)).float()  # a mean over hundreds of nodes in bfloat16 would lose most of them
+        for_max, for_mean = joined.tensor_split(2, dim=1)
+        pooled = [scatter(x, graph.place, 0, graph.places, how) for x, how in ((for_max, "max"), (for_mean, "mean"))]
         return torch.cat(pooled, dim=1)

@@ -1,4 +1,4 @@
-"""Cloud encoders: inputs from coordinates and classes, a network over points, a pooling, a head."""
+"""The encoder of clouds: coordinates and classes go through a network on points, a pooling and a head."""
 
 from itertools import pairwise
 
@@ -17,16 +17,16 @@ from utils.georeference import EXTENT_M
 
 
 class CloudEncoder(nn.Module):
-    """Network over points → features of points → pooling → head → vector.
+    """Network on points → point features → pooling → head → vector.
 
     Args:
         config: network and its settings, pooling, head, inputs.
-        dim: width of the vector; 0 for the pooling's, None for point features alone.
+        dim: width of the vector; 0: the pooling's width; None: the encoder gives only point features.
 
     Attributes:
         features: width of a point's feature.
-        pooling: of its section of the recipe, for fusions that pool points.
-        reads: what it takes of a batch.
+        pooling: from its section of the recipe, for fusions that pool points.
+        reads: names of the tensors of a batch that `forward` takes.
 
     Raises:
         InputError: weights do not fit, or the head cannot give `dim`.
@@ -59,13 +59,13 @@ class CloudEncoder(nn.Module):
         features = self.project(features)
         points = cloud if kept is None else gather_rows(cloud, kept)
         vector = None if self.dim is None else self.head(self.pool(features, points))
-        if kept is not None:  # the network has thinned the cloud
+        if kept is not None:  # the network has thinned the cloud: every point needs a feature again
             features = three_nearest_interpolation(points, features, cloud)
         return vector, features
 
 
 class ClassInput(nn.Module):
-    """Semantic classes (...) as vectors (..., width): learned ones, or one-hot (width 0)."""
+    """Semantic classes (...) as vectors (..., width): learned, or one-hot if width is 0."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -79,12 +79,13 @@ class ClassInput(nn.Module):
 
 
 def scaled(cloud: Tensor, scale: str) -> Tensor:
-    """Coordinates as networks see them, (B, P, 3) → (B, P, 3).
+    """Coordinates as the networks see them, (B, P, 3) → (B, P, 3).
 
     Args:
-        scale: metres: over 76 m, sizes and heights are what a map knows. unit: about the cloud's mean, over its largest norm (paper).
+        scale: metres: divided by 76 m, which keeps true sizes and heights. unit: minus the cloud's mean, divided by the largest distance
+            from it (paper).
     """
     if scale == "metres":
         return cloud / (EXTENT_M / 2)
     centred = cloud - cloud.mean(1, keepdim=True)
-    return centred / centred.norm(dim=-1).amax(1).clamp_min(1e-6)[:, None, None]  # all points may be one
+    return centred / centred.norm(dim=-1).amax(1).clamp_min(1e-6)[:, None, None]  # all points may coincide

@@ -9,10 +9,10 @@ from models.neighbors import nearest_neighbors, neighbor_max
 
 
 class EdgeConv(nn.Module):
-    """One edge convolution: max over neighbours j of W·[x_j − x_i, x_i], then norm and activation.
+    """One edge convolution: the maximum over neighbours j of W·[x_j − x_i, x_i], then norm and activation.
 
-    W·[x_j − x_i, x_i] = W1·x_j + (W2 − W1)·x_i, so both products are taken per point and the maximum over neighbours is all that is left
-    to do on edges. Norm and activation follow the maximum: with a positive scale they commute with it.
+    W·[x_j − x_i, x_i] = W1·x_j + (W2 − W1)·x_i. So both products are computed once per point, and only the maximum is taken over edges.
+    The paper takes it after norm and activation. For a norm with given statistics and a positive scale both orders agree.
     """
 
     def __init__(self, width_in: int, width_out: int):
@@ -28,10 +28,10 @@ class EdgeConv(nn.Module):
 
 
 class DGCNN(nn.Module):
-    """Edge convolutions on a neighbour graph, joined to per-point features.
+    """Edge convolutions on a neighbour graph. All their outputs are joined to a feature per point.
 
     Args:
-        settings: neighbours, widths, features, what the first graph is built on, whether the graph is dynamic.
+        settings: neighbors, widths, features, graph (what the first graph is built on), dynamic (whether later layers build new ones).
         width_in: width of the inputs.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The encoder of graphs of places: inputs from attributes and classes of the nodes, a network over the graph, a head."""
+"""The encoder of graphs of places: attributes and classes of the nodes go through a network on the graph and a head."""
 
 import torch
 from torch import Tensor, nn
@@ -11,19 +11,21 @@ from models.weights import load_pretrained
 from utils.batch import FEATURES, PlaceGraph
 from utils.georeference import EXTENT_M
 
-# Divisors that bring attributes of nodes to about one; fixed, so that one node is the same in every batch. The others are there.
+# Divisors that bring node attributes to about one; the others need none. They are fixed, so that a node looks the same in every batch.
 _TO_UNIT = dict.fromkeys(("right", "ahead", "distance"), EXTENT_M / 2) | {"log_area": 10.0, "height": 30.0, "length": 30.0}
 
 
 class GraphEncoder(nn.Module):
-    """Network over the graph of buildings and streets → head → vector. It has no points: fusions that read them take a CloudEncoder.
+    """Network on the graph of buildings and streets → head → vector.
+
+    It gives no point features, so fusions that read those cannot use it.
 
     Args:
         config: network and its settings, head, inputs.
         dim: width of the vector.
 
     Attributes:
-        reads: what it takes of a batch.
+        reads: names of the parts of a batch that `forward` takes.
 
     Raises:
         InputError: weights do not fit, or the head cannot give `dim`.
@@ -44,7 +46,7 @@ class GraphEncoder(nn.Module):
             load_pretrained(self, config, "model.cloud")
 
     def forward(self, graph: PlaceGraph) -> tuple[Tensor, None]:
-        """The graphs of B places → vector (B, dim), and no features of points."""
+        """The graphs of B places → vector (B, dim), and None in place of point features."""
         inputs = graph.nodes / self.unit
         if self.classes is not None:
             inputs = torch.cat([inputs, self.classes(graph.classes).to(inputs.dtype)], dim=1)

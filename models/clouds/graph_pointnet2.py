@@ -1,4 +1,4 @@
-"""PointNet++ (Qi et al., 2017) with the convolution of torch-geometric."""
+"""PointNet++ (Qi et al., 2017) built with the convolution of torch-geometric."""
 
 from itertools import pairwise
 
@@ -12,13 +12,13 @@ from models.neighbors import ball_query
 
 
 class GraphPointNet2(nn.Module):
-    """Set abstractions on fixed samples; PointNet++'s last one, which takes all points at once, is the encoder's pooling.
+    """Set abstractions. PointNet++'s last one, which takes all points at once, is the encoder's pooling.
 
-    Clouds come in farthest-point order, so their first points are the sample and none is drawn.
+    Clouds are in farthest-point order, so each level keeps the first points instead of sampling again.
 
     Args:
-        settings: strides; radius of the first level's balls, which doubles at each; the most points of a ball; widths: level i has layers
-            of width i and width i + 1 on every edge; features.
+        settings: strides; radius of the first level's balls, which doubles at each level; neighbors, the most points in a ball; widths,
+            where level i has layers of widths[i] and widths[i + 1] on every edge; features.
         width_in: width of the inputs.
 
     Attributes:
@@ -47,14 +47,14 @@ class GraphPointNet2(nn.Module):
 
 
 def edges_of(index: Tensor, points: int) -> Tensor:
-    """One graph of a batch of clouds, none of its edges between clouds.
+    """The clouds of a batch as one graph without edges between clouds.
 
     Args:
         index: (B, Q, k) neighbours of each query among the points of its cloud.
-        points: of each cloud; point p of cloud b is node b · points + p, query q is node b · Q + q.
+        points: number of points in each cloud. Point p of cloud b is node b · points + p; query q is node b · Q + q.
 
     Returns:
-        (2, B · Q · k) int64: neighbours, and the queries that they send their messages to.
+        (2, B · Q · k) int64: neighbours, and the queries that receive their messages.
     """
     batch, queries, k = index.shape
     first = torch.arange(batch, device=index.device)[:, None, None] * points

@@ -1,4 +1,4 @@
-"""What networks over points are made of: layers on each point, thinning, and features of neighbourhoods."""
+"""Building blocks of networks on points: layers on each point, thinning, and features of neighbourhoods."""
 
 from itertools import pairwise
 
@@ -8,9 +8,9 @@ from models.neighbors import ball_query, farthest_points, gather_rows, nearest_n
 
 
 class PointNorm(nn.Module):
-    """Batch norm of the last axis, over all others: points, or edges.
+    """Batch norm of the channels in the last axis, over all other axes.
 
-    It holds a BatchNorm1d and is none, so that what converts batch norms (to synchronised ones) leaves the axes alone.
+    It contains a BatchNorm1d instead of extending it: tools that replace batch norms (by synchronised ones) then keep the axes right.
     """
 
     def __init__(self, width: int):
@@ -23,7 +23,7 @@ class PointNorm(nn.Module):
 
 
 def dense(width_in: int, width_out: int, slope: float = 0.0) -> nn.Sequential:
-    """Linear, norm, leaky ReLU on the last axis; slope 0 is ReLU."""
+    """Linear layer, norm and leaky ReLU on the last axis. With slope 0 it is a ReLU."""
     return nn.Sequential(nn.Linear(width_in, width_out, bias=False), PointNorm(width_out), nn.LeakyReLU(slope))
 
 
@@ -36,8 +36,8 @@ class FarthestSampling(nn.Module):
     """Keeps one point in `stride`, by farthest point sampling.
 
     Attributes:
-        start: index of the first pick, of all clouds or (B,) of each. Clouds are stored in farthest-point order: from their first point
-            on, the picks are those that storage made.
+        start: index of the first pick: one for all clouds, or (B,) with one for each. Clouds are stored in farthest-point order, so from
+            0 the picks are simply the first points.
     """
 
     def __init__(self, stride: int):
@@ -50,12 +50,12 @@ class FarthestSampling(nn.Module):
 
 
 class SetAbstraction(nn.Module):
-    """Thins a cloud; a kept point i has the maximum of an MLP of [x_j − x_i, f_j] over its neighbours j (PointNet++, section 3.2).
+    """Thins a cloud. Each kept point i gets the maximum over its neighbours j of an MLP of [x_j − x_i, f_j] (PointNet++, section 3.2).
 
     Args:
-        stride: one point in so many is kept.
-        neighbors: the most a point has; capped by the points there are.
-        width_in: width of the features, may be 0.
+        stride: one point in this many is kept.
+        neighbors: of each kept point, at most; fewer if the cloud has fewer points.
+        width_in: width of the features; may be 0.
         widths: of the MLP's layers.
         radius: neighbours are the first points within it; None: the nearest points.
     """
@@ -63,8 +63,8 @@ class SetAbstraction(nn.Module):
     def __init__(self, stride: int, neighbors: int, width_in: int, widths: list[int], radius: float | None = None):
         super().__init__()
         self.sample, self.neighbors, self.radius = FarthestSampling(stride), neighbors, radius
-        # The first layer is linear in the two: features are mapped once a point, before they are gathered to its edges. Offsets are not,
-        # because a difference of mapped positions loses the digits of bfloat16.
+        # The first layer is linear, so features are mapped once per point, before they are gathered for the edges. Offsets are mapped
+        # on the edges, because in bfloat16 a difference of mapped positions would be too coarse.
         self.offset = nn.Linear(3, widths[0], bias=False)
         self.feature = nn.Linear(width_in, widths[0], bias=False) if width_in else None
         self.rest = nn.Sequential(PointNorm(widths[0]), nn.ReLU(), mlp(widths))
@@ -83,6 +83,10 @@ class SetAbstraction(nn.Module):
         return kept, centres, self.rest(edges).amax(2)
 
 
-def kept_of(before: Tensor | None, kept: Tensor) -> Tensor:
-    """Index (B, R) into points that were thinned to (B, Q) before → index (B, R) into all; None: they were not."""
+def index_in_cloud(before: Tensor | None, kept: Tensor) -> Tensor:
+    """Index `kept` (B, R) into a thinned cloud → index (B, R) into the full cloud.
+
+    Args:
+        before: (B, Q) index of the thinned cloud's points in the full cloud; None: it was not thinned.
+    """
     return kept if before is None else before.gather(1, kept)

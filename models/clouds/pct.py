@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from config.cloud_settings import PCTSettings
-from models.clouds.layers import FarthestSampling, PointNorm, dense, kept_of, mlp
+from models.clouds.layers import FarthestSampling, PointNorm, dense, index_in_cloud, mlp
 from models.neighbors import gather_rows, nearest_neighbors
 
 ATTENTIONS = 4
 
 
 class NeighborEmbedding(nn.Module):
-    """Thins a cloud; a kept point i has the maximum of two layers on [f_j − f_i, f_i] over its nearest neighbours j (section 3.3)."""
+    """Thins a cloud. Each kept point i gets the maximum over its nearest neighbours j of two layers on [f_j − f_i, f_i] (section 3.3)."""
 
     def __init__(self, stride: int, neighbors: int, width_in: int, width_out: int):
         super().__init__()
@@ -33,7 +33,10 @@ class NeighborEmbedding(nn.Module):
 
 
 class OffsetAttention(nn.Module):
-    """Self-attention whose difference from its input is mapped and added (section 3.2); queries and keys are the same."""
+    """Self-attention: a layer on the difference between its input and its result is added to the input (section 3.2).
+
+    Queries and keys are the same.
+    """
 
     def __init__(self, width: int):
         super().__init__()
@@ -50,10 +53,10 @@ class OffsetAttention(nn.Module):
 
 
 class PCT(nn.Module):
-    """Layers on each point, neighbour embeddings that thin the cloud, offset attention among the points that are left.
+    """Layers on each point, neighbour embeddings that thin the cloud, then offset attention among the points that are left.
 
     Args:
-        settings: neighbours, strides; widths: of the points' first layers and of each embedding; features.
+        settings: neighbors, strides, widths (of the first layers, then of each embedding), features.
         width_in: width of the inputs.
 
     Attributes:
@@ -76,7 +79,7 @@ class PCT(nn.Module):
         features = self.enter(inputs)
         for level in self.levels:
             index, positions, features = level(positions, features)
-            kept = kept_of(kept, index)
+            kept = index_in_cloud(kept, index)
         x, attended = self.before(features), []
         for attention in self.attentions:
             x = attention(x)

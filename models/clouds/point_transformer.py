@@ -5,12 +5,12 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from config.cloud_settings import PointTransformerSettings
-from models.clouds.layers import SetAbstraction, dense, kept_of
+from models.clouds.layers import SetAbstraction, dense, index_in_cloud
 from models.neighbors import gather_rows, nearest_neighbors
 
 
 class VectorAttention(nn.Module):
-    """Attention among nearest neighbours with a weight for every channel, and offsets in weights and values (eq. 3), added to the input."""
+    """Attention to nearest neighbours with a weight per channel, added to the input (eq. 3). Weights and values also see the offsets."""
 
     def __init__(self, width: int, hidden: int, neighbors: int):
         super().__init__()
@@ -18,7 +18,7 @@ class VectorAttention(nn.Module):
         self.enter, self.leave = nn.Linear(width, hidden), nn.Linear(hidden, width)
         self.query, self.key, self.value = (nn.Linear(hidden, hidden, bias=False) for _ in range(3))
         self.offset = nn.Sequential(nn.Linear(3, hidden), nn.ReLU(), nn.Linear(hidden, hidden))
-        # no bias at the end: the softmax over neighbours takes away what they have in common
+        # no bias at the end: the softmax over neighbours would cancel it
         self.relation = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, hidden, bias=False))
 
     def forward(self, positions: Tensor, features: Tensor) -> Tensor:
@@ -31,10 +31,10 @@ class VectorAttention(nn.Module):
 
 
 class PointTransformer(nn.Module):
-    """Vector attention at each of several levels, between which set abstractions of nearest neighbours thin the cloud.
+    """Vector attention at several levels. Between levels, set abstractions of nearest neighbours thin the cloud.
 
     Args:
-        settings: neighbours, strides, attention_width; widths: of the first level and of those that follow; features.
+        settings: neighbors, strides, attention_width, widths (of each level), features.
         width_in: width of the inputs.
 
     Attributes:
@@ -56,6 +56,6 @@ class PointTransformer(nn.Module):
         features = self.attentions[0](positions, self.enter(inputs))
         for level, attention in zip(self.levels, self.attentions[1:], strict=True):
             index, positions, features = level(positions, features)
-            kept = kept_of(kept, index)
+            kept = index_in_cloud(kept, index)
             features = attention(positions, features)
         return self.last(features), kept

@@ -7,7 +7,7 @@ from models.clouds.layers import mlp
 
 
 class PointNet(nn.Module):
-    """The same layers on every point; a point knows of the others by the pooling alone.
+    """The same layers on every point; points meet only in the pooling.
 
     Args:
         settings: widths, features.

@@ -1,4 +1,4 @@
-"""PointNet++ with balls of one size at each level (Qi et al., PointNet++: Deep Hierarchical Feature Learning on Point Sets, 2017)."""
+"""PointNet++ with one size of balls at each level (Qi et al., PointNet++: Deep Hierarchical Feature Learning on Point Sets, 2017)."""
 
 from itertools import pairwise
 
@@ -6,15 +6,16 @@ import torch
 from torch import Tensor, nn
 
 from config.cloud_settings import PointNet2Settings
-from models.clouds.layers import SetAbstraction, kept_of, mlp
+from models.clouds.layers import SetAbstraction, index_in_cloud, mlp
 
 
 class PointNet2(nn.Module):
-    """Set abstractions in balls, then layers on the points that are left; PointNet++'s last abstraction is these layers and a pooling.
+    """Set abstractions in balls, then layers on the points that are left. With the encoder's pooling these layers are PointNet++'s last
+    abstraction.
 
     Args:
-        settings: strides; radius and neighbours of the first level's balls, which double at each; widths: level i has layers of width
-            i, width i and width i + 1; features.
+        settings: strides; radius and neighbors of the first level's balls, which double at each level; widths, where level i has layers
+            of widths[i], widths[i] and widths[i + 1]; features.
         width_in: width of the inputs.
 
     Attributes:
@@ -31,10 +32,10 @@ class PointNet2(nn.Module):
         self.last = mlp([3 + width, width, 2 * width, self.features])
 
     def forward(self, positions: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
-        """positions (B, P, 3), inputs (B, P, width_in), the positions first → features (B, Q, features) of the kept points (B, Q)."""
+        """positions (B, P, 3), inputs (B, P, width_in), positions first → features (B, Q, features) of the kept points (B, Q)."""
         kept: Tensor | None = None
         features = inputs[..., 3:]
         for level in self.levels:
             index, positions, features = level(positions, features)
-            kept = kept_of(kept, index)
+            kept = index_in_cloud(kept, index)
         return self.last(torch.cat([positions, features], dim=-1)), kept

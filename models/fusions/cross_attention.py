@@ -14,12 +14,14 @@ from utils.frames import tile_grid
 from utils.georeference import EXTENT_M
 
 WIDTH, HEADS = 128, 4  # of a token; of the attention
-OCTAVES = 5  # wavelengths of positions: 304 m, the least that tells all of a tile apart, down to 19 m
+OCTAVES = 5  # wavelengths from 304 m, the shortest at which every position in a tile differs, down to 19 m
 
 
 class CrossAttention(nn.Module):
-    """Pixels of the tile's map attend to the points of the cloud and points to pixels, both knowing where each lies; then each side is
-    pooled as its section says, and the two are joined (cf. Vaswani et al., Attention Is All You Need, 2017)."""
+    """Pixels of the tile's map attend to points of the cloud, and points to pixels (cf. Vaswani et al., Attention Is All You Need, 2017).
+
+    Both know their positions. Each side is then pooled by the pooling of its own section, and the two results are concatenated.
+    """
 
     def __init__(self, settings: Settings, tile: ImageEncoder, cloud: CloudEncoder):
         super().__init__()
@@ -43,7 +45,7 @@ class CrossAttention(nn.Module):
 
 
 class TokenAttention(nn.Module):
-    """One block: tokens take from others what they attend to, then a layer of their own; norms before each."""
+    """One block: tokens attend to other tokens, then go through an MLP, with norms before both."""
 
     def __init__(self):
         super().__init__()
@@ -62,6 +64,6 @@ class TokenAttention(nn.Module):
 
 
 def position_waves(places: Tensor) -> Tensor:
-    """Metres right and ahead (B, N, 2) as sines and cosines (B, N, 4 · OCTAVES) of wavelengths that halve from twice the tile's edge."""
+    """Metres right and ahead (B, N, 2) → sines and cosines (B, N, 4 · OCTAVES). Wavelengths start at twice the tile's edge and halve."""
     angle = places[..., None] * (math.pi / EXTENT_M * 2.0 ** torch.arange(OCTAVES, device=places.device))  # B,N,2,OCTAVES
     return torch.cat([angle.sin(), angle.cos()], dim=-1).flatten(2)

@@ -16,12 +16,12 @@ from utils.georeference import EXTENT_M
 
 
 class PixelToPoint(nn.Module):
-    """Tile features are sampled where the points project, joined with the points' own features and pooled as the cloud's section says.
+    """Samples tile features where the points project, joins them with the points' own features, and pools with the cloud's pooling.
 
-    The paper's 2to3 (arXiv 2308.05993) on tiles of either kind, without its displacement of up to a metre, and smaller.
+    A smaller version of 2to3 (arXiv 2308.05993) that also takes polar tiles. 2to3 displaces points by up to a metre; this does not.
     """
 
-    lifts, widening = 1, 2  # layers on the samples; width after the join, in widths of a point's feature
+    lifts, widening = 1, 2  # number of layers on the samples; width after the join, as a multiple of a point feature's width
 
     def __init__(self, settings: Settings, tile: ImageEncoder, cloud: CloudEncoder):
         super().__init__()
@@ -49,7 +49,7 @@ class PixelToPoint(nn.Module):
 
 
 class PaperPixelToPoint(PixelToPoint):
-    """The paper's 2to3 with its sizes, its pooling (maximum) and its geometry: four times the resolution, and tile_pixels.py."""
+    """2to3 as in the paper: its sizes, its pooling (maximum), and its geometry (four times the resolution, and tile_pixels.py)."""
 
     lifts, widening = 3, 8
 
@@ -64,7 +64,8 @@ class PaperPixelToPoint(PixelToPoint):
 
 
 def sample_at_points(features: Tensor, points: Tensor, polar: bool) -> Tensor:
-    """Bilinear samples of a tile's feature map under the points. Outside a Cartesian tile it is zero, beyond a polar one the rim.
+    """Bilinear samples of a tile's feature map under the points. Outside a Cartesian tile they are zero; outside a polar tile they are
+    those of its rim.
 
     Args:
         features: (B, C, h, w) of a heading-up tile of 152 m, Cartesian or polar (utils/frames.py, tile_grid).
@@ -75,7 +76,7 @@ def sample_at_points(features: Tensor, points: Tensor, polar: bool) -> Tensor:
     """
     half = EXTENT_M / 2
     right, ahead = points[..., 0], points[..., 1]
-    if polar:  # the sphere closes behind the viewer: one column is repeated at either end
+    if polar:  # left and right edge meet behind the viewer, so each gets a copy of the other's column
         columns = features.shape[3]
         features = functional.pad(features, (1, 1, 0, 0), mode="circular")
         u = torch.atan2(right, ahead) / math.pi * columns / (columns + 2)

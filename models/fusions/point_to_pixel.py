@@ -16,13 +16,13 @@ from utils.georeference import EXTENT_M
 
 
 class PointToPixel(nn.Module):
-    """Each pixel of the tile's map is joined with what it knows of the point that projects nearest to it: its offset, its feature, and
-    how much the map under the point resembles the pixel. The map is then pooled as the tile's section says.
+    """Joins each pixel of the tile's map with the point that projects nearest to it, and pools the map with the tile's pooling.
 
-    The paper's 3to2 (arXiv 2308.05993) on tiles of either kind, without its displacement of up to a metre, and smaller.
+    Of the point a pixel gets its offset, its feature, and how much the map under the point resembles the pixel.
+    A smaller version of 3to2 (arXiv 2308.05993) that also takes polar tiles. 3to2 displaces points by up to a metre; this does not.
     """
 
-    lifts, upsampling = 1, 1  # layers on what is known of the points; resolution of the map, in that of the tile's
+    lifts, upsampling = 1, 1  # number of layers on what pixels get of points; factor by which the map is enlarged first
 
     def __init__(self, settings: Settings, tile: ImageEncoder, cloud: CloudEncoder):
         super().__init__()
@@ -41,8 +41,8 @@ class PointToPixel(nn.Module):
         nearest = nearest_neighbors(places, 1, cells)[..., 0]  # B,N
         offset = gather_rows(places, nearest) - cells
         resemblance = (gather_rows(sampled, nearest) * pixels).mean(-1, keepdim=True)
-        known_of_points = torch.cat([offset, resemblance, gather_rows(cloud[1], nearest)], dim=-1)
-        joined = self.join(torch.cat([self.lift(known_of_points), pixels], dim=-1))
+        from_points = torch.cat([offset, resemblance, gather_rows(cloud[1], nearest)], dim=-1)
+        joined = self.join(torch.cat([self.lift(from_points), pixels], dim=-1))
         return self.pool(joined.transpose(1, 2).unflatten(2, features.shape[2:]))
 
     def pooling_of(self, tile: ImageEncoder) -> Settings:
@@ -50,8 +50,16 @@ class PointToPixel(nn.Module):
         return tile.pooling
 
     def project(self, features: Tensor, points: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The map (B, C, h, w); where its N pixels (B, N, 2) and the points (B, P, 2) lie in one plane, in widths of about a pixel; the map
-        under the points (B, P, C)."""
+        """Projects the points onto the map.
+
+        Args:
+            features: the map (B, C, h, w).
+            points: (B, P, 3) metres right, ahead, up.
+
+        Returns:
+            the map, enlarged by `upsampling`; positions of its N pixels (B, N, 2) and of the points (B, P, 2) in the same plane, in units
+            of about a pixel; the map under the points (B, P, C).
+        """
         rows, columns = features.shape[2:]
         pixel_m = EXTENT_M / columns
         cells = tile_grid(rows, columns, self.polar).to(points).flatten(0, 1) / pixel_m
@@ -59,7 +67,7 @@ class PointToPixel(nn.Module):
 
 
 class PaperPointToPixel(PointToPixel):
-    """The paper's 3to2 with its sizes, its pooling (SAFA) and its geometry: four times the resolution, and tile_pixels.py."""
+    """3to2 as in the paper: its sizes, its pooling (SAFA), and its geometry (four times the resolution, and tile_pixels.py)."""
 
     lifts, upsampling = 3, 4
 

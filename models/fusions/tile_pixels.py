@@ -1,4 +1,4 @@
-"""Where points lie in a tile's feature map, in the geometry that published weights expect (arXiv 2308.05993, fusions 2to3 and 3to2)."""
+"""Where points project in a tile's feature map, in the geometry that the published weights expect (arXiv 2308.05993, 2to3 and 3to2)."""
 
 import torch
 from torch import Tensor
@@ -8,10 +8,10 @@ from utils.georeference import EXTENT_M
 
 
 def tile_pixels(points: Tensor, size: int) -> Tensor:
-    """Continuous (column, row) of points in a feature map of size × size; pixel centres are whole numbers.
+    """Continuous (column, row) of points in a feature map of size × size. Pixel centres are whole numbers.
 
-    The published scale: the 151 m from the first to the last of 152 rows of one metre are stretched over size - 1 pixels, though the
-    first lies at -76 m; what lies beyond +75 m projects beyond the last pixel.
+    The published scale stretches 151 m, counted from -76 m, over size - 1 pixels: the distance between the first and the last of 152
+    rows of one metre. So points beyond +75 m project beyond the last pixel.
 
     Args:
         points: (B, P, 3) metres right, ahead, up.
@@ -31,11 +31,11 @@ def sample_pixels(features: Tensor, pixels: Tensor) -> Tensor:
 
 
 def pixel_centres(size: int, like: Tensor) -> Tensor:
-    """(column, row) of all pixels of a size × size map, row by row: (size², 2) on the device and of the type of `like`."""
+    """(column, row) of all pixels of a size × size map, row by row: (size², 2) with the device and dtype of `like`."""
     row, column = torch.meshgrid(*[torch.arange(size, device=like.device, dtype=like.dtype)] * 2, indexing="ij")
     return torch.stack([column, row], dim=-1).flatten(0, 1)
 
 
 def upsample(features: Tensor, factor: int) -> Tensor:
-    """A feature map (B, C, h, w) at factor times the size, bilinear, the corner pixels' centres kept."""
+    """A feature map (B, C, h, w) enlarged by a factor, bilinear. The centres of the corner pixels stay in the corners."""
     return functional.interpolate(features, scale_factor=factor, mode="bilinear", align_corners=True)

@@ -22,7 +22,7 @@ class Add(nn.Module):
 
 
 class Concat(nn.Module):
-    """Both branches' vectors side by side, the cloud's first (arXiv 2308.05993, concat)."""
+    """Both branches' vectors, concatenated, the cloud's first (arXiv 2308.05993, concat)."""
 
     def __init__(self, settings: Settings, tile: ImageEncoder, cloud: CloudEncoder | GraphEncoder):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What every backbone for images keeps to."""
+"""The base of all image backbones."""
 
 import math
 
@@ -8,16 +8,16 @@ from utils.errors import InputError
 
 
 class Backbone(nn.Module):
-    """Images (B, 3, H, W) → feature map (B, channels, H / stride, W / stride) and class tokens (B, tokens, channels), None without any.
+    """Images (B, 3, H, W) → feature map (B, channels, H / stride, W / stride) and class tokens (B, tokens, channels) or None.
 
-    Built as `Class(settings, size, circular, imagenet)`: its settings, the input's rows and columns, whether convolutions close behind the
-    viewer, and whether it starts from ImageNet weights.
+    Built as `Class(settings, size, circular, imagenet)`. `size` is the input's (rows, columns). `circular` says whether convolutions wrap
+    round behind the viewer, `imagenet` whether the backbone starts from ImageNet weights.
 
     Attributes:
         channels, stride: of the feature map.
         tokens: class tokens of a transformer.
-        spare: beginnings of tensor names that a classification network's file may hold and the backbone has not; they are ignored.
-        fresh: beginnings of tensor names that such a file lacks; they start from random values.
+        spare: prefixes of tensors that a classification network has and the backbone has not; in a file of weights they are ignored.
+        fresh: prefixes of tensors that a classification network lacks; without them in the file, they start from random values.
     """
 
     channels: int
@@ -30,16 +30,16 @@ class Backbone(nn.Module):
         """A file's tensors under the backbone's names and in its shapes.
 
         Raises:
-            InputError: one cannot be brought to its shape.
+            InputError: a tensor cannot be brought to the backbone's shape.
         """
         return state
 
 
 def map_size(positions: int, of: str = "a feature map") -> tuple[int, int]:
-    """Rows and columns of a feature map of so many positions, square or twice as wide as high.
+    """Rows and columns of a feature map with this many positions: square, or twice as wide as high.
 
     Raises:
-        InputError: it is neither; `of` says what has the positions.
+        InputError: the map can be neither; the message names it by `of`.
     """
     for wide in (1, 2):
         rows = math.isqrt(max(positions, 0) // wide)

@@ -1,13 +1,13 @@
-"""Convolutions of panoramas that close behind the viewer."""
+"""Convolutions that wrap round behind the viewer."""
 
 from torch import nn
 from torch.nn import functional
 
 
 def close_horizon(network: nn.Module) -> None:
-    """Lets convolutions and maximum poolings of a network pad horizontally by wrapping round instead of by zeros; its weights stay.
+    """Makes a network's convolutions and max poolings pad left and right by wrapping round instead of with zeros; weights stay the same.
 
-    A panorama turned by a whole number of strides then gives the same feature map, turned.
+    Turning a panorama by a multiple of the stride then turns its feature map and changes nothing else.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.MaxPool2d) and not isinstance(module.padding, str):

@@ -1,7 +1,7 @@
 """The paper's hybrid transformer: a ResNet-50 of three stages under a ViT-B/16 (Dosovitskiy et al., An Image is Worth 16x16 Words, 2021).
 
-As in L2LTR (Yang et al., Cross-view Geo-localization with Layer-to-Layer Transformer, 2021) a layer takes its keys from the input of the
-layer before it.
+As in L2LTR (Yang et al., Cross-view Geo-localization with Layer-to-Layer Transformer, 2021), a layer computes its keys from the input of
+the layer before it.
 """
 
 import torch
@@ -11,12 +11,12 @@ from torch.nn import functional
 from config.image_settings import HybridViTSettings
 from models.images.backbone import Backbone
 
-BLOCKS = (3, 4, 9)  # of the stages
+BLOCKS = (3, 4, 9)  # in each stage
 WIDTH, HEADS, HIDDEN, DROPOUT = 768, 12, 3072, 0.1
 
 
 class HybridViT(Backbone):
-    """Convolutions with standardised weights to stride 16, then `layers` transformer layers over the positions and a class token."""
+    """Convolutions with standardised weights down to stride 16, then `layers` transformer layers on the positions and a class token."""
 
     channels, stride, tokens = WIDTH, 16, 1
 
@@ -58,7 +58,7 @@ class StandardConv2d(nn.Conv2d):
 
 
 class Bottleneck(nn.Module):
-    """Three convolutions, a group norm after each, beside a shortcut."""
+    """Three convolutions with group norms, and a shortcut around them."""
 
     def __init__(self, width_in: int, width_out: int, stride: int):
         super().__init__()
@@ -79,7 +79,7 @@ class Bottleneck(nn.Module):
 
 
 class Layer(nn.Module):
-    """Attention with queries and values from this layer's input and keys from the input of the layer before, then an MLP."""
+    """Attention, then an MLP. Queries and values come from this layer's input, keys from the input of the layer before."""
 
     def __init__(self):
         super().__init__()

@@ -17,16 +17,16 @@ class ImageEncoder(nn.Module):
 
     Args:
         config: backbone, pooling, head, size of the input, weights.
-        dim: width of the vector; 0 for the pooling's, None for a feature map alone.
+        dim: width of the vector; 0: the pooling's width; None: the encoder gives only a feature map.
         name: of this encoder in messages and in checkpoints.
 
     Attributes:
         channels: channels of the feature map.
         map_size: its rows and columns.
-        pooling, polar: of its section of the recipe, for fusions that pool feature maps or place points on them.
+        pooling, polar: from its section of the recipe, for fusions that pool feature maps or place points on them.
 
     Raises:
-        InputError: weights cannot be had or do not fit, or the head cannot give `dim`.
+        InputError: weights cannot be loaded or do not fit, or the head cannot give `dim`.
     """
 
     def __init__(self, config: ImageEncoderConfig, dim: int | None, *, name: str = "the encoder"):
@@ -35,7 +35,7 @@ class ImageEncoder(nn.Module):
         try:
             self.backbone = backbone(config.encoder, size, config.circular, config.weights == "imagenet")
             config.check_backbone(self.backbone.stride, self.backbone.tokens)
-        except InputError as error:  # what only the built network tells
+        except InputError as error:  # some limits are known only once the network is built
             raise InputError(f"{name}: {error}") from None
         self.channels, self.dim = self.backbone.channels, dim
         self.pooling, self.polar = config.pooling, isinstance(config, TileConfig) and config.polar
@@ -57,15 +57,15 @@ class ImageEncoder(nn.Module):
         return None if self.dim is None else self.head(self.pool(tokens if self.reads_tokens else features)), features
 
     def _adapt(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """A file's tensors under the encoder's names; a file without `backbone.` is a classification network's."""
-        whole = any(part.startswith("backbone.") for part in state)
-        backbone = {part.removeprefix("backbone."): tensor for part, tensor in state.items() if not whole or part.startswith("backbone.")}
-        rest = {part: tensor for part, tensor in state.items() if whole and not part.startswith("backbone.")}
+        """A file's tensors under the encoder's names. A file without `backbone.` holds a classification network."""
+        named = any(part.startswith("backbone.") for part in state)
+        backbone = {part.removeprefix("backbone."): tensor for part, tensor in state.items() if not named or part.startswith("backbone.")}
+        rest = {part: tensor for part, tensor in state.items() if named and not part.startswith("backbone.")}
         return {f"backbone.{part}": tensor for part, tensor in self.backbone.adapt(backbone).items()} | rest
 
 
 def normalise(images: Tensor) -> Tensor:
-    """RGB in 0..1 (B, 3, H, W) to ImageNet's mean and standard deviation."""
+    """Images (B, 3, H, W), RGB in 0..1, normalised by ImageNet's mean and standard deviation."""
     mean = images.new_tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
     std = images.new_tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
     return torch.sub(images, mean).div_(std)

@@ -1,4 +1,4 @@
-"""ResNet backbones (He et al., Deep Residual Learning, 2016), torchvision's, with its names of parameters."""
+"""ResNet backbones (He et al., Deep Residual Learning, 2016) from torchvision, with its parameter names."""
 
 from torch import Tensor, nn
 
@@ -40,8 +40,10 @@ class ResNet(Backbone):
 
 
 class PaperResNet(ResNet):
-    """The backbone of arXiv 2308.05993: the last block of stage 4 gives way to a neck of two convolutions to 512 channels, without an
-    activation at its end."""
+    """The backbone of arXiv 2308.05993: a neck of two convolutions to 512 channels replaces the last block of stage 4.
+
+    There is no activation after the neck.
+    """
 
     channels = 512
     fresh = ("neck.",)

@@ -1,4 +1,4 @@
-"""Backbones of timm (optional package) by its names, `timm/NAME`: ConvNeXt, DINOv2 and DeiT, and any other that gives a feature map."""
+"""Backbones from timm (an optional package), named `timm/NAME`: ConvNeXt, DINOv2, DeiT, and any other that gives a feature map."""
 
 import difflib
 from typing import Any
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from config.components import Settings
 from models.images.backbone import Backbone, map_size
 from models.images.circular import close_horizon
-from models.images.torchvision_import import networks  # noqa: F401  timm imports torchvision, which must load our way first
+from models.images.torchvision_import import networks  # noqa: F401  timm imports torchvision, which torchvision_import must load first
 from utils.errors import InputError
 
 import timm  # isort: skip
@@ -21,8 +21,8 @@ class TimmBackbone(Backbone):
     """A network of timm without its classifier.
 
     Raises:
-        InputError: no network has this name, it gives no feature map, its weights cannot be downloaded, or the size of the input or
-            `circular` do not fit it.
+        InputError: timm has no network of this name, it gives no feature map, its weights cannot be downloaded, or it cannot take the
+            size of the input or `circular`.
     """
 
     def __init__(self, settings: Settings, size: tuple[int, int], circular: bool = False, imagenet: bool = False):
@@ -56,7 +56,7 @@ class TimmBackbone(Backbone):
         return (x.permute(0, 3, 1, 2) if getattr(self.network, "output_fmt", "NCHW") == "NHWC" else x), None
 
     def adapt(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """timm's names are the backbone's; learned positions are interpolated to the size of the input."""
+        """The backbone has timm's names; learned positions are interpolated to the size of the input."""
         if not any(name.startswith("network.") for name in state):
             state = {f"network.{name}": tensor for name, tensor in state.items()}
         own, given = getattr(self.network, "pos_embed", None), state.get("network.pos_embed")
@@ -68,20 +68,20 @@ class TimmBackbone(Backbone):
 
     @torch.no_grad()
     def _try(self, size: tuple[int, int], circular: bool) -> None:
-        """Runs the network once: what it does with an input is not written down anywhere."""
+        """Runs the network once and checks its output: timm does not document which networks give a feature map."""
         images = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
         training = self.training
         try:
             features = self.eval()(images)[0]
             turned = self(images.roll(self.stride, 3))[0] if circular else None
-        except Exception as error:  # whatever its code raises
+        except Exception as error:  # the network's code may raise anything
             raise InputError(f"encoder is 'timm/{self.name}', which gives no feature map at height {size[0]} ({_line(error)}); "
                              "take another height or network") from None  # fmt: skip
         self.train(training)
         if features.shape != (1, self.channels, *self.size):
-            raise InputError(f"encoder is 'timm/{self.name}', which gives no feature map of its stride, {self.stride}")
+            raise InputError(f"encoder is 'timm/{self.name}', which gives no feature map of the stride that timm states, {self.stride}")
         if turned is not None and not torch.allclose(turned, features.roll(1, 3), rtol=0, atol=1e-4 * features.abs().max().item()):
-            raise InputError(f"circular is true, but timm/{self.name} is not made of convolutions alone that pad by a fixed width")
+            raise InputError(f"circular is true, but timm/{self.name} is not made of convolutions with a fixed padding alone")
 
 
 def _create(name: str, size: tuple[int, int], imagenet: bool) -> nn.Module:
@@ -99,7 +99,7 @@ def _create(name: str, size: tuple[int, int], imagenet: bool) -> nn.Module:
     fixed: dict[str, Any] = {"img_size": size} if pretrained and pretrained.fixed_input_size else {}
     try:
         return timm.create_model(name, pretrained=imagenet, num_classes=0, **fixed)
-    except Exception as error:  # whatever the client of the model hub raises
+    except Exception as error:  # the model hub's client may raise anything
         if not imagenet:
             raise InputError(f"encoder is 'timm/{name}', which cannot be built at height {size[0]} ({_line(error)}); "
                              "take another height or network") from None  # fmt: skip

@@ -1,8 +1,8 @@
-"""torchvision's classification networks, also beside a CPU-only torch.
+"""torchvision's classification networks, also with a CPU build of torch.
 
-PyPI's torchvision is built for CUDA; beside a CPU build of torch its compiled operators do not load, and its import then fails on the
-schemas of two of them. Declaring those is enough for networks and transforms, which use neither. It must not be done where the
-operators do load: declaring them twice ends the process.
+PyPI's torchvision is built for CUDA. With a CPU build of torch its compiled operators do not load, and its import fails because two of
+them are not declared. Networks and transforms use neither, so declaring them is enough. Where the operators do load this must not be
+done: declaring them twice ends the process.
 """
 
 import sys

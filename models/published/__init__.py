@@ -1,4 +1,4 @@
-"""Checkpoints of the published system (arXiv 2308.05993) as ours: `python -m models.published CHECKPOINT OUT`."""
+"""Converts checkpoints of the published system (arXiv 2308.05993): `python -m models.published CHECKPOINT OUT`."""
 
 from models.published.convert import convert, load
 

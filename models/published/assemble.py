@@ -1,4 +1,4 @@
-"""Recognises a published model or encoder by the names and shapes of its tensors, and builds ours."""
+"""Recognises a published model or encoder by the names and shapes of its tensors, and builds it from this project's classes."""
 
 import re
 from collections.abc import Callable
@@ -24,12 +24,12 @@ Tensors = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Part:
-    """An encoder of a published model: how its tensors' names begin there, what converts them, and what they become."""
+    """An encoder of a published model."""
 
-    prefix: str
-    convert: Callable[[Tensors], tuple[dict, Tensors]]
-    config: type
-    encoder: type[nn.Module]
+    prefix: str  # of its tensors' names in the published model
+    convert: Callable[[Tensors], tuple[dict, Tensors]]  # gives settings and tensors
+    config: type  # the settings' dataclass
+    encoder: type[nn.Module]  # what it becomes
 
 
 PARTS = {
@@ -39,19 +39,19 @@ PARTS = {
 }
 
 
-def recognise(state: Tensors, unsaid: str) -> tuple[dict, Tensors]:
-    """What a published state dict is, in our terms.
+def recognise(state: Tensors, default_fusion: str) -> tuple[dict, Tensors]:
+    """Settings and tensors of a published state dict.
 
     Args:
-        state: of a model, its encoders' names under image_fe., tile_fe. and cloud_fe.; or of a single encoder.
-        unsaid: add or concat, the fusion of a model without tensors that tell.
+        state: of a model, with its encoders under image_fe., tile_fe. and cloud_fe.; or of a single encoder.
+        default_fusion: add or concat, for a model whose tensors do not show which of the two it has.
 
     Returns:
-        {"model": settings of a recipe's `model`}, or {"part", "settings" of its section, "embedding_dim"} of an encoder; and the tensors
-        of the GroundToMap or encoder.
+        {"model": settings of a recipe's `model`}, or for an encoder {"part", "settings" of its section, "embedding_dim"}; and the tensors
+        of the GroundToMap or the encoder.
 
     Raises:
-        InputError: names a tensor that is missing, of another shape, or not the recognised network's.
+        InputError: a tensor is missing, has another shape, or does not belong to the recognised network; the message names it.
     """
     if not any(name.startswith(part.prefix) for name in state for part in PARTS.values()):
         name = _single(state)
@@ -65,23 +65,24 @@ def recognise(state: Tensors, unsaid: str) -> tuple[dict, Tensors]:
             tensors |= {f"{name}.{key}": tensor for key, tensor in converted.items()}
     for needed in (("panorama",), ("tile", "cloud")):
         if not any(name in sections for name in needed):
-            raise InputError(f"no tensors begin with {' or '.join(PARTS[name].prefix for name in needed)}: it is neither a model of a "
-                             "panorama and a map nor a single encoder")  # fmt: skip
+            prefixes = " or ".join(PARTS[part].prefix for part in needed)
+            raise InputError(f"no tensors begin with {prefixes}: neither a single encoder nor a model of panorama and map")  # fmt: skip
     dim = _dim("panorama", sections["panorama"], {k.removeprefix("panorama."): v for k, v in tensors.items()})
     if dim is None:
-        raise InputError("image_fe.safa.w1 and image_fe.embnet.fc1.weight are missing: it has a backbone alone, without a pooling")
-    settings, joined = fusion(state, sections.get("tile"), sections.get("cloud"), dim, unsaid)
+        raise InputError("image_fe.safa.w1 and image_fe.embnet.fc1.weight are missing: the panorama encoder has no pooling")
+    settings, joined = fusion(state, sections.get("tile"), sections.get("cloud"), dim, default_fusion)
     _refuse(state, "")
     if "tile" in sections and "pooling" not in sections["tile"] and settings["fusion"] not in ("2to3", "3to2"):
-        raise InputError("tile_fe.safa.w1 and tile_fe.embnet.fc1.weight are missing: only fusions 2to3 and 3to2 read a backbone alone")
+        missing = "tile_fe.safa.w1 and tile_fe.embnet.fc1.weight are missing"
+        raise InputError(f"{missing}: only fusions 2to3 and 3to2 take a tile encoder without a pooling")
     return {"model": sections | settings | {"embedding_dim": dim, "preprocessing": "paper"}}, tensors | joined
 
 
 def build(info: dict, source: str) -> nn.Module:
-    """The GroundToMap, or the encoder, that `recognise` describes, with weights from no file.
+    """The GroundToMap or encoder that `recognise` describes, with random weights.
 
     Raises:
-        InputError: its parts do not fit together; `source` says where it stands.
+        InputError: its parts do not fit together; `source` begins the message.
     """
     if "model" in info:
         config = from_mapping(ModelConfig, info["model"], source)
@@ -103,10 +104,12 @@ def describe(info: dict) -> str:
 
 
 def _single(state: Tensors) -> str:
-    """Which part a single encoder is. Published panorama encoders have a ResNet-50, or a transformer of maps twice as wide as high.
+    """Which part a single encoder is.
+
+    Published panorama encoders have a ResNet-50, or a transformer on maps twice as wide as high.
 
     Raises:
-        InputError: none of them.
+        InputError: it is not a published encoder.
     """
     if "resnet.conv1.weight" in state:
         return "panorama" if "resnet.layer1.0.conv3.weight" in state else "tile"
@@ -124,10 +127,10 @@ def _take(part: Part, state: Tensors, prefix: str) -> tuple[dict, Tensors]:
     try:
         settings, tensors = part.convert(state)
     except InputError as error:
-        named = re.match(r"\S+\.\S+ ", str(error))  # by a tensor's name
+        named = re.match(r"\S+\.\S+ ", str(error))  # the message begins with a tensor's name
         raise InputError(f"{prefix}{error}" if named or not prefix else f"{prefix.rstrip('.')}: {error}") from None
-    except (IndexError, ValueError):  # a matrix was expected
-        raise InputError(f"{prefix or 'a single encoder'}: the shapes of its tensors are of no published encoder") from None
+    except (IndexError, ValueError):  # a tensor is not the matrix that was expected
+        raise InputError(f"{prefix or 'a single encoder'}: the shapes of its tensors do not match any published encoder") from None
     _refuse(state, prefix)
     return settings, tensors
 
@@ -135,22 +138,22 @@ def _take(part: Part, state: Tensors, prefix: str) -> tuple[dict, Tensors]:
 def _refuse(state: Tensors, prefix: str) -> None:
     if state:
         names = ", ".join(prefix + name for name in list(state)[:3]) + (", …" if len(state) > 3 else "")
-        raise InputError(f"{names}: of no published network that the other tensors make up ({len(state)} such tensors)")
+        raise InputError(f"{names}: not part of the published network of the other tensors ({len(state)} such tensors)")
 
 
 def _pooled(name: str, settings: dict) -> str:
-    """The pooling; encoders of published fusions have none."""
-    whole = "pooling" in settings if name != "cloud" else not settings["paper"].get("projection")
-    return _name(settings["pooling"]) if whole else "features alone"
+    """The pooling's name, or "features alone" for encoders of published fusions, which have no pooling."""
+    has_pooling = "pooling" in settings if name != "cloud" else not settings["paper"].get("projection")
+    return _name(settings["pooling"]) if has_pooling else "features alone"
 
 
 def _name(component: str | dict) -> str:
-    """Of a component, as a recipe says it."""
+    """The name of a component, which a recipe gives alone or with settings."""
     return component if isinstance(component, str) else component["name"]
 
 
 def _dim(name: str, settings: dict, tensors: Tensors) -> int | None:
-    """Width of an encoder's vector; None where it has none."""
+    """Width of an encoder's vector; None if it gives only features."""
     if _pooled(name, settings) == "features alone":
         return None
     if "head.weight" in tensors:

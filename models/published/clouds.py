@@ -1,10 +1,11 @@
-"""Published cloud encoders (`cloud_fe.`) as ours: PointNet, PointNet++, DGCNN, PCT, Point Transformer, with and without classes.
+"""Converts published cloud encoders (`cloud_fe.`): PointNet, PointNet++, DGCNN, PCT, Point Transformer, with and without classes.
 
-What the published system does otherwise goes into the weights:
+Where the published networks differ from this project's, the weights are changed to give the same results:
 
-- Its axes are right, up, minus ahead, and its classes 24 columns: see `_inputs`.
-- Edge convolutions W·[f_j − f_i, f_i] are W1·f_j + (W2 − W1)·f_i, and ours take the maximum before the norm: see `_unsigned`.
-- PointNet++ ends in a pooling to one point, which the published encoder then pools by maximum and by mean: the same vector twice.
+- Their axes are right, up, minus ahead, and they read 24 classes, not 25: see `_inputs`.
+- Their edge convolutions multiply [f_j − f_i, f_i] by one matrix W; here it is split into W1·f_j + (W2 − W1)·f_i.
+- They take the maximum over edges after the norm, not before it: see `_unsigned`.
+- PointNet++ ends in a pooling to one point, whose maximum and mean, both the same vector, are then concatenated.
 """
 
 from collections.abc import Callable
@@ -17,19 +18,19 @@ from models.published.tensors import Tensors, drop_second_names, take_dense, tak
 from utils.classes import CLASSES, INDEX
 from utils.errors import InputError
 
-# One-hot over the classes that have points. Of the 25 that the published data names, coastlines have none: points are sampled on
-# triangles, and coastlines are exported as bare lines.
+# The published networks read one-hot vectors of 24 classes. Of the 25 classes in the published data, coastlines have no points: points
+# are sampled on triangles, and coastlines are exported as lines.
 ABSENT = INDEX["coastlines"]
 
 
 def cloud(state: Tensors) -> tuple[dict, Tensors]:
-    """Settings of `model.cloud` and tensors of its CloudEncoder; takes what it uses from the state dict.
+    """Settings of `model.cloud` and tensors of its CloudEncoder. Tensors that are used are removed from the state dict.
 
-    The number of neighbours and the sampling are not in the weights; they are taken to be the published ones. An encoder of features
-    per point, for fusions, has no head.
+    Weights do not show the number of neighbours and the sampling; they are assumed to be the published ones. An encoder of point
+    features, for fusions, has no head.
 
     Raises:
-        InputError: no known architecture; a tensor is missing, of another shape, or has two values under two names.
+        InputError: the architecture is unknown; or a tensor is missing, has another shape, or has two values under two names.
     """
     for mark, convert in NETWORKS.items():
         if mark in state:
@@ -146,7 +147,7 @@ NETWORKS: dict[str, Callable[[Tensors], tuple[dict, Tensors, Tensors]]] = {
 
 
 def _projection(state: Tensors, features: int, slope: float) -> tuple[dict, Tensors]:
-    """The layers of an encoder of features per point, where it is one."""
+    """The layers that an encoder of point features has after its network; empty for other encoders."""
     if "linear1.weight" not in state:
         return {}, {}
     tensors = take_dense(state, "linear1", "bn6", "project.0", None, features)
@@ -156,7 +157,11 @@ def _projection(state: Tensors, features: int, slope: float) -> tuple[dict, Tens
 
 
 def _abstraction(state: Tensors, name: str, to: str, width: int | None, layers: int) -> Tensors:
-    """A set abstraction of features of a width, None for the network's inputs. The last of three layers may have a width of its own."""
+    """A set abstraction. Only a third layer may have another width.
+
+    Args:
+        width: of its input features; None: it reads the network's inputs.
+    """
     tensors = take_dense(
         state, f"{name}mlp_convs.0", f"{name}mlp_bns.0", "first", None, None if width is None else 3 + width, f"{to}.rest.0"
     )
@@ -174,20 +179,23 @@ def _attention(state: Tensors, name: str, to: str, width: int) -> Tensors:
     tensors = take_linear(state, f"{name}fc1", f"{to}.enter", None, width)
     hidden = len(tensors[f"{to}.enter.weight"])
     tensors |= take_linear(state, f"{name}fc2", f"{to}.leave", width, hidden)
-    for ours, theirs in (("query", "w_qs"), ("key", "w_ks"), ("value", "w_vs")):
-        tensors[f"{to}.{ours}.weight"] = take_matrix(state, f"{name}{theirs}.weight", hidden, hidden)
+    for new, published in (("query", "w_qs"), ("key", "w_ks"), ("value", "w_vs")):
+        tensors[f"{to}.{new}.weight"] = take_matrix(state, f"{name}{published}.weight", hidden, hidden)
     tensors |= take_linear(state, f"{name}fc_delta.0", f"{to}.offset.0", hidden, 3)
     tensors[f"{to}.offset.0.weight"] = _axes(tensors[f"{to}.offset.0.weight"])
     tensors |= take_linear(state, f"{name}fc_delta.2", f"{to}.offset.2", hidden, hidden)
     for i in (0, 2):
         tensors |= take_linear(state, f"{name}fc_gamma.{i}", f"{to}.relation.{i}", hidden, hidden)
-    del tensors[f"{to}.relation.2.bias"]  # the softmax over neighbours takes it away
+    del tensors[f"{to}.relation.2.bias"]  # the softmax over neighbours cancels it
     return tensors
 
 
 def _unsigned(tensors: Tensors, norm: str) -> Tensors:
-    """An edge convolution whose norm has no negative scale: its sign goes into the weights. The published maximum over edges comes after
-    the norm, where a negative scale makes it the smallest; ours comes before."""
+    """Moves the signs of an edge convolution's norm into its weights, so that no scale is negative.
+
+    The published network takes the maximum over edges after the norm. With a negative scale that selects the smallest value before the
+    norm, but DGCNN here takes the maximum before the norm.
+    """
     sign = torch.where(tensors[f"{norm}.norm.weight"] < 0, -1.0, 1.0)
     for name, tensor in tensors.items():
         if tensor.dim() == 2:
@@ -198,16 +206,16 @@ def _unsigned(tensors: Tensors, norm: str) -> Tensors:
 
 
 def _axes(weight: Tensor) -> Tensor:
-    """A map (C, 3 + …) of right, up, minus ahead and more as one of right, ahead, up and more."""
+    """A matrix (C, 3 + …) for inputs right, up, minus ahead, … as one for inputs right, ahead, up, …."""
     right, up, back, more = weight.tensor_split([1, 2, 3], 1)
     return torch.cat([right, -back, up, more], 1)
 
 
 def _inputs(weight: Tensor) -> Tensor:
-    """A map of the published inputs, coordinates and maybe 24 classes, as one of ours, with zeros for the absent class.
+    """A matrix for the published inputs, coordinates and perhaps 24 classes, as one for this project's: zeros for the absent class.
 
     Raises:
-        InputError: it maps something else.
+        InputError: it reads another number of inputs.
     """
     columns = weight.shape[1]
     if columns not in (3, 2 + len(CLASSES)):

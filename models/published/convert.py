@@ -1,4 +1,4 @@
-"""A published checkpoint as a run of ours, a published encoder as a file of weights; and both read back."""
+"""Converts a published model to a run, and a published encoder to a file of weights; reads both back."""
 
 import dataclasses
 from pathlib import Path
@@ -16,9 +16,9 @@ from utils.atomic import atomic_folder
 from utils.errors import InputError
 from utils.outputs import check_place
 
-DATA = {  # the published split, as `python -m data.prepare streetlearn` names the areas
+DATA = {  # the published split, with the names that `python -m data.prepare streetlearn` gives the areas
     "train": ["manhattan/trainstreetlearnU_cmu5kU", "pittsburgh/trainstreetlearnU_cmu5kU"],
-    "validation": ["manhattan/hudsonriver5kU"],  # on it the published code chooses its checkpoint
+    "validation": ["manhattan/hudsonriver5kU"],  # the published code selects its checkpoint on it
     "test": ["manhattan/unionsquare5kU", "manhattan/wallstreet5kU"],
 }
 
@@ -27,19 +27,21 @@ TRAINING = {  # as published
 }  # fmt: skip
 
 
-def convert(checkpoint: str | Path, out: str | Path, unsaid: str = "add") -> str:
-    """Writes a published model as the run folder `out` (config.yaml and checkpoints/best.safetensors); or a single published encoder as
-    the file `out` for `weights: PATH`, its settings in the header.
+def convert(checkpoint: str | Path, out: str | Path, default_fusion: str = "add") -> str:
+    """Converts a published checkpoint.
+
+    A model becomes the run folder `out` (config.yaml and checkpoints/best.safetensors). A single encoder becomes the file `out` for
+    `weights: PATH`, with its settings in the header.
 
     Args:
         checkpoint: see models.weights.read_tensors.
-        unsaid: see models.published.assemble.recognise.
+        default_fusion: see models.published.assemble.recognise.
 
     Returns:
         what was found, in a line or two.
 
     Raises:
-        InputError: the file cannot be read, or is not a published model's or encoder's; or `out` is there already.
+        InputError: the file cannot be read, is not a published model or encoder, or `out` exists.
     """
     checkpoint, out = Path(checkpoint), Path(out)
     if out.exists() or out.is_symlink():
@@ -47,7 +49,7 @@ def convert(checkpoint: str | Path, out: str | Path, unsaid: str = "add") -> str
     check_place(out, str(out))
     state = read_tensors(checkpoint)
     try:
-        info, tensors = recognise(state, unsaid)
+        info, tensors = recognise(state, default_fusion)
         model = build(info, "converted")
     except InputError as error:
         raise InputError(f"{checkpoint}: {error}") from None
@@ -59,7 +61,7 @@ def convert(checkpoint: str | Path, out: str | Path, unsaid: str = "add") -> str
             raise InputError(
                 f"{checkpoint}: is a single encoder, which becomes a file of weights; name it *.safetensors, e.g. {out}.safetensors"
             )
-        # Complete, so that whoever uses the file can be told what contradicts it.
+        # All settings, also defaults, so that a recipe that contradicts one of them can be refused.
         settings = dataclasses.asdict(from_mapping(PARTS[info["part"]].config, info["settings"], str(checkpoint)))
         save_checkpoint(out, tensors, info | {"settings": settings})
         return found
@@ -68,16 +70,16 @@ def convert(checkpoint: str | Path, out: str | Path, unsaid: str = "add") -> str
         (folder / "config.yaml").write_text(header() + to_yaml(config), encoding="utf-8")
         save_checkpoint(folder / "checkpoints" / "best.safetensors", {f"model.{name}": t for name, t in tensors.items()}, {})
     if model.reference_dim != config.model.embedding_dim:
-        found += (f"\nnote: its queries have {config.model.embedding_dim:,} numbers and its references {model.reference_dim:,}: without a "
-                  "final block the two cannot be compared, and sh evals.sh refuses it")  # fmt: skip
+        found += (f"\nnote: its queries have {config.model.embedding_dim:,} numbers, its references {model.reference_dim:,}: "
+                  "without a final block they cannot be compared, and sh evals.sh refuses the run")  # fmt: skip
     return found
 
 
 def load(path: str | Path) -> nn.Module:
-    """What `convert` wrote, on the CPU in evaluation mode: a run as a GroundToMap, a file as its ImageEncoder or CloudEncoder.
+    """Loads what `convert` wrote, on the CPU in evaluation mode: a run as a GroundToMap, a file as an ImageEncoder or CloudEncoder.
 
     Raises:
-        InputError: it is neither, or damaged.
+        InputError: `path` is neither, or is damaged.
     """
     path = Path(path)
     if path.is_dir():

@@ -1,4 +1,4 @@
-"""Published fusions and final blocks of the map's tower (arXiv 2308.05993) as ours: concat, add, 2to3 and 3to2; none, linear and MLP."""
+"""Converts published fusions (concat, add, 2to3, 3to2) and final blocks of the map's tower (none, linear, MLP) of arXiv 2308.05993."""
 
 from torch import Tensor
 
@@ -10,16 +10,20 @@ from utils.errors import InputError
 CHANNELS = 512  # of a published tile's feature map
 
 
-def fusion(state: dict[str, Tensor], tile: dict | None, cloud: dict | None, dim: int, unsaid: str) -> tuple[dict, dict[str, Tensor]]:
-    """Settings `fusion` and `head` of `model`, and tensors of a GroundToMap beyond its encoders; takes what it uses from the state dict.
+def fusion(
+    state: dict[str, Tensor], tile: dict | None, cloud: dict | None, dim: int, default_fusion: str
+) -> tuple[dict, dict[str, Tensor]]:
+    """Settings `fusion` and `head` of `model`, and the tensors of a GroundToMap outside of its encoders.
+
+    Tensors that are used are removed from the state dict.
 
     Args:
         tile, cloud: settings of the map's encoders.
         dim: of the query's embedding.
-        unsaid: concat or add. Without a final block they have no tensors, so the state dict does not tell which of them it is.
+        default_fusion: concat or add. Without a final block neither has tensors, so the state dict does not show which of them it is.
 
     Raises:
-        InputError: a tensor is missing or of another shape, or an encoder is not of the kind that the fusion reads.
+        InputError: a tensor is missing or has another shape, or an encoder is not of the kind that the fusion reads.
     """
     kind, head, fused, tensors, reference = None, "none", None, {}, dim
     final = next((name for name in ("final_net.weight", "final_net.0.weight") if name in state), "")
@@ -31,7 +35,7 @@ def fusion(state: dict[str, Tensor], tile: dict | None, cloud: dict | None, dim:
         tensors = {"head.0.weight": first} | take_norm(state, "final_net.1", "head.1", dim) | _linear(state, "final_net.4", "head.4", dim)
         fused = first.shape[1]
     if tile and cloud:
-        kind, joined = unsaid if fused is None else "add" if fused == dim else "concat", {}
+        kind, joined = default_fusion if fused is None else "add" if fused == dim else "concat", {}
         reference = dim if kind == "add" else 2 * dim
         width = (cloud.get("paper", {}).get("projection") or [cloud["encoder"]["features"]])[-1]
         if "interp.mlps.0.conv_fn.weight" in state:
@@ -53,17 +57,17 @@ def fusion(state: dict[str, Tensor], tile: dict | None, cloud: dict | None, dim:
 
 
 def _refuse_pooled(kind: str, tile: dict, cloud: dict) -> None:
-    """Refuses a pooled encoder before a fusion of feature maps and points."""
+    """Refuses an encoder with a pooling if the fusion reads feature maps and points."""
     if "pooling" in tile:
         pooling = tile["pooling"] if isinstance(tile["pooling"], str) else tile["pooling"]["name"]
         name = {"safa": "safa.w1", "flat": "embnet.fc1.weight"}.get(pooling, "net.*")
-        raise InputError(f"tile_fe.{name}: pools the tile, but fusion {kind}, whose tensors are there, reads its feature map")
+        raise InputError(f"tile_fe.{name}: pools the tile, but there are tensors of fusion {kind}, which reads the feature map")
     if cloud.get("head", "none") != "none":
-        raise InputError(f"cloud_fe.sa3.*: pools the cloud to one vector, but fusion {kind}, whose tensors are there, reads its points")
+        raise InputError(f"cloud_fe.sa3.*: pools the cloud to one vector, but there are tensors of fusion {kind}, which reads its points")
 
 
 def _lift(state: dict[str, Tensor], name: str, width_in: int, width: int, axes: int) -> dict[str, Tensor]:
-    """Three convolutions, each with a norm; a convolution's bias goes into the norm's mean."""
+    """Three convolutions, each with a norm. The bias of a convolution moves into the mean of its norm."""
     tensors: dict[str, Tensor] = {}
     for i in range(3):
         layer = _conv(state, f"{name}.{i}.conv_fn", f"lift.{i}.0", width, width if i else width_in, axes)
@@ -74,7 +78,7 @@ def _lift(state: dict[str, Tensor], name: str, width_in: int, width: int, axes: 
 
 
 def _conv(state: dict[str, Tensor], name: str, to: str, width: int, width_in: int, axes: int) -> dict[str, Tensor]:
-    """A convolution of kernel size 1 along one or two axes as a linear map."""
+    """A convolution of kernel size 1 along one or two axes, as a linear layer."""
     weight = take(state, f"{name}.weight", (width, width_in, *[1] * axes)).flatten(1)
     return {f"{to}.weight": weight, f"{to}.bias": take(state, f"{name}.bias", weight.shape[:1])}
 

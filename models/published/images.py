@@ -1,4 +1,4 @@
-"""Published panorama and tile encoders (`image_fe.`, `tile_fe.`) as ours: ResNet plain and with SAFA, DeiT, hybrid ViT."""
+"""Converts published panorama and tile encoders (`image_fe.`, `tile_fe.`): ResNet with and without SAFA, DeiT, hybrid ViT."""
 
 import re
 from typing import Any
@@ -14,7 +14,7 @@ from models.published.take import take, take_norm
 from utils.errors import InputError
 
 DEIT = "timm/deit_small_distilled_patch16_224"
-HYBRID = (  # our names in the hybrid ViT and the published ones
+HYBRID = (  # names in HybridViT, and the published ones
     (r"^stem\.conv\.", "transformer.embeddings.hybrid_model.root.conv."),
     (r"^stem\.norm\.", "transformer.embeddings.hybrid_model.root.gn."),
     (r"^stages\.(\d)\.(\d)\.", lambda m: f"transformer.embeddings.hybrid_model.body.block{int(m[1]) + 1}.unit{int(m[2]) + 1}."),
@@ -36,16 +36,16 @@ HYBRID = (  # our names in the hybrid ViT and the published ones
 
 
 def panorama(state: dict[str, Tensor]) -> tuple[dict, dict[str, Tensor]]:
-    """Settings of `model.panorama` and tensors of its ImageEncoder; takes what it uses from the state dict.
+    """Settings of `model.panorama` and tensors of its ImageEncoder. Tensors that are used are removed from the state dict.
 
     Raises:
-        InputError: no known architecture, or a tensor is missing or of another shape.
+        InputError: the architecture is unknown, or a tensor is missing or has another shape.
     """
     return _encoder(state, tile=False)
 
 
 def tile(state: dict[str, Tensor]) -> tuple[dict, dict[str, Tensor]]:
-    """As `panorama`, of `model.tile`: Cartesian or polar by the number of its positions; a backbone alone has no pooling."""
+    """As `panorama`, for `model.tile`. The number of positions shows whether it is polar. Without a pooling it is a backbone only."""
     return _encoder(state, tile=True)
 
 
@@ -75,24 +75,24 @@ def _resnet(state: dict[str, Tensor], tile: bool) -> tuple[dict, dict[str, Tenso
         hidden, numbers = state["embnet.fc1.weight"].shape
         settings |= {"pooling": {"name": "flat", "hidden": hidden}, "head": "linear"} | _size(numbers // 512, 32, tile)
         tensors |= take_norm(state, "embnet.bn1", "pool.1") | take_norm(state, "embnet.bn2", "pool.4")
-        for name, ours, shape in (("fc1", "pool.3", (hidden, numbers)), ("fc2", "head", (None, hidden))):
-            tensors[f"{ours}.weight"] = take(state, f"embnet.{name}.weight", shape)
-            tensors[f"{ours}.bias"] = take(state, f"embnet.{name}.bias", tensors[f"{ours}.weight"].shape[:1])
+        for name, new, shape in (("fc1", "pool.3", (hidden, numbers)), ("fc2", "head", (None, hidden))):
+            tensors[f"{new}.weight"] = take(state, f"embnet.{name}.weight", shape)
+            tensors[f"{new}.bias"] = take(state, f"embnet.{name}.bias", tensors[f"{new}.weight"].shape[:1])
     else:
-        settings |= {"height": 224}  # convolutions fit any size; this is the published one
+        settings |= {"height": 224}  # convolutions take any size; this is the published one
     return settings, _backbone(state, settings, tile, lambda name: "resnet." + name.replace("neck.", "layer5.")) | tensors
 
 
 def safa(state: dict[str, Tensor], positions: int) -> dict[str, Tensor]:
-    """Takes `safa.`, the pooling of a feature map of so many positions, and names it after our `pool`."""
+    """Takes the tensors `safa.`, the pooling of a feature map with this many positions, and renames them to `pool.`."""
     half = positions // 2
     shapes = {"w1": (positions, half, 8), "b1": (1, half, 8), "w2": (half, positions, 8), "b2": (1, positions, 8)}
-    ours = {"w": "weight", "b": "bias"}
-    return {f"pool.{ours[name[0]]}{name[1]}": take(state, f"safa.{name}", shape) for name, shape in shapes.items()}
+    kinds = {"w": "weight", "b": "bias"}
+    return {f"pool.{kinds[name[0]]}{name[1]}": take(state, f"safa.{name}", shape) for name, shape in shapes.items()}
 
 
 def _deit_head(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The mean of two linear heads, of the class and of the distillation token, is one linear head of both tokens."""
+    """One linear head on both tokens. The published one is the mean of two: on the class token and on the distillation token."""
     weights = [take(state, f"net.{head}.weight", (None, 384)) / 2 for head in ("head", "head_dist")]
     biases = [take(state, f"net.{head}.bias", weights[0].shape[:1]) / 2 for head in ("head", "head_dist")]
     if weights[0].shape != weights[1].shape:
@@ -101,16 +101,16 @@ def _deit_head(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _size(positions: int, stride: int, tile: bool) -> dict:
-    """Height, and for tiles the kind, of a feature map of so many positions."""
+    """Height of the input whose feature map has this many positions; for tiles also whether they are polar."""
     rows, columns = map_size(positions)
     if rows == columns and not tile:
-        raise InputError(f"a panorama's feature map of {positions} positions is square, expected twice as wide as high")
+        raise InputError(f"a panorama's feature map of {positions} positions is square; it must be twice as wide as high")
     size: dict[str, Any] = {"height": rows * stride}
     return size | ({"polar": rows != columns} if tile else {})
 
 
 def _backbone(state: dict[str, Tensor], settings: dict, tile: bool, published) -> dict[str, Tensor]:
-    """Takes the tensors of a backbone, given the published name of ours."""
+    """Takes the tensors of a backbone; `published` gives the published name of each."""
     config = from_mapping(TileConfig if tile else PanoramaConfig, settings, "checkpoint")
     with torch.device("meta"):
         expected = IMAGES[config.encoder.name].load()(config.encoder, (config.height, config.width)).state_dict()

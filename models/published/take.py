@@ -1,4 +1,4 @@
-"""Tensors of a published state dict, taken by name: what is missing, misshapen or left over is refused by name."""
+"""Takes tensors out of a published state dict by name, so that what is missing, has another shape or is left over can be refused."""
 
 from torch import Tensor
 
@@ -9,10 +9,10 @@ def take(state: dict[str, Tensor], name: str, shape: tuple[int | None, ...] | No
     """Removes a tensor from the state dict and returns it.
 
     Args:
-        shape: what it must be; None for any size.
+        shape: what it must be; None stands for any size, or for any shape.
 
     Raises:
-        InputError: it is missing, or of another shape.
+        InputError: it is missing, or has another shape.
     """
     if name not in state:
         raise InputError(f"{name} is missing")
@@ -24,17 +24,17 @@ def take(state: dict[str, Tensor], name: str, shape: tuple[int | None, ...] | No
 
 
 def take_all(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Removes all tensors whose name begins with a prefix and returns them without it."""
+    """Removes all tensors whose names begin with a prefix, and returns them under names without it."""
     names = [name for name in state if name.startswith(prefix)]
     return {name.removeprefix(prefix): state.pop(name) for name in names}
 
 
 def take_point_norm(state: dict[str, Tensor], name: str, to: str, width: int | None = None) -> dict[str, Tensor]:
-    """Takes a batch norm for our models.clouds.layers.PointNorm `to`, which holds it inside."""
+    """Takes a batch norm for the models.clouds.layers.PointNorm `to`, which contains it."""
     return take_norm(state, name, f"{to}.norm", width)
 
 
 def take_norm(state: dict[str, Tensor], name: str, to: str, width: int | None = None) -> dict[str, Tensor]:
-    """Takes the five tensors of a batch norm `name`, of a width, and names them after `to`."""
+    """Takes the five tensors of the batch norm `name`, of a given width, and renames them to `to`."""
     norm = {f"{to}.{k}": take(state, f"{name}.{k}", (width,)) for k in ("weight", "bias", "running_mean", "running_var")}
     return norm | {f"{to}.num_batches_tracked": take(state, f"{name}.num_batches_tracked", ())}

@@ -164,7 +164,7 @@ def test_bytes_read_as_another_tensor_are_noticed(tmp_path, before, after):
     content = path.read_bytes()
     assert content.count(before) == 1
     path.write_bytes(content.replace(before, after))
-    assert "its checksum is not that of its content" in refusal(read_checkpoint, path)
+    assert "its checksum does not match its content" in refusal(read_checkpoint, path)
 
 
 def test_headers_that_ask_for_too_much(tmp_path):

@@ -114,10 +114,10 @@ def test_a_checkpoint_of_a_later_version_is_refused(tmp_path):
     (run / "config.yaml").write_text("format: 3\nversion: 0.13.0\n" + (FOLDER / "graph.yaml").read_text())
     with pytest.raises(InputError) as caught:
         open_run(run, "best", CPU)
-    assert str(caught.value) == f"{run / 'config.yaml'}: format 3 (version 0.13.0), this version reads up to 2; update it"
+    assert str(caught.value) == f"{run / 'config.yaml'}: format 3 (version 0.13.0); this version reads formats up to 2, install a newer one"
     path, info = tmp_path / "later.safetensors", {"epoch": 3, "format": 3}
     save_file({"a": torch.ones(1)}, path, {"info": json.dumps(info)})
-    with pytest.raises(InputError, match="later.safetensors: .*of format 3, this version reads up to 2; update it"):
+    with pytest.raises(InputError, match="later.safetensors: .*format 3; this version reads formats up to 2, install a newer one"):
         read_checkpoint(path)
 
 

@@ -30,11 +30,11 @@ def test_recognised(fusion, final, make_published):
     assert network.reference_dim == (4096 if final or fusion in ("3to2", "add", "tile", "cloud") else network.fusion.width)
 
 
-@pytest.mark.parametrize("unsaid", ["add", "concat"])
-def test_a_final_block_tells_more_than_the_caller(unsaid, make_published):
+@pytest.mark.parametrize("default_fusion", ["add", "concat"])
+def test_a_final_block_tells_more_than_the_caller(default_fusion, make_published):
     for fusion in ("add", "concat"):
-        assert recognise(make_published(fusion, "fc", depth=18), unsaid)[0]["model"]["fusion"] == fusion
-    assert recognise(make_published("add", depth=18), unsaid)[0]["model"]["fusion"] == unsaid
+        assert recognise(make_published(fusion, "fc", depth=18), default_fusion)[0]["model"]["fusion"] == fusion
+    assert recognise(make_published("add", depth=18), default_fusion)[0]["model"]["fusion"] == default_fusion
 
 
 NAMES = {
@@ -54,7 +54,7 @@ def test_missing_misshapen_and_unknown_tensors_are_named(fusion, name, make_publ
         ({k: v for k, v in state.items() if k != name}, missing),
         (state | {name: torch.zeros(3, 2)}, f"{name} has the shape (3, 2), expected ("),
         (state | {name: torch.zeros(other)}, f"{name} has the shape {other}, expected ("),
-        (state | {f"{name}_2": torch.zeros(1)}, f"{name}_2: of no published network that the other tensors make up (1 such tensors)"),
+        (state | {f"{name}_2": torch.zeros(1)}, f"{name}_2: not part of the published network of the other tensors (1 such tensors)"),
     ):
         with pytest.raises(InputError) as caught:
             recognise(changed, "add")
@@ -67,7 +67,7 @@ def test_parts_that_do_not_make_a_model(make_published):
         with pytest.raises(InputError, match=f"no tensors begin with {missing}"):
             recognise({k: v for k, v in state.items() if k.startswith(prefixes)}, "add")
     tensors = make_published("2to3", depth=18)
-    with pytest.raises(InputError, match="^mlps.0.conv_fn.weight, .*of no published network"):
+    with pytest.raises(InputError, match="^mlps.0.conv_fn.weight, .*not part of the published network"):
         recognise({k: v for k, v in tensors.items() if not k.startswith("cloud_fe.")}, "add")
     with pytest.raises(InputError, match="^neither a published model nor a published encoder; its names begin with a, conv2, .*, …$"):
         recognise({f"{name}.weight": torch.zeros(1) for name in ("a", "conv2", "c", "d", "e", "f")}, "add")
@@ -88,7 +88,7 @@ def test_final_blocks_of_an_odd_width(fusion, final, expected, make_published):
 def test_encoders_that_the_fusion_does_not_read(make_published):
     pooled = {f"tile_fe.{k}": v for k, v in resnet(18, 4).items()}
     for fusion in ("2to3", "3to2"):
-        with pytest.raises(InputError, match=f"^tile_fe.safa.w1: pools the tile, but fusion {fusion}"):
+        with pytest.raises(InputError, match=f"^tile_fe.safa.w1: pools the tile, but there are tensors of fusion {fusion}"):
             recognise(make_published(fusion, depth=18) | pooled, "add")
     for fusion in ("add", "tile"):
         state = {k: v for k, v in make_published(fusion, depth=18).items() if not k.startswith("tile_fe.safa.")}

@@ -130,5 +130,5 @@ def test_what_is_not_used_is_left_in_the_state():
 def test_one_tensor_under_two_names_has_one_value():
     state = dgcnn()
     state["conv2.1.bias"] = state["conv2.1.bias"] + 1
-    with pytest.raises(InputError, match=r"^bn2.bias and conv2.1.bias are one tensor under two names, but their values differ$"):
+    with pytest.raises(InputError, match=r"^bn2.bias and conv2.1.bias should be one tensor under two names, but their values differ$"):
         cloud(state)

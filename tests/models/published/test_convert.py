@@ -102,7 +102,7 @@ def test_a_published_backbone_starts_another_encoder(tmp_path, capsys):
     capsys.readouterr()
     backbone, expected = ImageEncoder(config, 5).backbone.state_dict(), load(tmp_path / "tile.safetensors").backbone.state_dict()
     assert all(torch.equal(v, backbone[k]) for k, v in expected.items()) and backbone["layer1.0.conv1.weight"].any()
-    assert capsys.readouterr().out.endswith("tile.safetensors: not taken: pooling safa (4 tensors); starts afresh: head\n")
+    assert capsys.readouterr().out.endswith("tile.safetensors: not used: pooling safa (4 tensors); starts from random values: head\n")
 
 
 def test_what_is_there_stays(tmp_path, cloud_state):
