@@ -15,7 +15,7 @@ from utils.errors import InputError
 
 @dataclass
 class Settings:
-    """What a component takes from a recipe; those with settings of their own extend this."""
+    """The settings of a component. Components with settings of their own extend this class."""
 
     name: str  # of the component
 
@@ -25,11 +25,11 @@ class Entry:
     """A line of a registry.
 
     Attributes:
-        path: `module:Class`, built as the registry says.
-        settings: its settings.
-        about: what it is, in a few words, for docs/recipes.md; without it the settings' own docstring says so.
-        paper: its name in the reference implementation of arXiv 2308.05993; empty where it has none.
-        package: an optional package that it needs.
+        path: `module:Class`; how it is built is described at the registry.
+        settings: dataclass of its settings.
+        about: what it is, in a few words, for docs/recipes.md; empty: the docstring of its settings is used.
+        paper: its name in the reference implementation of arXiv 2308.05993; empty if it has none.
+        package: an optional package that it needs; empty if none.
     """
 
     path: str
@@ -39,7 +39,7 @@ class Entry:
     package: str = ""
 
     def load(self) -> Callable[..., Any]:
-        """The class.
+        """Imports the class.
 
         Raises:
             InputError: its optional package is not installed.
@@ -57,15 +57,15 @@ E = TypeVar("E", bound=Entry)
 
 
 def find(registry: Mapping[str, E], key: str, name: str) -> E:
-    """The entry of a name. An entry `family/*` stands for every name of a family that has no entry of its own.
+    """The entry of a name. An entry `family/*` serves all names of the family without an entry of their own.
 
     Raises:
-        InputError: there is none; names the nearest known ones, also by their names in the paper's code.
+        InputError: there is none. The message suggests known names that are similar, or that have this name in the paper's code.
     """
     family = f"{name.partition('/')[0]}/*"
     if name in registry or (family in registry and "/" in name):
         return registry.get(name) or registry[family]
-    words: dict[str, list[str]] = {}  # what people call a component
+    words: dict[str, list[str]] = {}  # names by which people may look for a component
     for known, entry in registry.items():
         for word in (known, known.rpartition("/")[2], *filter(None, entry.paper.split(", "))):
             words.setdefault(word, []).append(known)
@@ -76,9 +76,9 @@ def find(registry: Mapping[str, E], key: str, name: str) -> E:
 
 
 def component(registry: Mapping[str, Entry], default: str | None = None) -> Any:
-    """A field of a recipe's dataclass that holds the settings of one of a registry's components.
+    """A dataclass field for one component of a registry.
 
-    A recipe says `encoder: dgcnn`, or `encoder: {name: dgcnn, neighbors: 8}`. Without a default the field may be null.
+    In a recipe it is `encoder: dgcnn`, or `encoder: {name: dgcnn, neighbors: 8}`. Without a default the field may be null.
     """
     metadata = {"components": registry}
     if default is None:
@@ -87,15 +87,15 @@ def component(registry: Mapping[str, Entry], default: str | None = None) -> Any:
 
 
 def require(ok: bool, message: str) -> None:
-    """Refuses a setting.
+    """Checks a setting.
 
     Raises:
-        InputError: with the message, which names the key relative to its dataclass.
+        InputError: `ok` is false. The message names the key relative to its dataclass.
     """
     if not ok:
         raise InputError(message)
 
 
 def whole_numbers(*values: int) -> Any:
-    """A field that is a list of whole numbers, with its default."""
+    """A dataclass field for a list of whole numbers, with its default."""
     return field(default_factory=lambda: list(values))

@@ -1,4 +1,4 @@
-"""Networks for panoramas and tiles (backbones), and what each takes."""
+"""Networks for panoramas and tiles (backbones), and their settings."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from config.components import Entry, Settings, require
 class ImageEntry(Entry):
     """A models.images.backbone.Backbone, built as `Class(settings, size, circular, imagenet)`."""
 
-    stride: int = 0  # of the feature map; 0: as the settings say, else known when the network is built
+    stride: int = 0  # of the feature map; 0: it depends on the settings, or is known only once the network is built
     tokens: int = 0  # class tokens of a transformer
-    imagenet: bool = True  # has weights: imagenet
+    imagenet: bool = True  # whether it has ImageNet weights
 
     def stride_of(self, settings: Settings) -> int:
-        """The stride with these settings; 0 where only the built network tells."""
+        """The stride with these settings; 0 if it is known only once the network is built."""
         return settings.stride if isinstance(settings, ResNetSettings) else self.stride
 
 
@@ -22,7 +22,7 @@ class ImageEntry(Entry):
 class ResNetSettings(Settings):
     """A ResNet (He et al., 2016)."""
 
-    stages: int = 4  # 4 is all of it (stride 32), 3 leaves out the last stage (stride 16)
+    stages: int = 4  # how many of its four stages are kept: 4 gives stride 32, 3 stride 16, 2 stride 8
 
     def __post_init__(self):
         require(2 <= self.stages <= 4, f"stages is {self.stages}, it takes 2, 3 or 4")
@@ -34,7 +34,7 @@ class ResNetSettings(Settings):
 
 @dataclass
 class HybridViTSettings(Settings):
-    """A ResNet-50 of three stages under a ViT-B/16."""
+    """A vision transformer (ViT-B/16) on the feature map of the first three stages of a ResNet-50."""
 
     layers: int = 12  # of the transformer
 
@@ -43,7 +43,7 @@ class HybridViTSettings(Settings):
 
 
 _RESNET, _PAPER, _TIMM = "models.images.resnet:ResNet", "models.images.resnet:PaperResNet", "models.images.timm_backbone:TimmBackbone"
-_WITH_NECK = "without its last block, with a neck of two convolutions to 512 channels"
+_WITH_NECK = "with a neck of two convolutions to 512 channels instead of its last block"
 IMAGES = {
     "resnet18": ImageEntry(_RESNET, ResNetSettings),
     "resnet34": ImageEntry(_RESNET, ResNetSettings),

@@ -1,4 +1,4 @@
-"""Losses, samplers and optimisers, and what each takes."""
+"""Losses, samplers and optimisers, and their settings."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ from config.components import Entry, Settings, require
 
 @dataclass
 class LossSettings(Settings):
-    """What all losses take."""
+    """Base of the settings of all losses."""
 
-    same_place_m: float = 5.0  # places nearer than this are not negatives of each other
+    same_place_m: float = 5.0  # places closer than this, in metres, are not negatives of each other
 
     def __post_init__(self):
         require(self.same_place_m >= 0, f"same_place_m is {self.same_place_m}, it takes metres, 0 or more")
@@ -17,9 +17,9 @@ class LossSettings(Settings):
 
 @dataclass
 class InfoNCESettings(LossSettings):
-    """Cross-entropy of similarities, in both directions."""
+    """InfoNCE: cross-entropy of the similarities, in both directions."""
 
-    temperature: float = 0.07  # of the cosine similarities
+    temperature: float = 0.07  # divides the cosine similarities
 
     def __post_init__(self):
         super().__post_init__()
@@ -30,12 +30,12 @@ class InfoNCESettings(LossSettings):
 class TripletSettings(LossSettings):
     """Soft triplet loss over all negatives, in both directions."""
 
-    margin: float = 0.1  # by which a negative should be farther away
+    margin: float = 0.1  # by how much a negative should be farther away than the own reference
 
 
 @dataclass
 class ClumpsSettings(Settings):
-    """Batches of clumps of nearby places, which are each other's hardest negatives."""
+    """Batches of clumps: groups of nearby places, which are each other's hardest negatives."""
 
     size: int = 4  # places of a clump
 
@@ -47,7 +47,7 @@ class ClumpsSettings(Settings):
 class AdamWSettings(Settings):
     """Adam with decoupled weight decay (Loshchilov & Hutter, 2019)."""
 
-    weight_decay: float = 0.05  # of matrices and kernels; norms and biases have none
+    weight_decay: float = 0.05  # of matrices and convolution kernels; norms and biases have none
 
     def __post_init__(self):
         require(self.weight_decay >= 0, f"weight_decay is {self.weight_decay}, it takes 0 or more")

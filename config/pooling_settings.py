@@ -1,7 +1,7 @@
-"""Poolings, and what each takes.
+"""Poolings, and their settings.
 
-Of feature maps: `Class(settings, channels, rows, columns)`, (B, C, h, w) → (B, width). Of points: `Class(settings, channels)`, features
-(B, Q, C) and positions (B, Q, 3) → (B, width).
+Poolings of feature maps are built as `Class(settings, channels, rows, columns)` and map (B, C, h, w) to (B, width). Poolings of points are
+built as `Class(settings, channels)` and map features (B, Q, C) and positions (B, Q, 3) to (B, width).
 """
 
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from config.components import Entry, Settings, require
 
 @dataclass(frozen=True)
 class PoolingEntry(Entry):
-    """See the module."""
+    """A pooling; see this module's docstring."""
 
-    reads: str = "map"  # or tokens: a transformer's class tokens (B, T, C), `Class(settings, channels, 1, T)`
+    reads: str = "map"  # or tokens: class tokens (B, T, C) of a transformer; it is built as `Class(settings, channels, 1, T)`
 
 
 @dataclass
 class SectorSettings(Settings):
-    """A pooling that can tell directions apart."""
+    """A pooling by sectors of the horizon, which can tell directions apart."""
 
-    sectors: int = 1  # of the horizon, each pooled by itself; 1 pools globally
+    sectors: int = 1  # number of sectors, each pooled separately; 1 is a global pooling
 
     def __post_init__(self):
         require(self.sectors >= 1, f"sectors is {self.sectors}, it takes 1 or more")
@@ -28,7 +28,7 @@ class SectorSettings(Settings):
 
 @dataclass
 class FlatSettings(Settings):
-    """A layer on the whole feature map."""
+    """A layer on the flattened feature map."""
 
     hidden: int = 512  # width of the layer
 
@@ -37,24 +37,24 @@ class FlatSettings(Settings):
 
 
 _GEM = "generalised mean with a learned exponent"
-_NETVLAD = "differences from learned centres, by soft assignment"
+_NETVLAD = "residuals to learned centres, by soft assignment"
 MAP_POOLINGS = {
-    "mean": PoolingEntry("models.poolings:MapMean", SectorSettings, "the mean; by sector with rows kept apart"),
+    "mean": PoolingEntry("models.poolings:MapMean", SectorSettings, "the mean; with several sectors, the mean of each row in each sector"),
     "gem": PoolingEntry("models.poolings:GeM", about=_GEM),
     "netvlad": PoolingEntry("models.poolings:NetVLAD", about=_NETVLAD),
-    "safa": PoolingEntry("models.poolings:SAFA", about="eight learned weightings of the positions", paper="resnet_safa"),
+    "safa": PoolingEntry("models.poolings:SAFA", about="eight weighted sums over the positions, with learned weights", paper="resnet_safa"),
     "flat": PoolingEntry("models.poolings:Flat", FlatSettings, paper="resnet"),
     "token": PoolingEntry("models.poolings:ClassTokens", about="a transformer's class tokens", paper="deit, vit", reads="tokens"),
 }
 POINT_POOLINGS = {
     "max": PoolingEntry("models.poolings:PointMax", SectorSettings, "the maximum, in each sector"),
     "mean": PoolingEntry("models.poolings:Mean", about="the mean"),
-    "max_mean": PoolingEntry("models.poolings:MaxMean", about="maximum and mean, side by side"),
+    "max_mean": PoolingEntry("models.poolings:MaxMean", about="maximum and mean, concatenated"),
     "gem": PoolingEntry("models.poolings:GeM", about=_GEM),
     "netvlad": PoolingEntry("models.poolings:NetVLAD", about=_NETVLAD),
 }
 
 
 def sectors_of(settings: Settings) -> int:
-    """Sectors that a pooling tells apart; 1 for a global one."""
+    """Number of sectors of a pooling; 1 for a global one."""
     return settings.sectors if isinstance(settings, SectorSettings) else 1

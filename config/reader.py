@@ -1,4 +1,4 @@
-"""Strict reading of settings into typed dataclasses: an unknown key, a wrong type or a missing key is one clear line."""
+"""Reads settings into typed dataclasses. An unknown key, a wrong type or a missing key is refused with one clear line."""
 
 import contextlib
 import dataclasses
@@ -36,7 +36,7 @@ def read_settings(cls: type[T], path: Path, overrides: Sequence[str] = (), upgra
             str, int, float or bool.
         path: the file.
         overrides: `key.path=value`, the value in YAML; they win over the file.
-        upgrade: for files and overrides in the words of earlier versions.
+        upgrade: brings keys and values of earlier versions, in files and overrides, to this version.
 
     Raises:
         InputError: names the file, the key path, what was found and what is allowed.
@@ -64,7 +64,7 @@ def read_settings(cls: type[T], path: Path, overrides: Sequence[str] = (), upgra
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """Plain YAML silently takes the last of two equal keys, and whole numbers of any length, which Python cannot write in decimal."""
+    """Refuses two things that plain YAML accepts: a key that appears twice, and whole numbers too long for Python to print."""
 
     def construct_yaml_int(self, node):
         number = super().construct_yaml_int(node)
@@ -73,7 +73,7 @@ class _UniqueKeys(yaml.SafeLoader):
         return number
 
     def compose_mapping_node(self, anchor):
-        node = super().compose_mapping_node(anchor)  # merge keys (<<) are taken apart later, in place
+        node = super().compose_mapping_node(anchor)  # merge keys (<<) are resolved later, in place
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         repeated = [key for key, count in Counter(keys).items() if count > 1]
         if repeated:
@@ -88,7 +88,7 @@ def _parse(text: bytes | str) -> Any:
     """The value of a YAML document.
 
     Raises:
-        ValueError: it is none, larger than a recipe can be, or says so by aliases.
+        ValueError: it is not valid YAML, or is too large for a recipe, if only once its aliases are expanded.
     """
     if len(text) > MOST_BYTES:
         raise ValueError(f"more than {MOST_BYTES:,} bytes; a recipe has a few thousand")
@@ -97,7 +97,7 @@ def _parse(text: bytes | str) -> Any:
         node = loader.get_single_node()
         if node is None:
             return None
-        if _written_out(node, {}) > MOST_VALUES:
+        if _expanded_size(node, {}) > MOST_VALUES:
             raise ValueError(f"more than {MOST_VALUES:,} values, its aliases (*) written out; a recipe has about a hundred")
         return loader.construct_document(node)
     except RecursionError:
@@ -106,19 +106,19 @@ def _parse(text: bytes | str) -> Any:
         raise ValueError(" ".join(str(error).split())[:500] or type(error).__name__) from None
 
 
-def _written_out(node: yaml.Node, known: dict[yaml.Node, float]) -> float:
-    """How many values a node holds when each alias is written out; of one inside itself infinitely many."""
+def _expanded_size(node: yaml.Node, known: dict[yaml.Node, float]) -> float:
+    """Number of values in a node with its aliases expanded; infinite if an alias is inside the node that it names."""
     if node not in known:
         known[node] = math.inf
         inside = node.value if isinstance(node, yaml.CollectionNode) else ()
         if isinstance(node, yaml.MappingNode):
             inside = itertools.chain.from_iterable(inside)
-        known[node] = 1 + sum(_written_out(child, known) for child in inside)
+        known[node] = 1 + sum(_expanded_size(child, known) for child in inside)
     return known[node]
 
 
 def from_mapping(cls: type[T], settings: Mapping[str, Any], source: str, prefix: str = "") -> T:
-    """Builds a dataclass from a mapping; `source` and `prefix` (`model.tile.`) say in messages where it stands."""
+    """Builds a dataclass from a mapping. Messages begin with `source`, and keys in them with `prefix` (`model.tile.`)."""
     hints = typing.get_type_hints(cls)
     components = {f.name: f.metadata["components"] for f in dataclasses.fields(cls) if "components" in f.metadata}
     missing = dataclasses.MISSING
@@ -133,7 +133,7 @@ def from_mapping(cls: type[T], settings: Mapping[str, Any], source: str, prefix:
             shown = key if str(key).isidentifier() and len(str(key)) <= 100 else _shown(key)
             raise InputError(f"{source}: unknown key {prefix}{shown}; {hint}")
         if value is None and key in optional and not _takes_null(hints[key]):
-            continue  # null is the default: an override's "leave out"
+            continue  # null means the default, so that an override can remove a setting
         if key in components and value is not None:
             values[key] = _component(components[key], _default_name(cls, key), value, source, prefix + key)
         else:
@@ -148,13 +148,13 @@ def from_mapping(cls: type[T], settings: Mapping[str, Any], source: str, prefix:
 
 
 def _default_name(cls: type, key: str) -> str | None:
-    """Of the component that a field holds unless the recipe names one."""
+    """Name of a field's default component."""
     make = next(f.default_factory for f in dataclasses.fields(cls) if f.name == key)
     return None if make is dataclasses.MISSING else make().name
 
 
 def _component(registry: Mapping[str, Entry], default: str | None, value: Any, source: str, key: str) -> Settings:
-    """The settings of a component: of its name alone, or of a mapping with its name and what differs from its defaults."""
+    """The settings of a component, from its name, or from a mapping of its name and of settings that differ from its defaults."""
     mapping = {"name": value} if isinstance(value, str) else value
     if not isinstance(mapping, dict):
         raise InputError(f"{source}: {key} is {_shown(value)}, it takes {_describe_components(registry)}")
@@ -189,7 +189,7 @@ def _override(settings: dict, text: str) -> None:
     *parents, last = path.split(".")
     for key in parents:
         if not isinstance(settings.get(key), dict):
-            settings[key] = {"name": settings[key]} if isinstance(settings.get(key), str) else {}  # a component by its name alone
+            settings[key] = {"name": settings[key]} if isinstance(settings.get(key), str) else {}  # a component, by name alone
         settings = settings[key]
     try:
         settings[last] = _parse(value)
@@ -198,7 +198,7 @@ def _override(settings: dict, text: str) -> None:
 
 
 def _value(hint: Any, value: Any, source: str, key: str):
-    """`value` as the type that `hint` asks for."""
+    """Converts a value to the type `hint`, or refuses it."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
         if value is None and _takes_null(hint):
@@ -223,7 +223,7 @@ def _value(hint: Any, value: Any, source: str, key: str):
 
 
 def _shown(value: Any) -> str:
-    """A value for a message."""
+    """A value as text for a message, shortened."""
     text = repr(value)
     return text if len(text) <= 200 else f"{text[:200]}…"
 

@@ -1,4 +1,4 @@
-"""What a recipe may say. Every key with its type, its default, its unit and its limits; a wrong recipe is refused in one line."""
+"""All settings of a recipe, with type, default, unit and limits. A wrong recipe is refused with one line."""
 
 import re
 from collections.abc import Sequence
@@ -22,12 +22,12 @@ Head = Literal["norm", "linear", "mlp", "none"]
 
 @dataclass
 class DataConfig:
-    """Which areas (`<city>/<area>` under root) serve what. Validation selects the checkpoint and is never a reported area."""
+    """The areas, `<city>/<area>` under root, of each split. Validation areas select the checkpoint and are never reported as results."""
 
-    train: list[str]  # areas to learn from
-    validation: list[str]  # areas that choose the checkpoint
-    test: list[str]  # areas to report
-    root: str = "datasets"  # folder of the cities
+    train: list[str]  # areas to train on
+    validation: list[str]  # areas that select the checkpoint
+    test: list[str]  # areas for the reported results
+    root: str = "datasets"  # folder with the cities
 
     def __post_init__(self):
         require("\0" not in self.root, f"root is {self.root!r}, it takes a folder's path")
@@ -46,14 +46,14 @@ class DataConfig:
 
 @dataclass
 class ImageEncoderConfig:
-    """Network, pooling and head for panoramas or tiles; columns of panoramas and polar tiles are azimuths."""
+    """Network, pooling and head for panoramas or tiles. Columns of panoramas and polar tiles are azimuths."""
 
     encoder: Settings = component(IMAGES, "resnet18")  # the backbone
-    height: int = 128  # rows of the input; panoramas and polar tiles have twice as many columns, Cartesian tiles as many
-    circular: bool = False  # convolutions of panoramas and polar tiles close behind the viewer, instead of padding with zeros there
+    height: int = 128  # rows of the input; panoramas and polar tiles have twice as many columns, Cartesian tiles the same number
+    circular: bool = False  # convolutions of panoramas and polar tiles wrap round behind the viewer instead of padding with zeros
     pooling: Settings = component(MAP_POOLINGS, "mean")  # of the feature map
-    head: Head = "norm"  # from the pooling's width to embedding_dim; none: they agree
-    weights: str = "none"  # none: from scratch; imagenet; or a file: of a backbone, of this encoder, or a checkpoint that holds it
+    head: Head = "norm"  # layers from the pooling's width to embedding_dim; none: no layers, the two must be equal
+    weights: str = "none"  # none: random; imagenet; or a file with a backbone, an encoder like this one, or a checkpoint that contains it
 
     def __post_init__(self):
         entry = find(IMAGES, "encoder", self.encoder.name)
@@ -97,20 +97,20 @@ class ImageEncoderConfig:
 
 @dataclass
 class PanoramaConfig(ImageEncoderConfig):
-    """Encoder of the query: an equirectangular panorama, height × 2·height."""
+    """Encoder of the query, an equirectangular panorama of height × 2·height."""
 
 
 @dataclass
 class TileConfig(ImageEncoderConfig):
-    """Encoder of the drawn map: 152 m × 152 m, heading up."""
+    """Encoder of the tile, a drawn map of 152 m × 152 m, heading up."""
 
-    polar: bool = False  # polar tiles: columns are azimuths like a panorama's, rows are distances
+    polar: bool = False  # polar tiles: columns are azimuths as in a panorama, rows are distances
 
     def __post_init__(self):
         super().__post_init__()
         sectors = sectors_of(self.pooling)
         require(self.polar or sectors == 1, f"pooling.sectors is {sectors}; more than 1 needs polar: true")
-        require(self.polar or not self.circular, "circular is true; only polar tiles close behind the viewer, it needs polar: true")
+        require(self.polar or not self.circular, "circular is true; only polar tiles wrap round behind the viewer, so it needs polar: true")
 
     @property
     def width(self) -> int:
@@ -119,11 +119,11 @@ class TileConfig(ImageEncoderConfig):
 
 @dataclass
 class PaperCloudConfig:
-    """What cloud encoders of the paper have and others do not: for converted checkpoints and config/paper.yaml."""
+    """Peculiarities of the paper's cloud encoders, for converted checkpoints and config/paper.yaml."""
 
-    scale: Literal["metres", "unit"] = "unit"  # coordinates over 76 m; or about the cloud's mean, over its largest norm
-    projection: list[int] = field(default_factory=list)  # widths of further layers on each point's feature
-    slope: float = 0.1  # of their leaky ReLU; 0: ReLU
+    scale: Literal["metres", "unit"] = "unit"  # metres: coordinates over 76 m; unit: offsets from the cloud's mean over the largest
+    projection: list[int] = field(default_factory=list)  # widths of additional layers on each point's feature
+    slope: float = 0.1  # negative slope of their leaky ReLU; 0 is a ReLU
 
     def __post_init__(self):
         require(not self.projection or min(self.projection) > 0, f"projection is {self.projection}, it takes positive numbers")
@@ -133,15 +133,15 @@ class PaperCloudConfig:
 
 @dataclass
 class CloudConfig:
-    """Network, pooling and head for the 2.5D cloud. A network that reads a graph has neither points nor a pooling to be set."""
+    """Network, pooling and head for the 2.5D cloud. Networks that read a graph ignore points and pooling, which then cannot be set."""
 
     encoder: CloudSettings = component(CLOUDS, "dgcnn")  # the network
-    points: int = 1024  # the first this many of a place's farthest points
-    classes: bool = True  # semantic classes as input
-    class_width: int = 8  # of a class's learned vector; 0: one-hot
+    points: int = 1024  # how many points of a place are used: the first ones in farthest-point order
+    classes: bool = True  # semantic classes are inputs, too
+    class_width: int = 8  # width of the learned vector of a class; 0: one-hot vectors
     pooling: Settings = component(POINT_POOLINGS, "max")  # of the points' features
-    head: Head = "norm"  # from the pooling's width to embedding_dim; none: they agree
-    weights: str = "none"  # none: from scratch; or a file with the encoder's weights
+    head: Head = "norm"  # layers from the pooling's width to embedding_dim; none: no layers, the two must be equal
+    weights: str = "none"  # none: random; or a file with the encoder's weights
     paper: PaperCloudConfig | None = None  # only for networks of the paper
 
     def __post_init__(self):
@@ -169,19 +169,19 @@ class CloudConfig:
 
 @dataclass
 class ModelConfig:
-    """The two towers: a panorama encoder, and a tile or a cloud encoder or both with a fusion.
+    """The two towers: a panorama encoder for queries; a tile encoder, a cloud encoder, or both with a fusion for references.
 
-    A fusion that reads features (`python -m models`) leaves heads of tile and cloud unused, and pools as the cloud's section says where its
-    result lies on points, as the tile's where it lies on pixels.
+    A fusion that reads features (`python -m models`) ignores the heads of tile and cloud. It pools points with the cloud's pooling and
+    pixels with the tile's.
     """
 
     panorama: PanoramaConfig  # encoder of the query
-    tile: TileConfig | None = None  # encoder of the drawn map
+    tile: TileConfig | None = None  # encoder of the tile (the drawn map)
     cloud: CloudConfig | None = None  # encoder of the 2.5D cloud
-    fusion: Settings | None = component(FUSIONS)  # of tile and cloud, where there are both
-    head: Head | None = None  # of the map's tower; null: norm where the fusion's width is not embedding_dim
+    fusion: Settings | None = component(FUSIONS)  # of tile and cloud, if there are both
+    head: Head | None = None  # layers after the fusion; null: norm if the fusion's width differs from embedding_dim, else none
     embedding_dim: int = 256  # width of the embeddings
-    preprocessing: Literal["antialiased", "paper"] = "antialiased"  # paper: images and polar tiles sampled as the paper's weights expect
+    preprocessing: Literal["antialiased", "paper"] = "antialiased"  # paper: images and polar tiles are sampled as in the paper's code
 
     def __post_init__(self):
         require(bool(self.tile or self.cloud), "tile and cloud are both missing; a map is described by one of them or both")
@@ -208,7 +208,7 @@ class ModelConfig:
         )
         require(
             fusion.polar or not self.tile.polar,
-            f"fusion is {name!r}, which as in the paper places points on Cartesian tiles only; set tile.polar: false, or use "
+            f"fusion is {name!r}, which, as in the paper, takes only Cartesian tiles; set tile.polar: false, or use "
             "pixel_to_point or point_to_pixel",
         )
 
@@ -223,19 +223,19 @@ class ModelConfig:
 
 @dataclass
 class AugmentationConfig:
-    """Random changes of training samples. `mirror`, `turn` and `heading_deg` change query and reference alike, the others one of them."""
+    """Random changes of training samples. `mirror`, `turn` and `heading_deg` change query and reference together, the others only one."""
 
-    mirror: bool = True  # left and right exchanged in half of the samples
-    turn: bool = True  # the viewer turned round (180°) in half of the samples
-    heading_deg: float = 10.0  # the viewer turned by up to this either way, in whole columns of the panorama
-    yaw_deg: float = 5.0  # panorama rotated by up to this
-    shift_m: float = 0.0  # map views moved by up to this in x and in y
-    brightness: float = 0.2  # factor of up to 1 ± this; so are the next two
-    contrast: float = 0.2
-    saturation: float = 0.2
-    erase: float = 0.5  # probability that a rectangle of the panorama is blanked
-    point_jitter_m: float = 0.3  # standard deviation, each axis
-    point_drop: float = 0.1  # 0.1: of 11 points 1 is dropped; others that the area stores take its place, else copies of those kept
+    mirror: bool = True  # swap left and right, in half of the samples
+    turn: bool = True  # turn the viewer by 180°, in half of the samples
+    heading_deg: float = 10.0  # turn the viewer by up to this, left or right, in whole columns of the panorama
+    yaw_deg: float = 5.0  # turn only the panorama by up to this, left or right
+    shift_m: float = 0.0  # move the centre of tile, cloud and graph by up to this in x and in y
+    brightness: float = 0.2  # change the panorama's brightness by a factor between 1 − this and 1 + this
+    contrast: float = 0.2  # the same for its contrast
+    saturation: float = 0.2  # the same for its saturation
+    erase: float = 0.5  # probability that a rectangle of the panorama is erased
+    point_jitter_m: float = 0.3  # standard deviation of the noise on each coordinate of a point
+    point_drop: float = 0.1  # 0.1: one point in 11 is dropped and replaced by a further stored one, or by a copy of a kept one
 
     def __post_init__(self):
         for name in ("heading_deg", "yaw_deg", "shift_m", "point_jitter_m"):
@@ -249,14 +249,14 @@ class TrainingConfig:
     """The training loop."""
 
     epochs: int = 30  # passes over the training places
-    batch_size: int = 64  # places of a batch
-    sampler: Settings = component(SAMPLERS, "shuffled")  # which places make a batch
-    optimizer: Settings = component(OPTIMIZERS, "adamw")
-    learning_rate: float = 1e-3  # at its highest; a cosine brings it to zero
-    warmup: float = 0.05  # share of all steps over which the learning rate rises
-    gradient_clip: float = 1.0  # largest norm
-    precision: Literal["auto", "bfloat16", "float32"] = "auto"  # auto: bfloat16 where the device computes it, else float32
-    resume: bool = False  # go on from the run's last checkpoint
+    batch_size: int = 64  # places in a batch
+    sampler: Settings = component(SAMPLERS, "shuffled")  # how places are grouped into batches
+    optimizer: Settings = component(OPTIMIZERS, "adamw")  # what updates the weights
+    learning_rate: float = 1e-3  # the highest; after the warm-up it falls to zero along a cosine
+    warmup: float = 0.05  # share of all steps in which the learning rate rises
+    gradient_clip: float = 1.0  # largest norm of the gradient
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"  # auto: bfloat16 if the device supports it, else float32
+    resume: bool = False  # continue from the run's last checkpoint
 
     def __post_init__(self):
         require(self.epochs >= 1, f"epochs is {self.epochs}, it takes at least 1")
@@ -272,15 +272,15 @@ class TrainingConfig:
 class Config:
     """A recipe."""
 
-    name: str  # of the run's folder, `runs/<name>`
-    data: DataConfig  # which areas
-    model: ModelConfig  # which networks
-    loss: LossSettings = component(LOSSES, "infonce")  # what brings matching pairs together
+    name: str  # name of the run's folder, `runs/<name>`
+    data: DataConfig  # the areas
+    model: ModelConfig  # the networks
+    loss: LossSettings = component(LOSSES, "infonce")  # what training minimises
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)  # random changes of training samples
-    training: TrainingConfig = field(default_factory=TrainingConfig)  # the loop
-    seed: int = 0  # of the first weights and of everything drawn at random
-    device: str = "auto"  # auto: cuda where there is one, else cpu
-    runs: str = "runs"  # where the run's folder is made
+    training: TrainingConfig = field(default_factory=TrainingConfig)  # the training loop
+    seed: int = 0  # of the initial weights and of all random streams
+    device: str = "auto"  # auto: cuda if there is one, else cpu
+    runs: str = "runs"  # folder in which the run's folder is created
 
     def __post_init__(self):
         require(is_name(self.name), f"name is {self.name!r}, it takes a folder's name; {NOT_A_NAME}")
@@ -291,5 +291,5 @@ class Config:
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """Reads a recipe, or a run's config.yaml, of this version or an earlier one; see `read_settings` for what is refused and how."""
+    """Reads a recipe, or a run's config.yaml, of this version or an earlier one. Errors: see `read_settings`."""
     return read_settings(Config, path, overrides, upgrade)

@@ -1,4 +1,4 @@
-"""Settings that a recipe sets and nothing would read: a wrong idea of what a component does."""
+"""Refuses settings that have no effect, because whoever wrote them expected one."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -10,13 +10,13 @@ from utils.errors import InputError
 
 
 def refuse_unread(config: Config, overrides: Iterable[str] = ()) -> None:
-    """Refuses a recipe that sets what its model does not read, to another value than its default.
+    """Refuses a recipe in which a setting that the model does not read differs from its default.
 
-    Only recipes of new runs are looked at: what a run has stored was good enough when it was made.
+    This is for recipes of new runs only; a stored run can be opened whatever it says.
 
     Args:
-        overrides: `key.path=value`, as given with the recipe. What the recipe says for a component that one of them exchanges is only
-            noted.
+        overrides: `key.path=value`, as given with the recipe. If one of them replaces a component, the recipe's settings for the old one
+            are only noted.
 
     Raises:
         InputError: names the setting and why nothing reads it.
@@ -33,7 +33,7 @@ def refuse_unread(config: Config, overrides: Iterable[str] = ()) -> None:
 
 
 class _DEFAULTS:
-    """The defaults of the sections that are looked at, under their names in a recipe."""
+    """The defaults of the sections that are checked, under their names in a recipe."""
 
     augmentation = AugmentationConfig()
 
@@ -42,7 +42,7 @@ class _DEFAULTS:
 
 
 def _unread(model: ModelConfig) -> Iterator[tuple[str, str, str]]:
-    """What a model does not read: the setting, the setting that is the cause, and what that says."""
+    """Settings that a model does not read: the key, the key that is the cause, and the value of the cause."""
     if not (model.cloud and model.cloud.reads == "points"):
         cause = ("model.cloud.encoder", model.cloud.encoder.name) if model.cloud else ("model.cloud", "missing")
         yield from ((f"augmentation.{key}", *cause) for key in ("point_jitter_m", "point_drop"))

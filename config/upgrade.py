@@ -1,7 +1,7 @@
-"""Recipes of versions before 0.12, and the format of a run's config.yaml.
+"""The format of recipes and of a run's config.yaml, and how recipes of earlier versions are brought to it.
 
-In format 1 a section held the settings of its components side by side (`cloud: {encoder: dgcnn, neighbors: 8}`); since format 2 each
-component holds its own (`cloud: {encoder: {name: dgcnn, neighbors: 8}}`).
+In format 1 (before version 0.12) a section held all settings of its components (`cloud: {encoder: dgcnn, neighbors: 8}`). Since format 2
+each component holds its own (`cloud: {encoder: {name: dgcnn, neighbors: 8}}`).
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ FORMAT = 2  # of runs: their config.yaml, and the names of tensors in their chec
 _IMAGE = {"stages": "encoder", "layers": "encoder", "hidden": "pooling", "sectors": "pooling"}
 _NETWORK = ("neighbors", "radius", "strides", "widths", "attention_width", "features", "graph", "dynamic")
 _CLOUD = dict.fromkeys(_NETWORK, "encoder") | {"sectors": "pooling", "scale": "paper", "projection": "paper", "projection_slope": "paper"}
-# section: {old key: component that holds it now}
+# {section: {old key: component that holds it now}}
 _MOVED = {
     "model.panorama": _IMAGE,
     "model.tile": _IMAGE,
@@ -22,8 +22,8 @@ _MOVED = {
     "training": {"weight_decay": "optimizer", "neighbors_per_batch": "sampler"},
 }
 _RENAMED = {"projection_slope": "slope", "neighbors_per_batch": "size"}
-# Old recipes of runs hold every key; what is at these values, or null, said nothing.
-_SAID_NOTHING = {"sectors": 1, "scale": "metres", "projection": [], "projection_slope": 0.1, "neighbors_per_batch": 1}
+# A config.yaml of format 1 holds every key. Those with these defaults, or null, had no effect and are dropped.
+_OLD_DEFAULTS = {"sectors": 1, "scale": "metres", "projection": [], "projection_slope": 0.1, "neighbors_per_batch": 1}
 _UNREAD_BY_LOSS = {"infonce": ("margin", 0.1), "triplet": ("temperature", 0.07)}
 _VALUES = {
     "model.preprocessing": {"ours": "antialiased", "published": "paper"},
@@ -36,21 +36,21 @@ _REMOVED = {
 
 
 def header() -> str:
-    """The lines at the beginning of a run's config.yaml."""
+    """The first lines of a run's config.yaml."""
     return f"format: {FORMAT}\nversion: {VERSION}\n"
 
 
 def upgrade(settings: dict[str, Any], source: str, overridden: bool = False) -> list[str]:
-    """Brings a recipe to the present format, in place; one that is of it stays as it is.
+    """Brings a recipe to this version's format, in place. A recipe that has it already stays as it is.
 
     Args:
-        overridden: what is still in the words of earlier versions comes from overrides, which win over the recipe.
+        overridden: keys of earlier versions come from overrides, which win over the recipe.
 
     Returns:
         what was changed, as `old key → new key`.
 
     Raises:
-        InputError: it was written by a later version, or names a component that is gone.
+        InputError: the recipe was written by a later version, or names a component that was removed.
     """
     written, version = settings.pop("format", None), settings.pop("version", None)
     if written is not None and (type(written) is not int or written > FORMAT):
@@ -84,12 +84,12 @@ def upgrade(settings: dict[str, Any], source: str, overridden: bool = False) -> 
     network = _section(settings, "model.cloud").get("encoder")
     name = str(network.get("name") if isinstance(network, dict) else network)
     if name in _REMOVED:
-        raise InputError(f"{source}: model.cloud.encoder is {name}, which is gone since version 0.12; use {_REMOVED[name]}")
+        raise InputError(f"{source}: model.cloud.encoder is {name}, which was removed in version 0.12; use {_REMOVED[name]}")
     return changes
 
 
 def _section(settings: dict[str, Any], path: str) -> dict[str, Any]:
-    """A mapping inside a recipe; an empty one where there is none."""
+    """A section of a recipe; an empty mapping if there is none."""
     section: Any = settings
     for key in path.split("."):
         section = section.get(key) if isinstance(section, dict) else None
@@ -105,9 +105,9 @@ def _move(section: dict[str, Any], path: str, key: str, component: str, overridd
     elif not isinstance(holder, dict):
         holder = {}
     if new in holder and not overridden:
-        return []  # said twice: the old key stays, and is refused
+        return []  # given under both keys: the old one stays, and is refused as unknown
     del section[key]
-    if not overridden and (value is None or _SAID_NOTHING.get(key) == value):
+    if not overridden and (value is None or _OLD_DEFAULTS.get(key) == value):
         return []
     if key == "neighbors_per_batch":
         holder.setdefault("name", "clumps")

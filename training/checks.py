@@ -1,4 +1,4 @@
-"""Whether there is anything to learn from: pictures and maps that show something, and places to tell apart."""
+"""Checks before and during training: images that show something, places that differ, and embeddings that do."""
 
 import numpy as np
 import torch
@@ -10,22 +10,22 @@ from training.losses import same_places
 from training.samplers import Shuffled
 from utils.errors import InputError
 
-LOOKED_AT = 64  # places of an area, spread over all of it
-ONE_COLOUR = 4 / 255  # values nearer than this are one colour: a black picture that was compressed is not quite black
-SAME = 1e-6  # components of normalised embeddings nearer than this are the same
+LOOKED_AT = 64  # places checked in each area, spread over all of it
+ONE_COLOUR = 4 / 255  # a smaller range of values counts as one colour: compression leaves a black image not quite black
+SAME = 1e-6  # components of normalised embeddings that differ by less count as equal
 
 
 def refuse_nothing_to_learn(training: PlaceBatches, others: list[PlaceBatches], sampler: Shuffled, same_place_m: float) -> None:
-    """Looks at what the model would see of each area, and at the batches of the first epoch; says what is odd.
+    """Checks what the model would see of each area, and the batches of the first epoch. Prints a note on anything suspicious.
 
     Args:
         training: the training places without augmentation.
-        others: validation and test places, of which nothing is refused.
-        same_place_m: places nearer than this are not negatives of each other.
+        others: validation and test places. They get notes, but are never refused.
+        same_place_m: places closer than this are not negatives of each other.
 
     Raises:
-        InputError: nothing can be learned from a training area (its panoramas, or its maps, show one colour), or no batch has a pair of
-            places that differ.
+        InputError: all panoramas or maps checked in a training area show one colour, or no batch has two places that are negatives of
+            each other.
     """
     for places in (training, *others):
         for number, area in enumerate(places.areas):
@@ -48,7 +48,7 @@ def refuse_nothing_to_learn(training: PlaceBatches, others: list[PlaceBatches], 
 
 
 def _one_colour(images: Tensor) -> int:
-    """How many of some images (B, 3, H, W) show one colour alone."""
+    """How many of the images (B, 3, H, W) show only one colour."""
     pixels = images.flatten(2)
     return int(((pixels.amax(2) - pixels.amin(2)).amax(1) <= ONE_COLOUR).sum())
 
@@ -58,19 +58,19 @@ def _refuse_no_negatives(places: PlaceBatches, sampler: Shuffled, same_place_m: 
     batches = sampler.epoch(0)
     without = sum(bool(same_places(xy[indices], city[indices], same_place_m).all()) for indices in map(torch.from_numpy, batches))
     if without == len(batches):
-        raise InputError(f"loss.same_place_m is {same_place_m:g}, and no batch has two places farther apart: none is another's negative, "
-                         "and there is nothing to learn; lower it, or train on places farther apart")  # fmt: skip
+        raise InputError(f"loss.same_place_m is {same_place_m:g}, and no batch has two places farther apart: there are no negatives, and "
+                         "nothing can be learned; lower it, or train on places farther apart")  # fmt: skip
     if without:
-        print(f"note: in {without:,} of {len(batches):,} batches no two places lie loss.same_place_m ({same_place_m:g} m) apart; "
+        print(f"note: in {without:,} of {len(batches):,} batches no two places are loss.same_place_m ({same_place_m:g} m) apart; "
               "nothing is learned from them")  # fmt: skip
 
 
 def note_collapse(query: Tensor, reference: Tensor) -> bool:
-    """Says so where all queries, or all references, (N, D) have one and the same embedding; whether they have."""
+    """Whether all queries, or all references, have the same embedding; prints a note if so. Both are (N, D)."""
     for what, embeddings in (("panoramas", query), ("maps", reference)):
         embeddings = functional.normalize(embeddings)
         if len(embeddings) > 1 and (embeddings - embeddings[0]).abs().max() < SAME:
-            print(f"note: all {what} of the validation have the same embedding: the model tells nothing apart; "
+            print(f"note: all {what} of the validation have the same embedding: the model cannot tell places apart; "
                   "lower training.learning_rate, or look at the data")  # fmt: skip
             return True
     return False

@@ -4,9 +4,9 @@ A loss is built as `Class(settings)` and called with
 
     similarity: (Q, R) cosine similarities of Q queries with R references.
     positive: (Q,) int64, the column of each query's own reference.
-    ignore: (Q, R) bool, pairs that are neither positive nor negative; own references are never ignored. None: there are none.
+    ignore: (Q, R) bool, pairs that are neither positive nor negative; None: no such pairs. Own references are never ignored.
 
-Both directions count: each query among all references, and each own reference among all queries.
+Losses work in both directions: each query is compared with all references, and each query's own reference with all queries.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
 class InfoNCE:
-    """Symmetric InfoNCE (van den Oord et al., 2018, eq. 4): cross-entropy of similarities over the temperature."""
+    """Symmetric InfoNCE (van den Oord et al., 2018, eq. 4): cross-entropy of the similarities divided by the temperature."""
 
     def __init__(self, settings: InfoNCESettings):
         self.temperature = settings.temperature
@@ -57,12 +57,12 @@ class Triplet:
 
 
 def cosine_similarity(query: Tensor, reference: Tensor) -> Tensor:
-    """(Q, R) cosine similarities of raw embeddings (Q, D) and (R, D), in float32."""
+    """(Q, R) cosine similarities, in float32, of embeddings (Q, D) and (R, D), which need not be normalised."""
     return functional.normalize(query.float()) @ functional.normalize(reference.float()).T
 
 
 def negatives(similarity: Tensor, positive: Tensor, ignore: Tensor | None = None) -> Tensor:
-    """(Q, R) bool: the references that a query must not resemble. Arguments as of a loss."""
+    """(Q, R) bool: the references that are negatives of each query. Arguments: see the module."""
     negative = ~_own(similarity, positive)
     return negative if ignore is None else negative & ~ignore
 
@@ -73,6 +73,6 @@ def _own(similarity: Tensor, positive: Tensor) -> Tensor:
 
 
 def same_places(position: Tensor, city: Tensor, radius_m: float) -> Tensor:
-    """Pairs of places nearer than a radius: (B, 2) metres and (B,) city → (B, B) bool."""
+    """Pairs of places in the same city that are closer than a radius: (B, 2) metres and (B,) city → (B, B) bool."""
     near = torch.cdist(position, position) < radius_m
     return near & (city[:, None] == city[None, :])

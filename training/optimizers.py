@@ -7,7 +7,7 @@ from config.learning_settings import AdamWSettings
 
 
 def adamw(settings: AdamWSettings, model: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov & Hutter, Decoupled Weight Decay Regularization, 2019), its decay on matrices and kernels only."""
+    """AdamW (Loshchilov & Hutter, Decoupled Weight Decay Regularization, 2019); only matrices and convolution kernels decay."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": settings.weight_decay},

@@ -1,4 +1,4 @@
-"""The folder of a run: chosen in one step, and used by one process at a time."""
+"""The folder of a run. Only one process at a time can create it or train in it."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -12,17 +12,19 @@ from utils.atomic import atomic_file, make_folder, sync
 from utils.errors import InputError
 from utils.lock import locked
 
-MOST_RUNS = 10_000  # of one name
+MOST_RUNS = 10_000  # with the same name
 FREE = {"name", "training.resume", "device", "runs"}  # settings that may change on resuming
 
 
 @contextmanager
 def run_folder(config: Config) -> Iterator[Path]:
-    """A new folder runs/<name>, runs/<name>-2, … with the configuration in it; on resuming one of them that has the same configuration:
-    the newest with a checkpoint, else the newest. No other process trains in it meanwhile.
+    """Locks the folder of a run, and gives its path.
+
+    A new run gets the first free folder of runs/<name>, runs/<name>-2, …, with its configuration in it. On resuming it is one of those
+    with the same configuration: the newest with a checkpoint, or else the newest.
 
     Raises:
-        InputError: there is nothing to resume, only runs of another configuration, or another process is training that run.
+        InputError: there is no run to resume, or only runs of another configuration; or another process is training the run.
     """
     base = Path(config.runs)
     names = [config.name, *(f"{config.name}-{i}" for i in range(2, MOST_RUNS))]
@@ -34,7 +36,7 @@ def run_folder(config: Config) -> Iterator[Path]:
                     temporary.write_text(header() + to_yaml(config), encoding="utf-8")
             yield run
     finally:
-        with suppress(OSError):  # it holds something
+        with suppress(OSError):  # not empty: the run has begun
             run.rmdir()
 
 
@@ -43,15 +45,15 @@ def _made(base: Path, names: list[str]) -> Path:
     taken = None
     for run in (base / name for name in names):
         try:
-            run.mkdir()  # not a look first: another process may be about to take the same name
+            run.mkdir()  # without checking first: another process may be about to take the same name
         except FileExistsError:
             taken = run
             continue
         sync(base)
         if taken:
-            print(f"{taken} exists; this run is {run} (training.resume=true would go on with the newest of the same configuration)")
+            print(f"{taken} exists; this run is {run} (training.resume=true would continue the newest one with the same configuration)")
         return run
-    raise InputError(f"{base}: holds {len(names):,} runs of the name {names[0]}; give this one another name")
+    raise InputError(f"{base}: holds {len(names):,} runs with the name {names[0]}; give this one another name")
 
 
 def _resumed(base: Path, names: list[str], config: Config) -> Path:
@@ -60,7 +62,7 @@ def _resumed(base: Path, names: list[str], config: Config) -> Path:
     if not taken:
         raise InputError(f"{base / config.name}: no run to resume; start it without training.resume")
     others, unreadable = [], []
-    for run in sorted(reversed(taken), key=lambda run: not _has_checkpoint(run)):  # those with a checkpoint first, the newest before others
+    for run in sorted(reversed(taken), key=lambda run: not _has_checkpoint(run)):  # newest first, runs with a checkpoint before others
         try:
             changed = _differences(config, read_config(run / "config.yaml"))
         except InputError as error:

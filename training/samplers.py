@@ -1,4 +1,4 @@
-"""Samplers: which places make a batch."""
+"""Samplers: how places are grouped into batches."""
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -11,20 +11,21 @@ class Shuffled:
     """Uniformly random batches.
 
     Args:
-        xy: (n, 2) metres; group: (n,) places of different groups (cities) have nothing to do with each other.
-        batch_size: places of a batch; an incomplete last batch is left out.
-        seed: with the epoch it determines the batches.
+        xy: (n, 2) positions in metres.
+        group: (n,) the city of each place; positions in different cities cannot be compared.
+        batch_size: places in a batch; an incomplete last batch is left out.
+        seed: of the random streams, together with the epoch.
     """
 
     def __init__(self, settings: Settings, xy: np.ndarray, group: np.ndarray, batch_size: int, seed: int):
         self.places, self.batch_size, self.seed = len(xy), batch_size, seed
 
     def __len__(self) -> int:
-        """Batches of an epoch."""
+        """Number of batches in an epoch."""
         return self.places // self.batch_size
 
     def epoch(self, epoch: int) -> list[np.ndarray]:
-        """The batches of an epoch, each (batch_size,) indices; every place is in at most one."""
+        """The batches of an epoch, each (batch_size,) indices of places. No place is used twice."""
         order = self.order(np.random.default_rng([self.seed, epoch]))
         return list(order[: len(self) * self.batch_size].reshape(-1, self.batch_size))
 
@@ -34,7 +35,7 @@ class Shuffled:
 
 
 class Clumps(Shuffled):
-    """Random batches that are made of clumps of nearby places: along one street, places are each other's hardest negatives."""
+    """Random batches of clumps of nearby places. Places along one street are each other's hardest negatives."""
 
     def __init__(self, settings: ClumpsSettings, xy: np.ndarray, group: np.ndarray, batch_size: int, seed: int):
         super().__init__(settings, xy, group, batch_size, seed)
@@ -46,7 +47,7 @@ class Clumps(Shuffled):
         return np.concatenate([clumps[i] for i in rng.permutation(len(clumps))])
 
     def _clumps(self, order: np.ndarray) -> list[np.ndarray]:
-        """Each place that is still free takes its nearest free neighbours with it."""
+        """Goes through the places in this order; each that is in no clump yet forms one with its nearest free neighbours."""
         free = np.ones(self.places, bool)
         clumps = []
         for first in order:
@@ -60,10 +61,10 @@ class Clumps(Shuffled):
 
 
 def _nearest(xy: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:
-    """(n, count) nearest other places, those of the same group first, then by distance."""
-    xy = xy + 1e7 * np.asarray(group)[:, None]  # pushes groups apart
+    """(n, count) nearest other places, those of the same group first, each sorted by distance."""
+    xy = xy + 1e7 * np.asarray(group)[:, None]  # moves groups far apart
     count = min(count, len(xy) - 1)
     distance, nearest = cKDTree(xy).query(xy, range(1, count + 2))
     own = nearest == np.arange(len(xy))[:, None]
-    own[~own.any(1), -1] = True  # more than `count` others on the same spot have left the place itself out
+    own[~own.any(1), -1] = True  # with more than `count` others at the same position, the place itself may not be found
     return nearest[~own].reshape(len(xy), count)

@@ -1,4 +1,4 @@
-"""What a run leaves on disk to go on from: how an epoch is written, and from which checkpoint training goes on."""
+"""Checkpoints of training: how an epoch is saved, and from which checkpoint a resumed run continues."""
 
 import json
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ ADAM = {"step", "exp_avg", "exp_avg_sq"}
 
 @dataclass
 class State:
-    """A checkpoint to go on from."""
+    """A checkpoint from which a run continues."""
 
     path: Path
     tensors: dict[str, Tensor]
@@ -28,17 +28,19 @@ class State:
 
 
 def checkpoint_path(run: Path, name: str) -> Path:
-    """Of a run's checkpoint: best, last, or previous (the last but one)."""
+    """Path of a run's checkpoint: best, last, or previous (the one before last)."""
     return run / "checkpoints" / f"{name}.safetensors"
 
 
 def read_state(run: Path, epochs: int) -> State | None:
-    """The last checkpoint of a run of so many epochs, or the one before where the last is damaged; None where the run was stopped in its
-    first epoch.
+    """The last checkpoint of a run, or the previous one if the last is damaged; None if the run was stopped in its first epoch.
+
+    Args:
+        epochs: of the complete run.
 
     Raises:
-        InputError: both are damaged; or gone, though there is a best one of more than the first epoch, or a converted one, or
-            metrics.jsonl tells of more than the first epoch.
+        InputError: both are damaged; or both are missing, although the best checkpoint or metrics.jsonl shows that the run is past its
+            first epoch, or was converted.
     """
     damage = []
     for name in ("last", "previous"):
@@ -51,19 +53,19 @@ def read_state(run: Path, epochs: int) -> State | None:
                 damage.append(str(error))
                 continue
             if damage:
-                print(f"{damage[0]}; going on from {path.name}, epoch {state.epoch}")
+                print(f"{damage[0]}; continuing from {path.name}, epoch {state.epoch}")
             return state
     best, remedy = checkpoint_path(run, "best"), "start the training again under another name"
     if damage:
         if best.is_file():
             remedy += f", or evaluate {best.name} (python -m eval.evaluate --run {run})"
-        raise InputError(f"{damage[0]}; no other checkpoint to go on from: {remedy}")
-    lost = f"{checkpoint_path(run, 'last')}: no such checkpoint, though"
+        raise InputError(f"{damage[0]}; no other checkpoint to continue from: {remedy}")
+    missing = f"{checkpoint_path(run, 'last')}: no such checkpoint, though"
     if best.is_file() and epoch_of(read_checkpoint(best)[1], best) != 1:
-        raise InputError(f"{lost} {best.name} is there; put it back, or {remedy}")
-    # The second epoch's line is written when the first one's checkpoint is whole.
+        raise InputError(f"{missing} {best.name} is there; put it back, or {remedy}")
+    # The line of the second epoch is written only once the checkpoint of the first is complete.
     if any(type(epoch) is int and epoch > 1 for epoch in _lines(run / "metrics.jsonl")):
-        raise InputError(f"{lost} metrics.jsonl tells of more than one epoch; put it back, or {remedy}")
+        raise InputError(f"{missing} metrics.jsonl has lines of more than one epoch; put it back, or {remedy}")
     return None
 
 
@@ -71,7 +73,7 @@ def restore(state: State, model: GroundToMap, optimizer: torch.optim.Optimizer) 
     """Loads a checkpoint into model and optimizer.
 
     Raises:
-        InputError: it is of another model, or was edited.
+        InputError: the checkpoint belongs to another model, or was edited.
     """
     load_weights(model, weights_of_model(state.tensors), state.path)
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -81,23 +83,23 @@ def restore(state: State, model: GroundToMap, optimizer: torch.optim.Optimizer) 
             index, _, name = key.removeprefix("optimizer.").partition(".")
             known = index.isdecimal() and int(index) < len(parameters) and name in ADAM
             if not known or value.dtype != torch.float32 or value.shape != (() if name == "step" else parameters[int(index)].shape):
-                raise InputError(f"{state.path}: {key} is {value.dtype}{tuple(value.shape)}, not what the optimizer keeps of this model; "
+                raise InputError(f"{state.path}: {key} is {value.dtype}{tuple(value.shape)}, not what the optimizer stores for this model; "
                                  "the file was edited, take the original")  # fmt: skip
             if not value.isfinite().all() or (name != "exp_avg" and (value < 0).any()):
-                raise InputError(f"{state.path}: {key} holds numbers that no optimizer keeps; the file was edited, take the original")
+                raise InputError(f"{state.path}: {key} holds impossible numbers for an optimizer; the file was edited, take the original")
             entries.setdefault(int(index), {})[name] = value
     if any(entry.keys() != ADAM for entry in entries.values()) or not entries:
-        raise InputError(f"{state.path}: lacks what the optimizer keeps; the file was edited, take the original")
+        raise InputError(f"{state.path}: lacks tensors of the optimizer; the file was edited, take the original")
     optimizer.load_state_dict(optimizer.state_dict() | {"state": entries})
 
 
 def keep_best(run: Path, state: State) -> float:
-    """Best score so far. Where the best checkpoint is gone or damaged, the one that the run goes on from takes its place."""
+    """The best score so far. If the best checkpoint is missing or damaged, the one from which the run continues replaces it."""
     best = checkpoint_path(run, "best")
     try:
         read_checkpoint(best)
     except InputError as error:
-        print(f"{error}; the best checkpoint is now that of epoch {state.epoch} or better")
+        print(f"{error}; from now on the best checkpoint is that of epoch {state.epoch} or a later one")
         recall = score(state.validation)
         info = {"epoch": state.epoch, "best_recall": recall, "validation": state.validation}
         save_checkpoint(best, {k: v for k, v in state.tensors.items() if k.startswith("model.")}, info)
@@ -106,7 +108,7 @@ def keep_best(run: Path, state: State) -> float:
 
 
 def score(recall: dict[str, float]) -> float:
-    """What the best checkpoint has most of: recall@1 of the validation; small areas tie there, and recall@10 decides."""
+    """The score that selects the best checkpoint: recall@1 on the validation areas, and recall@10 to break the ties of small areas."""
     return recall["recall@1"] + 1e-3 * recall["recall@10"]
 
 
@@ -115,12 +117,12 @@ def save_epoch(run: Path, model: GroundToMap, optimizer: torch.optim.Optimizer, 
 
     Args:
         info: epoch, best_recall, validation.
-        is_best: also as the best one.
-        keep: the last one becomes the previous one; false where it is damaged.
+        is_best: write the best checkpoint, too.
+        keep: make the last checkpoint the previous one; false if it is damaged.
 
     Raises:
         InputError: the model has diverged.
-        OSError: the disk is full; the checkpoint before is whole.
+        OSError: the disk is full; the earlier checkpoint is intact.
     """
     weights = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     tensors = weights | {
@@ -137,7 +139,7 @@ def save_epoch(run: Path, model: GroundToMap, optimizer: torch.optim.Optimizer, 
 
 
 def keep_lines(path: Path, epochs: int) -> None:
-    """Drops the lines (one an epoch) of epochs that will be trained again, and what was cut off or damaged."""
+    """Keeps one line for each of the first epochs; removes those of epochs that will be trained again, and damaged lines."""
     if path.is_file():
         lines = _lines(path)
         with atomic_file(path) as temporary:
@@ -145,7 +147,7 @@ def keep_lines(path: Path, epochs: int) -> None:
 
 
 def _lines(path: Path) -> dict[Any, str]:
-    """The first whole line of each epoch; none where there is no such file."""
+    """The first intact line of each epoch; empty if there is no such file."""
     lines: dict[Any, str] = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
         try:
@@ -162,6 +164,6 @@ def _state(path: Path, tensors: dict[str, Tensor], info: dict, epochs: int) -> S
     numbers: list[Any] = [best, *(validation.get(k) for k in ("recall@1", "recall@10"))] if isinstance(validation, dict) else [None]
     if not 1 <= epoch <= epochs or not all(type(v) in (int, float) and -1e6 < v < 1e6 for v in numbers):
         raise InputError(
-            f"{path}: does not say its epoch (1 to {epochs}), best_recall and validation in numbers; the file was edited, take the original"
+            f"{path}: epoch (1 to {epochs}), best_recall or validation is missing or wrong; the file was edited, take the original"
         )
     return State(path, tensors, epoch, best, validation)

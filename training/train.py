@@ -1,4 +1,4 @@
-"""Trains a model by a recipe, then evaluates its test areas.
+"""Trains a model from a recipe, then evaluates it on the test areas.
 
 example: python -m training.train config/demo.yaml training.epochs=5 name=short
 """
@@ -64,15 +64,15 @@ def train(config: Config, device: torch.device) -> Path:
     """Trains; returns the run's folder."""
     check_place(Path(config.runs) / config.name, f"runs {config.runs}")
     root, inputs = Path(config.data.root), config.model.inputs
-    cities: dict[tuple, City] = {}  # loaded once
+    cities: dict[tuple, City] = {}  # shared, so that each is loaded once
     places = PlaceBatches(root, config.data.train, inputs, device, config.augmentation, cities)
     validation = PlaceBatches(root, config.data.validation, inputs, device, cities=cities)
-    test = PlaceBatches(root, config.data.test, inputs, device, cities=cities)  # what is wrong there shows before the training
+    test = PlaceBatches(root, config.data.test, inputs, device, cities=cities)  # mistakes in it should show before training
     _note_overlap(places, [*validation.areas, *test.areas])
     sampler = _sampler(config.training, places, config.seed)
     seen = PlaceBatches(root, config.data.train, inputs, device, cities=cities)  # without augmentation
     refuse_nothing_to_learn(seen, [validation, test], sampler, config.loss.same_place_m)
-    # What is wrong with a new model shows before its run has a folder; one that goes on may have its weights from there.
+    # Mistakes in a new model should show before the run gets a folder. A resumed one may take its weights from the folder.
     resume = config.training.resume
     model = None if resume else build_model(config.model, config.seed, device)
     with run_folder(config) as run, _one_line_if_the_disk_is_full(run):
@@ -84,10 +84,10 @@ def train(config: Config, device: torch.device) -> Path:
 
 
 class Learner:
-    """What takes the steps: a model with its loss, its optimiser and the places that it learns from.
+    """Makes the training steps: a model with its loss, its optimiser and the places that it learns from.
 
     Args:
-        config: the recipe; its loss, optimiser, seed and training settings are read.
+        config: the recipe, of which loss, optimiser, seed and training settings are used.
     """
 
     def __init__(self, config: Config, model: GroundToMap, places: PlaceBatches, sampler: Shuffled):
@@ -104,7 +104,7 @@ class Learner:
             InputError: the loss is not finite.
         """
         settings, device, batches = self.settings, self.places.device, self.sampler.epoch(epoch)
-        load = prefetch if device.type == "cuda" else map  # on a CPU loading ahead would only compete for the cores
+        load = prefetch if device.type == "cuda" else map  # on a CPU, loading ahead would only take cores from the model
         loaded = load(lambda step: self._batch(batches[step], epoch, step), range(len(batches)))
         bar = progress(loaded, total=len(batches), desc=f"epoch {epoch + 1}", unit=" batches", delay=0)
         total, started = torch.zeros((), device=device), time.monotonic()
@@ -124,7 +124,7 @@ class Learner:
             norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.gradient_clip)
             self.optimizer.step()
             total += loss.detach()
-            if step % 10 == 0:  # reading a number from a GPU waits for it
+            if step % 10 == 0:  # not every step: reading a number from a GPU waits for it
                 value = loss.item()
                 if not math.isfinite(value):
                     raise InputError(
@@ -150,7 +150,7 @@ def _sampler(settings: TrainingConfig, places: PlaceBatches, seed: int) -> Shuff
 
 
 def _train_epochs(run: Path, state: State | None, learner: Learner, validation: PlaceBatches, settings: TrainingConfig) -> None:
-    """All epochs, or those that follow a state; each leaves a line, events and checkpoints in the run's folder."""
+    """Trains all epochs, or those after a state. Each one writes metrics, TensorBoard events and checkpoints to the run's folder."""
     model, optimizer, places, device = learner.model, learner.optimizer, learner.places, learner.places.device
     steps = len(learner.sampler)
     first_epoch, best_recall, collapsed = 0, -1.0, False
@@ -174,10 +174,10 @@ def _train_epochs(run: Path, state: State | None, learner: Learner, validation: 
         line = {"epoch": epoch + 1, "loss": loss, "seconds": seconds, "samples_per_second": speed, "validation": recall}
         append_line(run / "metrics.jsonl", json.dumps(line))
         for name, value in recall.items():
-            writer.add_scalar(f"validation/{name}", value, (epoch + 1) * steps - 1)  # a step of this epoch: purging keeps it
+            writer.add_scalar(f"validation/{name}", value, (epoch + 1) * steps - 1)  # the epoch's last step, so that purge_step keeps it
         is_best, best_recall = score(recall) > best_recall, max(best_recall, score(recall))
         info = {"epoch": epoch + 1, "best_recall": best_recall, "validation": recall}
-        # What the run went on from stays until this epoch is whole, and a damaged last checkpoint never takes its place.
+        # The checkpoint from which the run continued stays until this epoch is complete; a damaged last one must not replace it.
         keep = epoch > first_epoch or state is None or state.path.stem == "last"
         save_epoch(run, model, optimizer, info, is_best, keep)
         print(
@@ -192,18 +192,18 @@ def _train_epochs(run: Path, state: State | None, learner: Learner, validation: 
 
 @contextmanager
 def _one_line_if_the_disk_is_full(run: Path) -> Iterator[None]:
-    of_threads = threading.excepthook
-    # TensorBoard writes from a thread, and raises again here what ended it.
-    threading.excepthook = lambda thread: None if _is_full(thread.exc_value) else of_threads(thread)
+    original_hook = threading.excepthook
+    # TensorBoard writes in a thread and raises the error of that thread here as well, so the thread need not print it.
+    threading.excepthook = lambda thread: None if _is_full(thread.exc_value) else original_hook(thread)
     try:
         yield
     except OSError as error:
         if not _is_full(error):
             raise
-        raise InputError(f"{run}: no space left while writing {error.filename or 'there'}; what was written before is whole: free some "
-                         "space and go on with training.resume=true") from None  # fmt: skip
+        raise InputError(f"{run}: no space left while writing {error.filename or 'there'}; what was written before is intact: free some "
+                         "space and continue with training.resume=true") from None  # fmt: skip
     finally:
-        threading.excepthook = of_threads
+        threading.excepthook = original_hook
 
 
 def _is_full(error: BaseException | None) -> bool:
@@ -211,13 +211,13 @@ def _is_full(error: BaseException | None) -> bool:
 
 
 def _note_overlap(places: PlaceBatches, others: list[Area]) -> None:
-    """Says which other areas show ground that training places show, too: recall there is not recall in unseen places."""
+    """Prints which other areas overlap with training areas: recall in them is not recall at unseen places."""
     for other in others:
         for area in (a for a in places.areas if a.path.parent == other.path.parent):
             near = len(other) - len(apart_from(other.locations, area.locations, EXTENT_M * math.sqrt(2)))
             if near:
                 print(
-                    f"note: {near:,} of {len(other):,} places of {other.name} lie so near to places of {area.name} that tiles overlap "
+                    f"note: {near:,} of {len(other):,} places of {other.name} are so near to places of {area.name} that tiles overlap "
                     "(python -m data.prepare area --apart-from)"
                 )
 

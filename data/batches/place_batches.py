@@ -1,4 +1,4 @@
-"""Batches: places of areas as tensors on the device. All geometry is batched there; workers and per-sample Python are not needed."""
+"""Turns places of areas into batches of tensors on a device. Geometry is computed there for a batch at once, without worker processes."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,12 +29,12 @@ class PlaceBatches:
         inputs: what the model reads.
         device: where batches are made.
         augmentation: random changes; None for evaluation.
-        cities: what is already loaded of cities, by path, device and what the model reads of them; new ones are added. Pass one
-            dictionary to share them.
+        cities: cities that are already loaded, by path, device and what the model reads; new ones are added. Pass the same dictionary
+            to share them.
 
     Raises:
-        InputError: an area does not exist, belongs to another map, or holds smaller panoramas or fewer points than the model wants; or
-            its map has no graph and the model wants one.
+        InputError: an area does not exist, belongs to another map, or has smaller panoramas or fewer points than the model reads; or
+            the model reads a graph and the map has none.
     """
 
     def __init__(self, root: Path, names: list[str], inputs: Inputs, device: torch.device,
@@ -64,8 +64,8 @@ class PlaceBatches:
         """The batch of some places.
 
         Args:
-            indices: (B,) places, counted through all areas.
-            generator: CPU generator of the augmentation's random numbers; required where there is one.
+            indices: (B,) places, numbered through all areas.
+            generator: CPU generator for the augmentation; required if there is one.
         """
         indices = np.asarray(indices)
         order = np.argsort(self.area_of[indices], kind="stable")
@@ -98,7 +98,7 @@ class PlaceBatches:
                 images = np.stack([resize_tile(image, self.inputs.tile.height) for image in images])
             images = torch.from_numpy(images).to(self.device)
             if self.inputs.paper and random is None and not self.inputs.tile.polar:
-                tile = images.permute(0, 3, 1, 2).float() / 255.0  # as they are: sampling them at their pixels' centres rounds
+                tile = images.permute(0, 3, 1, 2).float() / 255.0  # unsampled: even at the pixels' centres, sampling would round
             else:
                 tile = self.cut_image(images, image_heading, centre - position, heading)
         if self.inputs.points:
@@ -130,8 +130,11 @@ class PlaceBatches:
         return functional.interpolate(images, (height, 2 * height), mode="bilinear", antialias=True, align_corners=False)
 
     def _points(self, area: Area, rows: np.ndarray, generator: torch.Generator | None) -> Tensor:
-        """The first points in farthest-point order; in training some are dropped at random, the order stays. Others that the area stores
-        take their places; where it stores no more, the first of those that were kept are repeated."""
+        """Indices (B, points) of the first points in farthest-point order.
+
+        With augmentation some are dropped at random, in which case the next stored points fill up. If there are too few, the first of the
+        kept ones are repeated.
+        """
         wanted = self.inputs.points
         if self.augmentation is None:
             return torch.from_numpy(area.cloud_index[rows, :wanted]).to(self.device).long()
@@ -144,7 +147,7 @@ class PlaceBatches:
 
 
 class City:
-    """What places of one city share on the device."""
+    """The data of a city on the device, shared by all its places."""
 
     def __init__(self, city: CityMap, inputs: Inputs, device: torch.device):
         self.map, tile = city, inputs.tile
@@ -186,7 +189,7 @@ T = TypeVar("T")
 
 
 def prefetch(make: Callable[[T], Batch], items: Iterable[T]) -> Iterator[Batch]:
-    """make(item) for each item, one ahead in a thread, so that a GPU does not wait for the host."""
+    """make(item) for each item. The next one is made in a thread meanwhile, so that a GPU does not wait for the host."""
     with ThreadPoolExecutor(1) as pool:
         pending = None
         for item in items:

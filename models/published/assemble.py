@@ -66,7 +66,7 @@ def recognise(state: Tensors, default_fusion: str) -> tuple[dict, Tensors]:
     for needed in (("panorama",), ("tile", "cloud")):
         if not any(name in sections for name in needed):
             prefixes = " or ".join(PARTS[part].prefix for part in needed)
-            raise InputError(f"no tensors begin with {prefixes}: neither a single encoder nor a model of panorama and map")  # fmt: skip
+            raise InputError(f"no tensors begin with {prefixes}: neither a single encoder nor a model of panorama and map")
     dim = _dim("panorama", sections["panorama"], {k.removeprefix("panorama."): v for k, v in tensors.items()})
     if dim is None:
         raise InputError("image_fe.safa.w1 and image_fe.embnet.fc1.weight are missing: the panorama encoder has no pooling")

@@ -170,7 +170,7 @@ def test_a_key_given_in_both_ways_is_refused(tmp_path):
     [("graph_edgeconv", "dgcnn with `dynamic: false`, the same network"), ("graph_point_transformer", "point_transformer")],
 )
 def test_removed_encoders_are_refused_with_their_successors(tmp_path, encoder, successor):
-    message = f"{tmp_path / 'recipe.yaml'}: model.cloud.encoder is {encoder}, which is gone since version 0.12; use {successor}"
+    message = f"{tmp_path / 'recipe.yaml'}: model.cloud.encoder is {encoder}, which was removed in version 0.12; use {successor}"
     for overrides, change in (((f"model.cloud.encoder={encoder}",), ("", "")), ((), ("encoder: dgcnn", f"encoder: {encoder}"))):
         with pytest.raises(InputError) as caught:
             read(tmp_path, "paper", *overrides, change=change)

@@ -141,7 +141,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(run, capsys, damage):
         flip(last, {"tensor": -1000, "info": content.index(b"best_recall") + 15, "header": 40}[damage])
     found = read_state(run, 3)
     assert (found.path.stem, found.epoch) == ("previous", 1)
-    assert f"{last}: damaged" in (said := capsys.readouterr().out) and "going on from previous.safetensors, epoch 1" in said
+    assert f"{last}: damaged" in (said := capsys.readouterr().out) and "continuing from previous.safetensors, epoch 1" in said
 
 
 def test_a_damaged_checkpoint_never_takes_the_place_of_the_one_before(trained, run, again, monkeypatch):
@@ -190,7 +190,7 @@ def test_a_run_of_more_than_one_epoch_is_not_started_over(run, again, best):
         save_checkpoint(path, read_checkpoint(path)[0], {"epoch": 1})
     before = {p: p.read_bytes() for p in (run / "metrics.jsonl", path) if p.is_file()}
     message = refusal(train, again, CPU)
-    assert "last.safetensors: no such checkpoint, though metrics.jsonl tells of more than one epoch; put it back, or" in message
+    assert "last.safetensors: no such checkpoint, though metrics.jsonl has lines of more than one epoch; put it back, or" in message
     assert "another name" in message and before == {p: p.read_bytes() for p in before}
 
 

@@ -59,8 +59,8 @@ def test_tiles_are_square():
         ("resnet18.", {}, "has no weights '' of it; did you mean 'timm/resnet18'"),
         ("nest_tiny", {}, "encoder is 'timm/nest_tiny', which cannot be built at height 64"),
         ("coat_tiny", {}, "encoder is 'timm/coat_tiny', which gives no feature map at height 64"),
-        ("tf_efficientnet_b0", {"circular": True}, "circular is true, but timm/tf_efficientnet_b0 is not made of convolutions alone"),
-        ("swin_s3_tiny_224", {"circular": True}, "circular is true, but timm/swin_s3_tiny_224 is not made of convolutions alone"),
+        ("tf_efficientnet_b0", {"circular": True}, "but timm/tf_efficientnet_b0 is not made of convolutions with a fixed padding alone"),
+        ("swin_s3_tiny_224", {"circular": True}, "but timm/swin_s3_tiny_224 is not made of convolutions with a fixed padding alone"),
     ],
 )
 def test_refusals(name, settings, message):
