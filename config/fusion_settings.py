@@ -28,9 +28,9 @@ _PIXELS = "models.fusions.point_to_pixel"
 FUSIONS = {
     "concat": FusionEntry("models.fusions.vectors:Concat", about="both vectors, concatenated", paper="concat"),
     "add": FusionEntry("models.fusions.vectors:Add", about="the sum of both vectors", paper="add"),
-    "pixel_to_point": FusionEntry(f"{_POINTS}:PixelToPoint", about="points with the tile's features under them", reads="features", unread=_TILE),
+    "pixel_to_point": FusionEntry(f"{_POINTS}:PixelToPoint", about="points get tile features", reads="features", unread=_TILE),
     "point_to_pixel": FusionEntry(
-        f"{_PIXELS}:PointToPixel", about="pixels of the tile's map with their nearest points", reads="features", unread=_CLOUD
+        f"{_PIXELS}:PointToPixel", about="pixels of the tile's map get features of their nearest points", reads="features", unread=_CLOUD
     ),
     "cross_attention": FusionEntry(
         "models.fusions.cross_attention:CrossAttention", about="pixels and points attend to each other", reads="features", unread=_HEADS

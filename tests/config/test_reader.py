@@ -40,7 +40,7 @@ GOOD = {"rate": 0.5, "inner": {"width": 3}}
 
 @pytest.fixture
 def refusal(tmp_path):
-    """The message that a recipe is refused with: one line that begins with the file; returned without it."""
+    """The message with which a recipe is refused, without the file's name at its beginning. It must be one line."""
     path = tmp_path / "recipe.yaml"
 
     def refuse(recipe, *overrides):

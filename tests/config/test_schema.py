@@ -1,4 +1,4 @@
-"""What recipes may say: every one of ours loads, and combinations that cannot work are refused before anything is computed."""
+"""Recipes: all in config/ can be read, and combinations that cannot work are refused before anything is computed."""
 
 from pathlib import Path
 
@@ -187,7 +187,7 @@ def test_odd_yaml_values_are_refused_in_one_line(read, override):
     assert "\n" not in str(caught.value)
 
 
-def test_a_component_is_said_by_its_name_or_with_its_settings(read):
+def test_a_component_is_given_by_its_name_or_with_its_settings(read):
     for encoder in ("pct", "{name: pct}", "{name: pct, features: 512}"):
         assert read(BOTH, f"model.cloud.encoder={encoder}") == read(BOTH, "model.cloud.encoder.name=pct")
     assert read(BOTH, "model.cloud.encoder={features: 9}").model.cloud.encoder.name == "dgcnn"  # the default's name may be left out

@@ -1,4 +1,4 @@
-"""What nothing would read is refused in recipes; what is read, or left at its default, is not."""
+"""Settings that nothing reads are refused, unless they have their default."""
 
 import sys
 from pathlib import Path

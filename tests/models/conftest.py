@@ -19,12 +19,12 @@ from utils.batch import FEATURES, Batch, PlaceGraph
 DIM = 7
 POINTS = 24
 
-# Those that can be built here.
+# Components that can be built here.
 BACKBONES = [name for name, entry in IMAGES.items() if not name.endswith("*") and (not entry.package or find_spec(entry.package))]
 
 
 def taken(entry: Entry, **settings) -> dict:
-    """Those settings that a component takes."""
+    """The settings among these that a component has."""
     known = {field.name for field in dataclasses.fields(entry.settings)}
     return {key: value for key, value in settings.items() if key in known}
 
@@ -47,7 +47,7 @@ def pooled(pooling: str, **settings) -> dict:
 
 
 def sectors(pooling: str, count: int) -> dict:
-    """A pooling that tells so many sectors apart."""
+    """A pooling with this many sectors."""
     return {"name": pooling, "sectors": count}
 
 
@@ -63,7 +63,7 @@ def cloud(encoder: str = "dgcnn", network: dict | None = None, **settings) -> di
 
 
 POLAR = image(polar=True)
-# Every kind of map: each component once, beside small others; Cartesian or polar, with and without sectors.
+# Every kind of map: each component once, with small others; Cartesian or polar, with and without sectors.
 MAPS = (
     {f"tile-{name}": {"tile": image(name)} for name in {IMAGES[name].path: name for name in reversed(BACKBONES)}.values()}  # one of a class
     | {f"tile-{name}-polar": {"tile": pooled(name, polar=True)} for name in MAP_POOLINGS}
@@ -100,7 +100,7 @@ def quick_weights(monkeypatch):
 
 @pytest.fixture(params=[*MAPS])
 def map_name(request) -> str:
-    """Every kind of map in turn."""
+    """Each kind of map."""
     return request.param
 
 
@@ -115,7 +115,7 @@ def model_config():
 
 
 def place_graph(places: int, generator: torch.Generator) -> PlaceGraph:
-    """Random graphs of places with 1 to 8 nodes, and none at the middle one."""
+    """Random graphs of places with 1 to 8 nodes; the middle place has none."""
     count = torch.randint(1, 9, (places,), generator=generator)
     count[places // 2] = 0
     place = torch.arange(places).repeat_interleave(count)

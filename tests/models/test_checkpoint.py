@@ -1,4 +1,4 @@
-"""Checkpoints: what is read is what was written, and everything else is refused without being run."""
+"""Checkpoints: what was written is read back, and anything else is refused without running its code."""
 
 import os
 import pickle
@@ -139,7 +139,7 @@ def test_foreign_safetensors_are_refused(tmp_path):
 
 
 def test_every_flipped_byte_is_noticed(tmp_path):
-    """Of the header, the info, the checksum and the tensors; a byte of an unused key or of spaces may change nothing that is read."""
+    """In the header, the info, the checksum and the tensors. Bytes of unused keys or spaces may change without effect."""
     path, tensors = tmp_path / "a.safetensors", {"weight": torch.arange(6.0).view(2, 3), "steps": torch.tensor(7)}
     save_checkpoint(path, tensors, {"epoch": 3, "best_recall": 12.5})
     content = path.read_bytes()
@@ -158,7 +158,7 @@ def test_every_flipped_byte_is_noticed(tmp_path):
 
 @pytest.mark.parametrize(("before", "after"), [(b'"shape":[2,3]', b'"shape":[3,2]'), (b'"F32"', b'"I32"')])
 def test_bytes_read_as_another_tensor_are_noticed(tmp_path, before, after):
-    """Of another shape or type: the bytes are the same."""
+    """With another shape or type but the same bytes."""
     path = tmp_path / "a.safetensors"
     save_checkpoint(path, {"weight": torch.arange(6.0).view(2, 3)}, {"epoch": 3})
     content = path.read_bytes()
@@ -190,7 +190,7 @@ def test_weights_that_a_network_cannot_have(value):
 
 
 def test_a_full_disk_keeps_the_old_checkpoint(tmp_path):
-    """The library that writes hides the system's error; here a limit on the size of files stands for the disk."""
+    """The library hides the system's error. Here a limit on the size of files takes the place of a full disk."""
     import resource
     import signal
 
@@ -217,6 +217,6 @@ def test_a_run_whose_epoch_is_none(run, epoch):
 
 
 def test_a_pretrained_model_is_told_by_its_weights_alone(run, config):
-    """`without_pretraining` leaves the configuration that it is given as it is."""
+    """`without_pretraining` does not change the configuration that it is given."""
     config.model.panorama.weights = "imagenet"
     assert without_pretraining(config.model).panorama.weights == "none" and config.model.panorama.weights == "imagenet"

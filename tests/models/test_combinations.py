@@ -27,11 +27,11 @@ from training.losses import InfoNCE, cosine_similarity
 from utils.errors import InputError
 
 DIM = 8
-PLACES = 3  # of two, a batch norm leaves no more than which is larger
+PLACES = 3  # from two, a batch norm keeps only which is larger
 
 
 class Shared(nn.Module):
-    """An encoder that runs once for all combinations, and gathers their gradients.
+    """An encoder that runs once for all combinations and adds up their gradients.
 
     Its outputs go to each combination as leaves.
     """
@@ -66,7 +66,7 @@ class Shared(nn.Module):
         return tuple(self.leaves)
 
     def gather(self) -> bool:
-        """Adds the last combination's gradients; whether there was any."""
+        """Adds the gradients of the last combination. Whether there were any."""
         reached = False
         for total, leaf in zip(self.total, self.leaves, strict=True):
             if leaf is not None and leaf.grad is not None:

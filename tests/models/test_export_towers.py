@@ -1,4 +1,4 @@
-"""Exported towers give what the model gives, for any number of places, without our code."""
+"""Exported towers give the same results as the model, for any number of places, without this project's code."""
 
 import json
 
@@ -18,7 +18,7 @@ from utils.errors import InputError
 pytest.importorskip("onnxscript")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-# Every fusion, and networks that use the size of a batch.
+# Every fusion, and networks that use the batch size.
 EXPORTED = [f"{name}-cartesian" for name in FUSIONS] + ["cloud-pointnet2", "cloud-graph_pointnet2", "tile-hybrid_vit"]
 
 

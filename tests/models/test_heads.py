@@ -1,4 +1,4 @@
-"""Heads: widths, and what a norm takes away."""
+"""Heads: widths, and what a norm removes."""
 
 import pytest
 import torch

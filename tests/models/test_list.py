@@ -1,4 +1,4 @@
-"""The list of components: every one of the registry, with its cost."""
+"""The list of components: all in the registries, with their costs."""
 
 import sys
 
@@ -16,7 +16,7 @@ def test_every_component_is_listed(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["models", "--height", "64", "--points", "64"])
     main()
     parts = capsys.readouterr().out.strip().split("\n\n")
-    assert len(parts) == 6  # the last says what mult-adds are
+    assert len(parts) == 6  # the last explains mult-adds
     for part, registry in zip(parts, (IMAGES, MAP_POOLINGS, CLOUDS, POINT_POOLINGS, FUSIONS), strict=False):
         lines = part.splitlines()[1:]
         entries = {name: entry for name, entry in registry.items() if not name.endswith("*")}  # a family has no cost

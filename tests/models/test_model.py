@@ -26,7 +26,7 @@ def test_forward_and_backward(map_name, count, model_config, make_batch):
 
 @torch.no_grad()
 def test_by_default_the_embeddings_of_a_batch_share_nothing(map_name, model_config, make_batch):
-    """What all places have in common says nothing about any, and would make a branch outweigh another."""
+    """What all places have in common does not tell them apart, and would give one branch more weight than the other."""
     torch.manual_seed(0)
     config = model_config(map_name)
     for embeddings in GroundToMap(config)(make_batch(config)):
@@ -71,7 +71,7 @@ def test_each_tower_sees_its_own_inputs_and_all_of_them(map_name, model_config, 
     + ["cloud-buildings", "cloud-graph_pointnet2"],
 )
 def test_autocast_stays_near_float32(map_name, model_config, make_batch):
-    """With the graph held fixed: neighbours in feature space may change with the precision of the features."""
+    """With a fixed graph: neighbours in feature space may change with the precision of the features."""
     torch.manual_seed(0)
     config = model_config(map_name)
     if config.cloud and config.cloud.reads == "points":

@@ -1,4 +1,4 @@
-"""Names of components: unknown ones are refused with the nearest known ones, whatever they are called elsewhere."""
+"""Names of components: unknown ones are refused with a suggestion, also if they are names used elsewhere."""
 
 import pytest
 

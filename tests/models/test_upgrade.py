@@ -1,4 +1,4 @@
-"""What version 0.11 wrote (format 1) is read as it was meant: recipes, checkpoints of runs, and files of weights.
+"""Recipes, checkpoints and files of weights of version 0.11 (format 1) are still read correctly.
 
 The folder format1 holds six runs of 0.11: their config.yaml, the shapes of their checkpoints' tensors under the names of then, and the
 first numbers of the embeddings that their models gave for `inputs` with `weights`.
@@ -39,7 +39,7 @@ def described(name: str) -> dict:
 
 
 def weights(shapes: dict[str, list[int]]) -> dict[str, Tensor]:
-    """Tensors that follow from their names alone."""
+    """Tensors that depend only on their names."""
     tensors = {}
     for name, shape in shapes.items():
         values = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape).astype(np.float32)
@@ -79,7 +79,7 @@ def inputs(config: Config) -> Batch:
 
 
 def written(folder: Path, name: str) -> Path:
-    """A run's folder as 0.11 left it."""
+    """A run's folder as version 0.11 wrote it."""
     (folder / "checkpoints").mkdir()
     (folder / "config.yaml").write_text((FOLDER / f"{name}.yaml").read_text())
     tensors = {f"model.{key}": tensor.contiguous() for key, tensor in weights(described(name)["shapes"]).items()}
@@ -100,7 +100,7 @@ def test_runs_give_the_same_embeddings(tmp_path, name, capsys):
 
 
 def test_all_kinds_of_norms_are_renamed_and_their_statistics_kept(tmp_path):
-    """A norm of points held its tensors itself, where now it holds a norm; a head's norm is one, as before."""
+    """A norm of points had tensors of its own and now contains a norm. A head's norm is a plain one, as before."""
     state = open_run(written(tmp_path, "pct"), "best", CPU).model.state_dict()
     old = weights(described("pct")["shapes"])
     for before, now in (("cloud.network.enter.0.1", "cloud.network.enter.0.1.norm"), ("cloud.head.1", "cloud.head.1")):
@@ -122,7 +122,7 @@ def test_a_checkpoint_of_a_later_version_is_refused(tmp_path):
 
 
 def read(tmp_path: Path, name: str, *overrides: str, change: tuple[str, str] = ("", "")) -> Config:
-    """A run's recipe, in which one text stands for another, with overrides."""
+    """A run's recipe, in which one text is replaced by another, with overrides."""
     text = (FOLDER / f"{name}.yaml").read_text()
     assert change[0] in text
     (tmp_path / "recipe.yaml").write_text(text.replace(*change, 1) if change[0] else text)
@@ -145,7 +145,7 @@ def test_recipes_and_overrides_are_read_with_one_note(tmp_path, capsys):
 
 
 def test_a_projection_without_a_scale_keeps_to_metres(tmp_path):
-    """The scale of before was metres; that of `paper` is unit."""
+    """The default of the old `scale` was metres; that of `paper.scale` is unit."""
     paper = read(tmp_path, "pct").model.cloud.paper
     assert (paper.scale, paper.projection, paper.slope) == ("metres", [16], 0.2)
 
@@ -190,7 +190,7 @@ def built(config: ImageEncoderConfig | CloudConfig, part: str) -> ImageEncoder |
 
 
 def test_converted_encoders_start_others(tmp_path, capsys):
-    """They are what the run's own checkpoint is read as."""
+    """The same tensors are read from the run's own checkpoint."""
     model = open_run(written(tmp_path, "pct"), "best", CPU).model
     for part in ("panorama", "tile", "cloud"):
         path = tmp_path / f"{part}.safetensors"
@@ -199,7 +199,7 @@ def test_converted_encoders_start_others(tmp_path, capsys):
         for encoder in (built(config, part), load(path)):
             state = encoder.state_dict()
             assert state.keys() == expected.keys() and all(torch.equal(tensor, state[key]) for key, tensor in expected.items())
-        assert capsys.readouterr().out == ""  # all is taken
+        assert capsys.readouterr().out == ""  # everything is used
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Pretrained weights from files: layouts that are read, and files that are refused in one line."""
+"""Pretrained weights from files: layouts that can be read, and files that are refused in one line."""
 
 import pickle
 import sys
@@ -84,7 +84,7 @@ def test_paper_backbones_ignore_the_last_block_and_keep_their_neck(tmp_path, cap
 
 
 def test_own_files_and_checkpoints(tmp_path, capsys):
-    """An encoder's tensors, and those of a whole model, from which each encoder takes its own."""
+    """From the tensors of an encoder, and from those of a complete model, of which each encoder takes its own."""
     panorama, tile = build("none", "resnet18_paper"), build("none", "resnet18_paper")
     for parameter in tile.parameters():
         parameter.data += 1
@@ -111,7 +111,7 @@ def test_a_paper_backbone_without_its_neck_says_so(tmp_path, capsys):
 
 @pytest.mark.parametrize("pooling", ["flat", "netvlad"])
 def test_pooling_and_head_are_taken_where_they_fit(tmp_path, capsys, pooling):
-    """Of another height a flat pooling does not fit; then the head still does."""
+    """For another height a flat pooling does not fit, but the head still does."""
     saved = build("none", pooling=pooling).state_dict()
     for parameter in saved.values():
         parameter += 1
@@ -125,7 +125,7 @@ def test_pooling_and_head_are_taken_where_they_fit(tmp_path, capsys, pooling):
 
 
 def converted(path, config, dim, **settings) -> dict:
-    """Writes an encoder's file as the converter of published encoders does; its tensors."""
+    """Writes an encoder's file as the converter of published encoders does, and gives its tensors."""
     encoder = CloudEncoder(config, dim)
     save_checkpoint(path, encoder.state_dict(), {"part": "cloud", "settings": asdict(config) | settings, "embedding_dim": dim})
     return encoder.state_dict()

@@ -1,11 +1,11 @@
-"""Numbers of the published system, one folder a case beside the project; ../shared/parity/README.md says what they are.
+"""Numbers of the published system, one folder per case, outside of this repository; ../shared/parity/README.md describes them.
 
-    @pytest.mark.parity("g_polar*")     # runs for every case that is there; more may be dropped into the folder
+    @pytest.mark.parity("g_polar*")     # runs for every matching case in the folder, to which more can be added
     def test_polar(published):
         ...
-        published.compare("polar", ours, 1e-5)
+        published.compare("polar", result, 1e-5)
 
-A test that needs one certain case asks the fixture `case` for it: `case("g_projection")`.
+A test that needs a particular case gets it from the fixture `case`: `case("g_projection")`.
 """
 
 import ast
@@ -29,8 +29,8 @@ class Case:
 
     Attributes:
         name: of its folder.
-        spec: what spec.json says.
-        inputs, outputs: arrays by name; inputs is empty where the specification says how to draw them (`draws`).
+        spec: content of spec.json.
+        inputs, outputs: arrays by name; inputs is empty if the specification says how to generate them (`draws`).
     """
 
     def __init__(self, folder: Path):
@@ -45,7 +45,7 @@ class Case:
             return dict(archive)
 
     def draws(self, *keys: str) -> list[np.ndarray]:
-        """The arrays that spec["inputs"] (or an entry of it) tells how to draw, in the order in which it names them."""
+        """The random arrays that spec["inputs"] (or an entry of it) describes, in its order."""
         text = self.spec["inputs"]
         for key in keys:
             text = text[key]
@@ -58,7 +58,7 @@ class Case:
         return tensors | {name: tensors[canonical] for name, canonical in self.spec["aliases"].items()}
 
     def compare(self, name: str, value, tolerance: float) -> float:
-        """Asserts that an array agrees with an output: relative L2 error at most `tolerance`; 0 means equal. Returns the error."""
+        """Asserts that the relative L2 error of an array from an output is at most `tolerance`; 0 means equal. Returns the error."""
         value = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
         about = self.spec["outputs"][name]
         assert value.shape == tuple(about["shape"]) or value.size == np.prod(about["shape"]) == 1, f"{self.name}: shape of {name}"
@@ -74,7 +74,7 @@ class Case:
 
 
 def fill(name: str, shape: tuple[int, ...]) -> torch.Tensor:
-    """The value of a published tensor, by its name and shape."""
+    """The values of a published tensor, which depend on its name and shape."""
     if name.endswith("num_batches_tracked"):
         return torch.zeros(shape, dtype=torch.long)
     generator = np.random.RandomState(zlib.crc32(name.encode()) % 2**32)
@@ -104,7 +104,7 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture(scope="session")
 def case():
-    """Opens a case by its name. Skips where it is missing, but fails in continuous integration."""
+    """Opens a case by its name. If it is missing, the test is skipped, but fails in continuous integration."""
     opened = {}
 
     def open_case(name: str) -> Case:

@@ -1,4 +1,4 @@
-"""Published cloud encoders, converted, give the published numbers."""
+"""Converted published cloud encoders give the published numbers."""
 
 from fnmatch import fnmatchcase
 
@@ -12,7 +12,7 @@ from models.clouds.layers import FarthestSampling
 from models.published.clouds import ABSENT, cloud
 from utils.georeference import EXTENT_M
 
-# Of features per point and of vectors; near-tied neighbours change single features of DGCNN.
+# For point features, for vectors. Near ties between neighbours change single features of DGCNN.
 TOLERANCES = {"dgcnn": (2e-3, 1e-4), "pointnet2": (1e-3, 1e-3)}  # the others: 1e-5
 NAMES = {"c_dgcnn*": "dgcnn", "c_pointnetssg*": "pointnet2", "c_pointnet_*": "pointnet", "c_pct*": "pct", "c_pt2*": "point_transformer"}
 
@@ -21,12 +21,12 @@ def run(published):
     """Converts a case's encoder and runs it on the case's cloud.
 
     Returns:
-        settings, features of points (B, F, Q) before any projection, and what the published encoder gives: a vector, or (B, F, P).
+        settings, features of points (B, F, Q) before any projection, and the output of the published encoder: a vector, or (B, F, P).
     """
     state = published.state_dict()
     settings, tensors = cloud(state)
     assert not state, f"left over: {list(state)}"
-    paper = settings["paper"] | {"scale": "metres"}  # the coordinates are scaled already
+    paper = settings["paper"] | {"scale": "metres"}  # the coordinates are already scaled
     config = from_mapping(CloudConfig, settings | {"paper": paper}, "test")
     vector = "projection" not in settings["paper"]
     model = CloudEncoder(config, 2 * config.encoder.features if vector else None).eval()
@@ -43,8 +43,8 @@ def run(published):
     labels = torch.from_numpy(published.inputs["sem_labels"]).long()
     with torch.no_grad():
         output, features = model(EXTENT_M / 2 * torch.stack([x, -z, y], -1), labels + (labels >= ABSENT))
-    for ours, expected in zip(sampled, picks, strict=True):
-        assert torch.equal(ours, expected), "other points were sampled"
+    for picked, expected in zip(sampled, picks, strict=True):
+        assert torch.equal(picked, expected), "other points were sampled"
     return settings, network[0].mT, output if vector else features.mT
 
 

@@ -1,4 +1,4 @@
-"""Whole published models, converted from a file as the command does and read back, give the published numbers."""
+"""Complete published models, converted from a file as by the command and read back, give the published numbers."""
 
 import numpy as np
 import pytest
@@ -9,12 +9,12 @@ from models.published import convert, load
 from models.published.clouds import ABSENT
 from utils.batch import Batch
 
-TOLERANCES = {"dgcnn": (2e-3, 1e-4), "pointnetssg": (1e-3, 1e-3)}  # of features per point, of vectors; of other clouds 1e-5
+TOLERANCES = {"dgcnn": (2e-3, 1e-4), "pointnetssg": (1e-3, 1e-3)}  # for point features, for vectors; for other clouds 1e-5
 HEADS = {None: "none", "fc": "linear"}
 
 
 def unnormalised(images: np.ndarray) -> torch.Tensor:
-    """Images (B, 3, H, W) that `normalise` takes to the given ones."""
+    """Images (B, 3, H, W) that `normalise` maps to the given ones."""
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     return torch.from_numpy(images * std[:, None, None] + mean[:, None, None]).float()
 

@@ -1,4 +1,4 @@
-"""The recipe `paper` is the published model: the network that its published weights fit."""
+"""The recipe `paper` describes the published model: the published weights fit its network."""
 
 from pathlib import Path
 
@@ -20,23 +20,23 @@ READ = {"panorama": ("encoder", "height", "circular", "pooling", "head"), "tile"
 @pytest.mark.parity("d_full_2to3")
 def test_the_recipe_builds_what_published_weights_fit(published):
     info, tensors = recognise(published.state_dict(), "add")
-    theirs, ours = from_mapping(ModelConfig, info["model"], "published"), read_config(RECIPE).model
+    converted, recipe = from_mapping(ModelConfig, info["model"], "published"), read_config(RECIPE).model
     for key in ("fusion", "head", "embedding_dim", "preprocessing"):
-        assert getattr(ours, key) == getattr(theirs, key)
+        assert getattr(recipe, key) == getattr(converted, key)
     for section, keys in READ.items():
         for key in keys:
-            assert getattr(getattr(ours, section), key) == getattr(getattr(theirs, section), key), (section, key)
-    ours.panorama.weights = ours.tile.weights = "none"
+            assert getattr(getattr(recipe, section), key) == getattr(getattr(converted, section), key), (section, key)
+    recipe.panorama.weights = recipe.tile.weights = "none"
     with torch.device("meta"):
-        expected = GroundToMap(ours).state_dict()
+        expected = GroundToMap(recipe).state_dict()
     assert {k: v.shape for k, v in expected.items()} == {k: v.shape for k, v in tensors.items()}
 
 
 @pytest.mark.parity("e_lr_schedule")
 def test_its_learning_rate_falls_as_published(published):
-    """By the step; the published one falls by the epoch and is up to two epochs ahead."""
+    """It falls with each step; the published one falls with each epoch and is up to two epochs ahead."""
     settings, steps = read_config(RECIPE).training, 10
     epochs = range(settings.epochs)
-    ours = np.array([learning_rate(settings, epoch * steps, settings.epochs * steps) for epoch in epochs])
-    theirs = published.outputs["lr_f64"]
-    assert ours.shape == theirs.shape and np.abs(ours - theirs).max() < 0.06 * theirs.max()
+    rates = np.array([learning_rate(settings, epoch * steps, settings.epochs * steps) for epoch in epochs])
+    expected = published.outputs["lr_f64"]
+    assert rates.shape == expected.shape and np.abs(rates - expected).max() < 0.06 * expected.max()

@@ -25,18 +25,18 @@ from utils.georeference import EXTENT_M
 from utils.projection import Projection
 
 
-def ours(points: np.ndarray) -> np.ndarray:
-    """Published points in our axes, by the reader of the published layout."""
+def stored_axes(points: np.ndarray) -> np.ndarray:
+    """Published points in this project's axes, by the reader of the published layout."""
     return Cloud(points, np.zeros(len(points), np.uint8)).points()
 
 
 def number(text: str) -> float:
-    """A number in the name of an output; there p is the point and m the minus."""
+    """A number in the name of an output, where p stands for the decimal point and m for minus."""
     return float(text.replace("m", "-").replace("p", "."))
 
 
 def endings(outputs: dict, prefix: str) -> list[str]:
-    """What stands behind a prefix in the names of outputs; there are some."""
+    """The rest of the names of outputs that begin with a prefix. There must be some."""
     found = [name.removeprefix(prefix) for name in outputs if name.startswith(prefix)]
     assert found
     return found
@@ -69,7 +69,7 @@ def test_square_of_a_places_index(published):
 @pytest.mark.parity("g_rotate_cloud*")
 def test_heading_up_cloud(published):
     points, (cx, _, cz) = published.outputs["points"], published.spec["center"]
-    stored = ours(points)
+    stored = stored_axes(points)
     for name in endings(published.outputs, "rotated_"):
         heading = number(name)
         everything, centre = torch.arange(len(points))[None], torch.tensor([[cx, -cz]], dtype=torch.float64)
@@ -82,14 +82,17 @@ def test_heading_up_cloud(published):
 
 @pytest.mark.parity("g_pc_normalize*")
 def test_normalised_cloud(published):
-    unit = scaled(torch.from_numpy(ours(published.outputs["points"]))[None], "unit")[0].numpy()
-    published.compare("normalized", published_axes(unit), 1e-5)  # theirs is 2e-6 from float64: it subtracts a mean summed in float32
+    unit = scaled(torch.from_numpy(stored_axes(published.outputs["points"]))[None], "unit")[0].numpy()
+    published.compare("normalized", published_axes(unit), 1e-5)  # the published mean, summed in float32, is 2e-6 off
 
 
 @pytest.mark.parity("g_fps*")
 def test_farthest_points(case, published):
-    """In local coordinates; in the city's, float32 rounding decides the published picks. The published distances, by the norms and the
-    product, round otherwise than differences do: among many points the picks are the same ones, but two of nearly one distance swap."""
+    """In local coordinates, because in the city's the published picks depend on float32 rounding.
+
+    The published distances come from norms and dot products, which round differently from squared differences. Among many points the
+    same ones are picked, but two with nearly equal distances swap.
+    """
     turned, outputs = case("g_rotate_cloud"), published.outputs
 
     def picks(points, count, start):
@@ -98,13 +101,13 @@ def test_farthest_points(case, published):
     local = turned.outputs["points"] - np.array(turned.spec["center"])
     assert np.array_equal(picks(local, len(outputs["idx_local"]), outputs["start_local"]), outputs["idx_local"])
     dense, expected = published.draws()[-1] * [1, 0.3, 1], outputs["dense_idx_local"]
-    ours = picks(dense, len(expected), outputs["dense_start"])
-    assert np.array_equal(ours[:100], expected[:100]) and len(np.intersect1d(ours, expected)) >= 0.995 * len(expected)
+    found = picks(dense, len(expected), outputs["dense_start"])
+    assert np.array_equal(found[:100], expected[:100]) and len(np.intersect1d(found, expected)) >= 0.995 * len(expected)
 
 
 @pytest.mark.parity("g_polar*")
 def test_polar_tile(published):
-    """A random tile, and one that says where each pixel was read."""
+    """A random tile, and one whose pixels hold their own positions."""
     (drawn,) = published.draws()
     size, (height, width, _) = len(drawn), published.spec["outputs"]["polar"]["shape"]
     rows, columns = np.mgrid[:size, :size]
@@ -118,7 +121,7 @@ def test_polar_tile(published):
 
 @pytest.mark.parity("g_rotate_panorama*")
 def test_turned_panorama(published):
-    """Beyond rounding: the published row at the pole is one pixel's colour throughout, and one column may repeat its neighbour's."""
+    """Known differences: the published row at the pole has the colour of one pixel, and one column may repeat its neighbour."""
     image = torch.from_numpy(published.outputs["image"]).permute(2, 0, 1)[None]
     width = image.shape[3]
     for name in endings(published.outputs, "yaw_"):
@@ -134,7 +137,7 @@ def test_turned_panorama(published):
 
 @pytest.mark.parity("g_mesh_sampling*")
 def test_number_of_sampled_points(published):
-    """The published density is nominal: per parallelogram, that is twice as many per true m². Its rounding is random, ours is not."""
+    """The published density is per m² of parallelogram, so twice as high per m² of triangle. Its rounding is random, here it is not."""
     vertices, triangles = published.outputs["vertices_f64"], published.outputs["triangles"]
     density, spec = 2 * published.spec["density"], published.spec
     mesh = Mesh.of(vertices[triangles], ROOF, 0, np.uint64(1))

@@ -13,7 +13,7 @@ TERMS = ("img_map_loss", "map_loss", "image_loss")  # in the order of the weight
 
 
 def loss_of(constructor: dict) -> Callable[[Tensor, Tensor], Tensor]:
-    """Our loss of two sets of embeddings (B, D), whose rows are the same places."""
+    """The loss of two sets of embeddings (B, D), whose rows are the same places."""
     if "temperature" in constructor:
         loss = InfoNCE(InfoNCESettings("infonce", temperature=constructor["temperature"]))
     else:
@@ -22,7 +22,7 @@ def loss_of(constructor: dict) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 def terms_of(loss: Callable[[Tensor, Tensor], Tensor], query: Tensor, reference: Tensor) -> list[Tensor]:
-    """The published terms over two views (2, B, D) of the same places: means of the raw embeddings, references alone, queries alone."""
+    """The published terms for two views (2, B, D) of the same places: of the mean embeddings, of references only, of queries only."""
     return [loss(query.mean(0), reference.mean(0)), loss(*reference), loss(*query)]
 
 

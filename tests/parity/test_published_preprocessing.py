@@ -20,12 +20,12 @@ from utils.errors import InputError
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    """A small dataset in the published layout; not to be changed."""
+    """A small dataset in the published layout. Tests must not change it."""
     return write_dataset(tmp_path_factory.mktemp("layout") / "root")
 
 
 def inputs(height, size, preprocessing="paper"):
-    """What a model of panoramas and tiles reads of a place."""
+    """The inputs of a model of panoramas and tiles."""
     return ModelConfig(PanoramaConfig(height=height), TileConfig(height=size), preprocessing=preprocessing).inputs
 
 
@@ -51,7 +51,7 @@ def test_from_files_to_network(published, dataset, tmp_path, stored):
 
 
 def test_an_area_scaled_our_way_is_refused(dataset, tmp_path):
-    """And it is not the same: the published way skips pixels."""
+    """The two differ: the published one skips pixels."""
     images = []
     for preprocessing in ("antialiased", "paper"):
         (area,) = import_area(Layout(dataset), "eastU", tmp_path / preprocessing, 32, 16, processes=1, preprocessing=preprocessing)

@@ -1,4 +1,4 @@
-"""Published recall, and its "top 1 %", which is that of one reference more than it says."""
+"""Published recall, and its "top 1 %", which takes one reference too many."""
 
 import re
 
@@ -12,9 +12,9 @@ from eval.metrics import rank_references, retrieval_metrics
 
 @pytest.mark.parity("f_get_recall*")
 def test_recall(published):
-    """The published list is recall at 1, 2, …; indexed from zero by 1 % of the references it gives the entry one rank further down.
+    """The published list holds recall at 1, 2, …. Its code takes 1 % of the references as an index from zero, so it gets one rank too many.
 
-    Our recall@1% is that of the best 1 % (rounded down, at least one), as the definition has it.
+    Here recall@1% takes the best 1 % of the references (rounded down, at least one), as it is defined.
     """
     database, noise = published.draws()
     text = published.spec["inputs"]
@@ -27,8 +27,8 @@ def test_recall(published):
         published.compare(f"{name}_recall_f64", recall, 1e-12)
         if name == "A":
             published.compare("A_rank_of_true", rank, 0)
-        ours = retrieval_metrics(*embeddings, metric="euclidean")
-        assert ours["recall@1"] == pytest.approx(recall[0])
-        assert ours["recall@1%"] == pytest.approx(recall[values["threshold"] - 1])  # recall at that rank …
+        metrics = retrieval_metrics(*embeddings, metric="euclidean")
+        assert metrics["recall@1"] == pytest.approx(recall[0])
+        assert metrics["recall@1%"] == pytest.approx(recall[values["threshold"] - 1])  # recall at that rank …
         assert values["one_percent_recall_as_reported"] == pytest.approx(recall[values["threshold"]])  # … and at the next
-        assert values["one_percent_recall_as_reported"] >= ours["recall@1%"]
+        assert values["one_percent_recall_as_reported"] >= metrics["recall@1%"]

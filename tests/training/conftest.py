@@ -10,13 +10,13 @@ from tests.training.tiny import write_datasets, write_recipe
 
 @pytest.fixture(scope="session")
 def datasets(tmp_path_factory) -> Path:
-    """The data root of tests/training/tiny.py; not to be changed."""
+    """The data root of tests/training/tiny.py. Tests must not change it."""
     return write_datasets(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture
 def configure(tmp_path, datasets):
-    """The tiny recipe's configuration with overrides; runs lie in tmp_path/runs."""
+    """The tiny recipe's configuration with overrides; runs are in tmp_path/runs."""
     recipe = write_recipe(tmp_path, datasets)
     return lambda *overrides: read_config(recipe, overrides)
 

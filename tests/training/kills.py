@@ -1,4 +1,4 @@
-"""Trainings killed at any moment, or by a power cut, and gone on with: must end as one that was left alone.
+"""Trainings that are killed at any moment, or by a power cut, and resumed. They must end like one that was never interrupted.
 
 example: python -m tests.training.kills --kills 20 --seed 1
 """
@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch._dynamo  # noqa: F401  # an optimizer imports it: here once, not in every fork
+import torch._dynamo  # noqa: F401  # optimizers import it; here it is imported once, not in every fork
 
 from tests.training.tiny import write_datasets, write_recipe
 from tests.warm import Result, forked
@@ -45,7 +45,7 @@ class Kill(NamedTuple):
 
 
 class Watch:
-    """Counts, in the process that it is made in, whatever changes a folder, and each step of the optimizer.
+    """Counts every change of a folder and every step of the optimizer, in the process that creates it.
 
     Args:
         folder: outside it nothing is counted.
@@ -93,7 +93,7 @@ class Watch:
         self.log.write(f"{event} {re.sub(r'partial-.*', 'partial', os.path.relpath(path, self.folder) if path else '')}\n")
         if self.kill and self.count == self.kill.at:
             self.busy = True
-            # Only what is being written: a checkpoint that was whole for an epoch, and is set aside now, is on disk.
+            # Only what is being written: an older, complete checkpoint that is moved aside now is already on disk.
             if self.kill.torn and event == "os.rename" and ".partial-" in os.path.basename(source) and os.path.isfile(source):
                 os.truncate(source, os.path.getsize(source) // 2)
             if self.kill.cut:
@@ -116,7 +116,7 @@ class Watch:
             self.synced[status.st_dev, status.st_ino] = status.st_size
 
     def _cut(self, names: bool) -> None:
-        """Leaves on disk what a file system must keep, and no more."""
+        """Leaves on disk only what a file system guarantees."""
         for target, source, before in reversed(self.unsynced_names if names else []):
             if os.path.lexists(target):
                 os.rename(target, source) if source else os.unlink(target)
@@ -149,7 +149,7 @@ class Trainings:
         self.seconds, self.steps_an_epoch = result.seconds, len(self._steps("whole")) // epochs
 
     def start(self, name: str, *settings: str, kill: Kill | None = None, timeout_s: float = TIMEOUT_S) -> Result:
-        """A training as `python -m training.train` does it; runs lie in `folder/name`."""
+        """A training as `python -m training.train` does it; runs are in `folder/name`."""
 
         def work() -> None:
             (self.folder / name).mkdir(exist_ok=True)
@@ -160,7 +160,7 @@ class Trainings:
         return forked(work, timeout_s)
 
     def outcome(self, name: str, run: str = "tiny") -> dict:
-        """All of a run that must not depend on how often it was killed."""
+        """Everything in a run that must not depend on how often it was killed."""
         path = self.folder / name / run
         lines = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
         results = path / "evaluation/tiny/test"
@@ -174,14 +174,14 @@ class Trainings:
         }
 
     def trial(self, name: str, kill: Kill | None, after_s: float | None = None) -> str | None:
-        """What differs after a kill and resuming; None where nothing does."""
+        """What differs after a kill and resuming; None if nothing does."""
         killed = self.start(name, kill=kill, timeout_s=TIMEOUT_S if after_s is None else after_s)
         if killed.status != -signal.SIGKILL and after_s is None:
             return f"was not killed: {killed.err[-300:]}"
         done, configured = self._steps(name), [path.stat().st_size > 0 for path in (self.folder / name).glob("*/config.yaml")]
         begun = any(configured) or len(done) > self.steps_an_epoch
         resumed, run = self.start(name, "training.resume=true"), "tiny"
-        if resumed.status == 2 and not begun:  # there is nothing to go on with
+        if resumed.status == 2 and not begun:  # there is nothing to resume
             resumed = self.start(name)
             run = max((self.folder / name).iterdir(), key=lambda path: path.stat().st_mtime_ns).name
         if resumed.status != 0:

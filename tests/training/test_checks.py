@@ -1,4 +1,4 @@
-"""A training that cannot learn says so before it starts."""
+"""A training that cannot learn anything is refused before it starts."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def root(tmp_path, datasets):
 
 @pytest.fixture
 def start(tmp_path, root, capsys):
-    """Trains the tiny recipe on the copy for an epoch; what it printed."""
+    """Trains the tiny recipe on the copy for an epoch, and gives what it printed."""
 
     def start(*overrides, **model):
         config = read_config(write_recipe(tmp_path, root, **model), ["training.epochs=1", *overrides])
@@ -46,7 +46,7 @@ def paint(root, area, colour, places=slice(None)):
 
 @pytest.mark.parametrize("colour", [0, 255, [10, 200, 30], "noise"])
 def test_panoramas_of_one_colour_are_refused(start, root, tmp_path, colour):
-    """Also nearly of one: black frames of a video that was compressed."""
+    """The colour may vary a little, as in black frames of a compressed video."""
     paint(root, "train", np.random.default_rng(0).integers(0, 4, (24, 32, 64, 3)) if colour == "noise" else colour)
     with pytest.raises(InputError, match="tiny/train: 24 of 24 panoramas looked at show one colour each; there is nothing to learn"):
         start()
@@ -65,7 +65,7 @@ def test_some_panoramas_of_one_colour_are_noted(start, root):
 
 
 def test_maps_of_one_colour(start, root):
-    """Alone they are nothing to learn from; beside a cloud they are noted."""
+    """If the model reads only tiles they are refused; with a cloud there is a note."""
     raster = root / "tiny/map/raster.npy"
     np.save(raster, np.broadcast_to(np.uint8(BARE_RGB), np.load(raster).shape))
     with pytest.raises(InputError, match="tiny/train: 24 of 24 map tiles looked at show one colour each; there is nothing to learn"):
@@ -80,7 +80,7 @@ def test_batches_without_negatives(start):
 
 
 def test_places_of_two_cities_are_negatives_however_near(start, root):
-    """Two cities of one extent: what is a few metres away there is another place."""
+    """Two cities with the same coordinates: places a few metres apart, but in different cities, are different places."""
     write_places(write_city(root / "other", seed=9), "train", 24, 1)
     start("loss.same_place_m=1000", "data.train=[tiny/train, other/train]", "training.sampler=shuffled")
 
@@ -100,7 +100,7 @@ def test_a_training_notes_a_collapsed_model_once(start, monkeypatch):
 
 
 def test_answers_in_another_city_are_no_metres_away_from_anything(tmp_path, datasets, root, monkeypatch):
-    """Validation over two cities with places at the same coordinates: whatever the model answers, another city is not near."""
+    """Validation on two cities with places at the same coordinates: a place in the other city never counts as near."""
     write_places(write_city(root / "other", seed=9), "validation", 12, 3)
     for city in ("tiny", "other"):
         path = root / city / "validation/locations.csv"

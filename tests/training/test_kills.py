@@ -1,4 +1,4 @@
-"""The judge of killed trainings: what a cut of the power leaves on the simulated disk."""
+"""The simulation of killed trainings: what a power cut leaves on the simulated disk."""
 
 import os
 import signal

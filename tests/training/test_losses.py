@@ -1,4 +1,4 @@
-"""Losses against naive loops. The published numbers are in tests/parity/test_losses.py."""
+"""Losses against naive loops. The published numbers are in tests/parity/test_published_losses.py."""
 
 import math
 
@@ -27,7 +27,7 @@ def unit(v):
 
 
 def naive_infonce(query, reference, temperature, ignore):
-    """Mean negative log-probability of the own place, over both directions."""
+    """Mean negative log-probability of the own place, averaged over both directions."""
     q, r = ([unit(v) for v in e.double().numpy()] for e in (query, reference))
     n, total = len(q), 0.0
     for i in range(n):
@@ -59,7 +59,7 @@ def pair():
 
 @pytest.fixture(params=[None, 0.3, 0.8])
 def ignore(request):
-    """No mask, or a random one; not symmetric, and some of the diagonal is set, which must not matter."""
+    """No mask, or a random one. It is not symmetric, and parts of its diagonal are set, which must not matter."""
     return None if request.param is None else torch.rand(9, 9, generator=torch.Generator().manual_seed(1)) < request.param
 
 
@@ -78,7 +78,7 @@ def test_triplet_against_a_loop(pair, ignore, margin):
 @pytest.mark.parametrize(("loss", "setting"), [(infonce, 0.1), (triplet, 0.1)])
 @pytest.mark.parametrize("same", [0, 5, 9])
 def test_finite_where_places_are_ignored(pair, loss, setting, same):
-    """Up to a batch that shows one place only."""
+    """Also if the whole batch is one place."""
     query, reference = (v.requires_grad_() for v in pair)
     ignore = torch.zeros(9, 9, dtype=torch.bool)
     ignore[:same, :same] = True
@@ -117,7 +117,7 @@ def naive_rectangular(similarity, positive, ignore, term):
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_rectangular_similarities_with_positives_anywhere(masked):
-    """Five queries among nine references, two of them of the same place."""
+    """Five queries and nine references, two of which are the same place."""
     rng = np.random.default_rng(3)
     similarity, positive = rng.uniform(-1, 1, (5, 9)), np.array([7, 0, 3, 8, 3])
     ignore = rng.random((5, 9)) < 0.3 * masked

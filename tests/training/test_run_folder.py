@@ -1,4 +1,4 @@
-"""The folder of a run: chosen in one step, used by one process at a time, resumed where the configuration is the same."""
+"""The folder of a run: only one process at a time can create or use it, and it is resumed if the configuration is the same."""
 
 import os
 import shutil
@@ -41,7 +41,7 @@ def test_processes_that_start_together_choose_different_folders(configure):
         reader, writer = os.pipe()
         if os.fork() == 0:
             os.close(start[1])
-            os.read(start[0], 1)  # until all are let go together
+            os.read(start[0], 1)  # until all processes are released together
             os.write(writer, made(config).name.encode())
             os._exit(0)
         os.close(writer)

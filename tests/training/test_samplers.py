@@ -9,7 +9,7 @@ from training.samplers import Clumps, Shuffled, _nearest
 
 
 def sampler_of(xy, group, batch, clump, seed=0):
-    """Clumps of one are no clumps."""
+    """Clumps of one place have no effect."""
     if clump == 1:
         return Shuffled(Settings("shuffled"), xy, group, batch, seed)
     return Clumps(ClumpsSettings("clumps", clump), xy, group, batch, seed)
@@ -50,7 +50,7 @@ def test_seed_and_epoch_decide_the_batches(clump):
     assert np.array_equal(epoch(3, 5), epoch(3, 5))
     sampler = sampler_of(*places(), 16, clump, 3)
     sampler.epoch(0)
-    assert np.array_equal(np.stack(sampler.epoch(5)), epoch(3, 5))  # whatever was drawn before
+    assert np.array_equal(np.stack(sampler.epoch(5)), epoch(3, 5))  # independent of earlier epochs
     assert not np.array_equal(epoch(3, 5), epoch(3, 6)) and not np.array_equal(epoch(3, 5), epoch(4, 5))
 
 
@@ -82,7 +82,7 @@ def test_clumps_stay_within_their_group():
 
 
 def test_a_city_at_the_same_coordinates_takes_no_room_among_the_neighbors():
-    """Two cities of knots of 24 places, whose local coordinates coincide: every clump is full, and of one knot and city."""
+    """Two cities with the same coordinates and groups of 24 places: every clump is full, and within one group of one city."""
     rng = np.random.default_rng(0)
     xy = np.tile(np.repeat(rng.uniform(0, 9000, (5, 2)), 24, 0) + rng.uniform(0, 9, (120, 2)), (2, 1))
     group = np.repeat([0, 1], 120)
@@ -101,7 +101,7 @@ def test_nearest_against_brute_force(n, count):
 
 
 def test_nearest_of_places_on_one_spot():
-    """None is its own neighbour, also where more places than are asked for lie on its spot; a single place has none."""
+    """No place is its own neighbour, even if more places than requested are at its position. A single place has none."""
     found = _nearest(np.zeros((40, 2)), np.zeros(40, int), 8)
     assert found.shape == (40, 8) and (found != np.arange(40)[:, None]).all()
     assert all(len(set(row)) == 8 for row in found.tolist())

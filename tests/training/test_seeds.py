@@ -1,4 +1,4 @@
-"""Random numbers of training belong to their step: they depend on nothing that was drawn before."""
+"""Random numbers of a training step depend only on the step, not on how many were used before."""
 
 import itertools
 
@@ -18,7 +18,7 @@ def test_every_step_of_every_rank_has_seeds_of_its_own():
 
 
 def test_a_step_sees_the_same_whatever_came_before(configure, monkeypatch):
-    """The last batch of an epoch, after batches that drew more random numbers than they should."""
+    """The last batch of an epoch, after earlier batches used additional random numbers."""
     seen = []
 
     def watched(greedy):

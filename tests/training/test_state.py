@@ -1,4 +1,4 @@
-"""What a run goes on from: whole checkpoints, the one before where the last is damaged, and one line for what was edited."""
+"""From which checkpoint a run continues: an intact one, the previous one if the last is damaged. Edited ones are refused in one line."""
 
 import json
 import os
@@ -27,7 +27,7 @@ FILES = ("checkpoints/last.safetensors", "checkpoints/best.safetensors")
 
 
 class Kill(BaseException):
-    """What no code catches, as a process's death."""
+    """An exception that no code catches, like the death of a process."""
 
 
 def smallest(folder, datasets, *overrides):
@@ -37,7 +37,7 @@ def smallest(folder, datasets, *overrides):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, datasets):
-    """A finished run of three epochs of the smallest model, and beside it what it was after one and after two; not to be changed."""
+    """A finished run of three epochs of the smallest model, and copies after one and two epochs. Tests must not change them."""
     folder, save = tmp_path_factory.mktemp("trained"), module.save_epoch
 
     def snapshot(run, model, optimizer, info, *args):
@@ -63,7 +63,7 @@ def again(config):
 
 @pytest.fixture
 def stopped(trained, config):
-    """A run of the configuration as it was after so many epochs."""
+    """The run as it was after this many epochs."""
     return lambda epochs: Path(shutil.copytree(trained.parents[1] / f"after-{epochs}", f"{config.runs}/tiny"))
 
 
@@ -145,7 +145,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(run, capsys, damage):
 
 
 def test_a_damaged_checkpoint_never_takes_the_place_of_the_one_before(trained, run, again, monkeypatch):
-    """A second kill, before the new last checkpoint is in place, finds a whole one; then the run ends as it would have."""
+    """After a second kill, before the new last checkpoint is in place, an intact one is left, and the run ends as if never interrupted."""
     flip(run / "checkpoints/last.safetensors", -1000)
     with monkeypatch.context() as patch:
         kill_at(patch, "rename 2")
@@ -182,7 +182,7 @@ def test_a_run_without_its_last_checkpoint_is_not_started_over_its_best(run, aga
 
 @pytest.mark.parametrize("best", ["of epoch 1", "gone"])
 def test_a_run_of_more_than_one_epoch_is_not_started_over(run, again, best):
-    """Its best epoch is the first, or the folder of its checkpoints is empty; metrics.jsonl tells of the second epoch."""
+    """The best epoch is the first, or there are no checkpoints; but metrics.jsonl has a line of the second epoch."""
     for name in ("last", "previous") + (("best",) if best == "gone" else ()):
         (run / f"checkpoints/{name}.safetensors").unlink()
     path = run / "checkpoints/best.safetensors"
@@ -195,7 +195,7 @@ def test_a_run_of_more_than_one_epoch_is_not_started_over(run, again, best):
 
 
 @pytest.mark.parametrize("damage", ["flipped", "gone"])
-def test_a_damaged_best_checkpoint_is_replaced_and_said(run, again, capsys, damage):
+def test_a_damaged_best_checkpoint_is_replaced_with_a_note(run, again, capsys, damage):
     best = run / "checkpoints/best.safetensors"
     flip(best, -1000) if damage == "flipped" else best.unlink()
     assert "best.safetensors: " in refusal(load_run, run, "best", CPU)
@@ -255,7 +255,7 @@ def test_edited_tensors_are_one_line(trained, parts, kind):
 
 
 def test_pretrained_weights_are_not_asked_for_again(tmp_path, datasets, monkeypatch):
-    """The file of weights may be gone when the run goes on."""
+    """The file of weights is not needed any more when the run is resumed."""
     start = load_file_of_a_backbone(tmp_path, datasets)
     config = smallest(tmp_path, datasets, f"model.panorama.weights={start}", "training.epochs=2")
     with monkeypatch.context() as patch:
@@ -290,7 +290,7 @@ def test_lines_that_are_no_epochs_go(tmp_path):
 
 
 def test_a_run_is_resumed_under_the_name_of_its_folder(stopped, again):
-    """Its configuration says the name that it was asked for, without the number behind it."""
+    """Its configuration holds the name without the number that the folder has."""
     run = stopped(2).rename(Path(again.runs) / "tiny-2")
     again.name = "tiny-2"
     assert train(again, CPU) == run and load_run(run, "last", CPU)[2] == 3
@@ -306,7 +306,7 @@ def test_a_run_stopped_in_its_first_epoch_has_no_state(stopped, names):
 
 
 def test_a_model_that_diverged_is_never_written(config, monkeypatch):
-    """Statistics of a norm may be infinite while all embeddings are finite."""
+    """The statistics of a norm can be infinite although all embeddings are finite."""
     embed = module.embed_places
 
     def spoil(model, *args):

@@ -34,7 +34,7 @@ def checkpoint(run, name="last"):
 
 
 def metrics(run):
-    """Lines of metrics.jsonl without what the clock says."""
+    """Lines of metrics.jsonl without times and speeds."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return [{k: v for k, v in line.items() if k not in ("seconds", "samples_per_second")} for line in lines]
 
@@ -153,7 +153,7 @@ def test_a_run_holds_its_resolved_configuration(tile_only):
     [([10, 40, 40, 20], 2), ([0, 0, 0, 0], 1), ([10, 20, 30, 40], 4), ([(10, 20), (10, 30), (10, 30), (9, 99)], 2)],
 )
 def test_the_best_checkpoint_follows_the_validation_recall(tile_only, monkeypatch, recalls, best):
-    """Recall@10 decides between equal recalls@1, and the earlier epoch between equals."""
+    """Recall@10 breaks ties of recall@1; if both are equal, the earlier epoch is kept."""
     scripted = iter(r if isinstance(r, tuple) else (r, 50) for r in recalls)
     weights, embed = [], module.embed_places
 
@@ -193,7 +193,7 @@ def test_learning_rate():
     assert rates[55] == pytest.approx(1.0) and rates[-1] == pytest.approx(1 - math.cos(math.pi / 90)) and rates[-1] > 0
     assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False))
     assert learning_rate(settings, 100, 100) == pytest.approx(0)
-    assert learning_rate(TrainingConfig(learning_rate=3.0, warmup=0.0), 0, 1) == 3.0  # the shortest training still learns
+    assert learning_rate(TrainingConfig(learning_rate=3.0, warmup=0.0), 0, 1) == 3.0  # even the shortest training learns
 
 
 def test_the_optimizer_uses_the_schedule(tile_only, monkeypatch):
@@ -276,7 +276,7 @@ def command(main, *arguments):
 
 
 def test_the_commands_end_to_end(tmp_path, datasets, capsys):
-    """Training as a user starts it, in a process of its own; the evaluation of what it leaves behind gives the same numbers."""
+    """Training as a user starts it, in a process of its own. Evaluating its checkpoint gives the same numbers again."""
     recipe = write_recipe(tmp_path, datasets)
     arguments = [sys.executable, "-m", "training.train", str(recipe), "training.epochs=2", "training.precision=bfloat16"]
     trained = subprocess.run(arguments, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""A made-up city and areas in the stored format, small enough to train on in a second, and a recipe for them."""
+"""A made-up city with areas in the stored format, small enough to train on in a second, and a recipe for them."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Norms as training leaves them."""
+"""Norms as after training."""
 
 import pytest
 from torch import nn
@@ -6,7 +6,7 @@ from torch import nn
 
 @pytest.fixture
 def trained():
-    """Gives the norms of a module positive scales and statistics as after training; the module in float64, for evaluation."""
+    """The module in float64 and evaluation mode, its norms with positive scales and statistics as after training."""
 
     def of(module: nn.Module) -> nn.Module:
         for m in module.modules():

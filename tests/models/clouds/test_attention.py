@@ -1,4 +1,4 @@
-"""Attention of the two transformers over points is that of the papers, written as loops."""
+"""Attention of the two transformers on points, against loops over the formulas of the papers."""
 
 import pytest
 import torch

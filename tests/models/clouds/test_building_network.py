@@ -1,4 +1,4 @@
-"""The network over buildings and streets equals loops over places, nodes and edges."""
+"""The network on buildings and streets, against loops over places, nodes and edges."""
 
 import torch
 from torch import nn
@@ -51,7 +51,7 @@ def test_the_way_along_edges_and_the_pooling_of_places(graph):
 
 @torch.no_grad()
 def test_a_mean_of_many_nodes_is_exact_under_autocast():
-    """In bfloat16 a sum stops growing where a node is less than 1/256 of it."""
+    """In bfloat16 a sum stops growing once a node is less than 1/256 of it."""
     torch.manual_seed(0)
     model = BuildingGraph(BuildingGraphSettings("buildings", features=6), 4).eval()
     one = torch.rand(1, 4)

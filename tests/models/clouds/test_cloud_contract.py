@@ -1,4 +1,4 @@
-"""What every cloud encoder keeps to, whichever its network."""
+"""The contract of cloud encoders, for every network."""
 
 import pytest
 import torch
@@ -18,9 +18,9 @@ NETWORKS = [name for name, entry in CLOUDS.items() if entry.reads == "points"]
 
 
 def encoder(name="dgcnn", dim=9, **settings):
-    """A small encoder, its norms as after training."""
+    """A small encoder with norms as after training."""
     torch.manual_seed(0)
-    # balls that hold some points but never more than are taken, which would be the first
+    # balls with some points, but never with more than are taken: those would be the first ones
     neighbors = POINTS if taken(CLOUDS[name], radius=1) else 4
     network = taken(CLOUDS[name], neighbors=neighbors)
     config = from_mapping(CloudConfig, cloud_section(name, network, **settings), "test")
@@ -66,7 +66,7 @@ def test_a_cloud_does_not_depend_on_the_others(name, cloud):
 @torch.no_grad()
 @pytest.mark.parametrize("name", NETWORKS)
 def test_points_have_no_order(name, cloud):
-    """But where thinning begins: the first point; or the first points, where they are the sample."""
+    """Except for the points with which thinning begins: the first one, or the first ones if they are the sample."""
     model = encoder(name)
     kept = model.network(torch.rand(1, POINTS, 3), torch.rand(1, POINTS, 11))[1]
     are_first = kept is not None and kept.tolist() == [[*range(kept.shape[1])]]
@@ -81,7 +81,7 @@ def test_points_have_no_order(name, cloud):
 @torch.no_grad()
 @pytest.mark.parametrize("name", NETWORKS)
 def test_thinned_clouds_keep_the_farthest_points(name, cloud):
-    """Farthest points of farthest points are those that one sampling takes."""
+    """Farthest points of farthest points are the same as those of one sampling."""
     model = encoder(name)
     positions = scaled(cloud[0], "metres")
     features, kept = model.network(positions, torch.cat([positions, model.classes(cloud[1])], dim=-1))

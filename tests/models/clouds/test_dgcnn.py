@@ -1,4 +1,4 @@
-"""The cloud encoder: the factorised edge convolution is the textbook one, and the options do what they say."""
+"""DGCNN: the factorised edge convolution equals a naive one, and the options have their effects."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What every encoder of graphs keeps to, whichever its network."""
+"""The contract of graph encoders, for every network."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Networks by torch-geometric: edges of our neighbours, and convolutions on them that equal naive loops."""
+"""Networks with torch-geometric: edges from the neighbours, and convolutions on them against naive loops."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from models.neighbors import ball_query
 
 @pytest.fixture
 def cloud():
-    """Positions and inputs of two clouds in the same place: neighbours in the other would be as near as one's own."""
+    """Positions and inputs of two clouds at the same place: neighbours in the other cloud would be as near as those in the same."""
     torch.manual_seed(0)
     return torch.rand(2, 13, 3).double(), torch.randn(2, 13, 5).double()
 

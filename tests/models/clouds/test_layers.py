@@ -1,4 +1,4 @@
-"""Thinning and neighbourhoods are those of the papers, written as loops."""
+"""Thinning and neighbourhoods, against loops over the formulas of the papers."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Stand-ins for both encoders of any widths, and what they give."""
+"""Stand-ins for the two encoders with any widths, and their outputs."""
 
 from types import SimpleNamespace
 
@@ -12,7 +12,7 @@ from config.pooling_settings import SectorSettings
 
 @pytest.fixture
 def make_fusion():
-    """A fusion in evaluation mode between encoders of some widths, its norms as after training."""
+    """A fusion in evaluation mode of encoders with given widths, its norms as after training."""
 
     def make(name: str, polar: bool = False, channels: int = 5, features: int = 6, dim: int = 4, rows: int = 2, sectors: int = 1):
         torch.manual_seed(0)
@@ -31,7 +31,7 @@ def make_fusion():
 
 @pytest.fixture
 def make_inputs():
-    """What both encoders give for 3 places, and their points."""
+    """The outputs of both encoders for 3 places, and their points."""
 
     def make(polar: bool = False, channels: int = 5, features: int = 6, dim: int = 4, rows: int = 2, points: int = 20, seed: int = 0):
         generator = torch.Generator().manual_seed(seed)

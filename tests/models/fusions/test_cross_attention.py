@@ -27,7 +27,7 @@ def test_attention_against_a_loop():
 
 
 def test_positions_tell_places_apart():
-    """Near places are alike, far ones are not, over the whole tile; the longest wave is twice as long as the tile is wide."""
+    """Near positions are similar and far ones are not, all over the tile. The longest wave is twice the tile's width."""
     line = torch.linspace(-76, 76, 153)
     places = torch.cartesian_prod(line[::8], line[::8])[None]
     waves = position_waves(places)[0]
@@ -39,7 +39,7 @@ def test_positions_tell_places_apart():
 
 @torch.no_grad()
 def test_tiles_and_points_lie_in_one_frame(make_fusion, make_inputs):
-    """A pixel's waves are those of a point at its place."""
+    """A pixel has the same waves as a point at its position."""
     for polar in (False, True):
         fusion = make_fusion("cross_attention", polar)
         at = tile_grid(2, 4 if polar else 2, polar).flatten(0, 1)[None]
@@ -48,6 +48,6 @@ def test_tiles_and_points_lie_in_one_frame(make_fusion, make_inputs):
 
 @torch.no_grad()
 def test_pixels_have_places(make_fusion, make_inputs):
-    """Both poolings forget the order of pixels; only their places tell them apart."""
+    """Both poolings ignore the order of pixels, so only position waves tell them apart."""
     fusion, (tile, cloud, points) = make_fusion("cross_attention"), make_inputs()
     assert not torch.allclose(fusion((None, tile[1].flip(2)), cloud, points), fusion(tile, cloud, points))

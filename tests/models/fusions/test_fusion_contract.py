@@ -1,4 +1,4 @@
-"""What every fusion keeps to."""
+"""The contract of fusions."""
 
 import pytest
 import torch
@@ -44,12 +44,12 @@ def test_points_have_places_but_no_order(name, polar, make_fusion, make_inputs):
 @torch.no_grad()
 @pytest.mark.parametrize("name", [name for name, polar in FEATURES if polar])
 def test_sectors(name, make_fusion, make_inputs):
-    """What is ahead and what is behind swap when the viewer turns round, and nothing is lost."""
+    """When the viewer turns round, ahead and behind swap, and nothing is lost."""
     fusion, (tile, cloud, points) = make_fusion(name, True, sectors=4), make_inputs(True)
     output = fusion(tile, cloud, points)
     turned = fusion((None, tile[1].roll(2, 3)), cloud, points * torch.tensor([-1.0, -1, 1]))
     assert output.shape == (3, fusion.width) and not torch.allclose(turned, output)
-    if name == "pixel_to_point":  # the others also read in which direction something lies
+    if name == "pixel_to_point":  # the others also depend on directions
         torch.testing.assert_close(turned.sort().values, output.sort().values, rtol=1e-3, atol=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""Fusions: points find their own place on the tile, in both kinds of tile."""
+"""Pixel-to-point fusion: points find their own position on Cartesian and polar tiles."""
 
 import math
 
@@ -10,7 +10,7 @@ from utils.frames import tile_grid
 
 
 def naive(features, points, polar):
-    """Bilinear samples, one by one. Columns of polar tiles close behind the viewer; their centre and outer edge are held."""
+    """Bilinear samples, one by one. Polar tiles wrap round behind the viewer; their first and last row continue beyond the edge."""
     batch, channels, rows, columns = features.shape
     result = torch.zeros(batch, points.shape[1], channels, dtype=features.dtype)
     for b in range(batch):
@@ -34,7 +34,7 @@ def naive(features, points, polar):
 def test_against_a_loop(polar, shape):
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(2, 3, *shape, generator=generator, requires_grad=True)
-    points = (torch.rand(2, 60, 3, generator=generator) - 0.5) * 180  # some lie outside
+    points = (torch.rand(2, 60, 3, generator=generator) - 0.5) * 180  # some are outside
     points[0, 0] = 0
     points[0, 1:7, :2] = torch.tensor([[0.1, -50.0], [-0.1, -50.0], [0, -50], [75.9, 75.9], [200, 0], [0, 76]])
     sampled, expected = sample_at_points(features, points, polar), naive(features, points, polar)
@@ -65,7 +65,7 @@ def test_a_polar_tile_closes_behind_the_viewer():
 
 @pytest.mark.parametrize(("polar", "rows", "columns", "tolerance_m"), [(False, 8, 8, 1e-3), (True, 64, 128, 0.1)])
 def test_points_meet_the_pixels_that_look_at_them(polar, rows, columns, tolerance_m):
-    """The map view's own geometry as features: every point reads back its position."""
+    """With positions as the map's features, every point reads its own position."""
     where = tile_grid(rows, columns, polar).permute(2, 0, 1)[None]
     points = torch.tensor([[[3.0, 40, 9], [-40, 3, 0], [40, -3, 1], [-3, -40, 5], [20, 20, 5], [-50, 10, 2]]])
     torch.testing.assert_close(sample_at_points(where, points, polar), points[..., :2], atol=tolerance_m, rtol=0)

@@ -11,7 +11,7 @@ from utils.frames import tile_grid
 
 
 def naive(fusion, tile, features, points, cells, places, sampled):
-    """Pixel by pixel, with the fusion's layers."""
+    """The fusion pixel by pixel, with the same layers."""
     batch, channels, rows, columns = tile.shape
     joined = torch.zeros(batch, channels, rows, columns)
     for b in range(batch):
@@ -49,7 +49,7 @@ def test_published_geometry_against_a_loop(make_fusion, make_inputs):
 @torch.no_grad()
 @pytest.mark.parametrize("polar", [False, True])
 def test_a_point_at_a_pixels_place_is_its_own(polar, make_fusion, make_inputs):
-    """Every pixel has a point there, and far more lie elsewhere: each takes its own, without an offset."""
+    """Every pixel has a point at its centre, and many more points are elsewhere: each pixel gets its own, with offset zero."""
     fusion, ((_, tile), _, _) = make_fusion("point_to_pixel", polar), make_inputs(polar)
     at = tile_grid(*tile.shape[2:], polar).flatten(0, 1)
     points = torch.cat([torch.cat([at, torch.full_like(at, 300)]), torch.full((2 * len(at), 1), 7.0)], 1)[None].repeat(3, 1, 1)

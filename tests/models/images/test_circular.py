@@ -1,4 +1,4 @@
-"""Panoramas close behind the viewer: a turn by whole strides turns the feature map."""
+"""Convolutions that wrap round behind the viewer: turning a panorama by a multiple of the stride turns the feature map."""
 
 import pytest
 import torch
@@ -38,7 +38,7 @@ def test_a_turned_panorama_turns_the_feature_map(name):
 
 @torch.no_grad()
 def test_it_is_the_panorama_seen_as_part_of_an_endless_one():
-    """The wrapped map is the middle third of what a plain backbone makes of three panoramas side by side, far from their ends."""
+    """The wrapped map equals the middle third of a plain backbone's map of three panoramas side by side, far from their ends."""
     closed, plain = backbone("resnet18", circular=True, network={"stages": 2}), backbone("resnet18", network={"stages": 2})
     images = torch.rand(1, 3, 32, 256, dtype=torch.double)
     three = plain(torch.cat([images] * 3, 3))[0]

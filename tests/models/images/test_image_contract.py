@@ -1,4 +1,4 @@
-"""What every image encoder keeps to, whichever its backbone and pooling."""
+"""The contract of image encoders, for every backbone and pooling."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from utils.errors import InputError
 
 
 def encoder(settings=None, dim=9, polar=None, **changes):
-    """A small encoder of panoramas, or of tiles where `polar` is given, and images for it."""
+    """A small encoder of panoramas, or of tiles if `polar` is given, and images for it."""
     torch.manual_seed(0)
     tile = {} if polar is None else {"polar": polar}
     config = from_mapping(PanoramaConfig if polar is None else TileConfig, (settings or image()) | changes | tile, "test")

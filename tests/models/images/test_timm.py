@@ -1,4 +1,4 @@
-"""Networks of timm as backbones: their own feature maps, and what is refused when they are built. Its test models are tiny."""
+"""Networks of timm as backbones: their feature maps, and what is refused when they are built. timm's test models are tiny."""
 
 import pytest
 import torch

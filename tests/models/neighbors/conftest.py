@@ -1,4 +1,4 @@
-"""Clouds that rounding and ties are hard for, and the published numbers."""
+"""Clouds that are difficult because of rounding and ties, and the published numbers."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 
 
 def _grid(rng, dims):
-    """More points than cells: every distance is tied, and points coincide."""
+    """More points than grid cells: all distances have ties, and points coincide."""
     return rng.integers(0, 3, (2, 30, dims))
 
 
@@ -23,7 +23,7 @@ CLOUDS = {
 
 @pytest.fixture(params=[*CLOUDS])
 def make_cloud(request):
-    """(2, 30, dims) float32 of each kind in turn."""
+    """(2, 30, dims) float32, of each kind."""
     return lambda dims=3, seed=0: torch.from_numpy(CLOUDS[request.param](np.random.default_rng(seed), dims).astype(np.float32))
 
 
@@ -35,7 +35,7 @@ def tiny_chunks(monkeypatch):
 
 @pytest.fixture(scope="session")
 def parity(shared_data):
-    """Arrays of a case of the published system, by its name and the file's."""
+    """Arrays of a case of the published system, by the names of the case and the file."""
     return lambda case, file="outputs": dict(np.load(shared_data.parent / "parity" / case / f"{file}.npz"))
 
 

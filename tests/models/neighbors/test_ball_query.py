@@ -34,7 +34,7 @@ def test_fewer_points_are_filled_up_with_the_first():
 @pytest.mark.parametrize("radius", [0.1, 0.2, 0.4, 0.7])
 def test_a_point_on_the_sphere_is_inside(radius):
     cloud = torch.tensor([5.0, radius, np.nextafter(np.float32(radius), np.float32(1)), -radius]).view(1, 4, 1)
-    assert ball_query(cloud, torch.zeros(1, 1, 1), radius, 3)[0, 0].tolist() in ([1, 3, 1], [1, 2, 3])  # the next may round to the same
+    assert ball_query(cloud, torch.zeros(1, 1, 1), radius, 3)[0, 0].tolist() in ([1, 3, 1], [1, 2, 3])  # the next may round to it
     assert ball_query(cloud, torch.zeros(1, 1, 1), radius * 1.01, 3)[0, 0].tolist() == [1, 2, 3]
 
 

@@ -47,7 +47,7 @@ def test_bad_input(points, count, start, message):
 
 
 def test_published_picks_of_a_dense_cloud(parity):
-    """The published distances are |a|² + |b|² − 2 a·b in float32: four times it exchanges two picks, whose distances differ by 3e-6."""
+    """The published distances are |a|² + |b|² − 2 a·b in float32. Four times they swap two picks, whose distances differ by 3e-6."""
     case = parity("g_fps")
     cloud = (np.random.RandomState(412).uniform(-76, 76, (20000, 3)) * [1, 0.3, 1]).astype(np.float32)
     picks = farthest_points(torch.from_numpy(cloud)[None], 1024, int(case["dense_start"][0]))[0].numpy()
@@ -63,7 +63,7 @@ def test_published_picks_of_a_dense_cloud(parity):
 
 @pytest.mark.parametrize("case", ["c_pct_v2", "c_pt2_v2", "c_pointnetssg_v2"])
 def test_published_picks_of_the_encoders(parity, case):
-    """Each level samples what the one before picked."""
+    """Each level samples the picks of the one before."""
     cloud = torch.from_numpy(parity(case, "inputs")["coords_xyz"]).transpose(1, 2)
     levels = {name: picks for name, picks in parity(case).items() if name.startswith("fps_idx_")}
     assert len(levels) >= 2

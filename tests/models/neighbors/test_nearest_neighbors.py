@@ -22,7 +22,7 @@ def test_coordinates_are_exact_with_ties(make_cloud, naive_distances, dims, k):
 
 
 def test_coordinates_are_exact_to_the_last_bit():
-    """So many points that float32 rounds thousands of distances to the same number, or exchanges them."""
+    """With so many points, float32 rounds thousands of distances to equal numbers, or to another order."""
     cloud = torch.rand(1, 20_000, 3, generator=torch.Generator().manual_seed(0))
     x, y, z = np.square(cloud[0].numpy() - cloud[0, 0].numpy()).T
     assert nearest_neighbors(cloud, 20_000, cloud[:, :1])[0, 0].tolist() == np.argsort(x + y + z, kind="stable").tolist()
@@ -30,7 +30,7 @@ def test_coordinates_are_exact_to_the_last_bit():
 
 @pytest.mark.parametrize("dims", [4, 64, 200])
 def test_features_are_exact_with_ties(make_cloud, dims):
-    """The exact distances, rounded to float32: of coordinates in float32 and their squares float64 loses next to nothing."""
+    """The exact distances, rounded to float32: float64 holds squares of float32 coordinates almost without loss."""
     cloud, queries = make_cloud(dims), make_cloud(dims, seed=1)[:, :10]
     index = nearest_neighbors(cloud, 20, queries)
     for b in range(2):
@@ -44,7 +44,7 @@ def test_points_are_their_own_queries(make_cloud, dims):
     index = nearest_neighbors(cloud, 9)
     assert torch.equal(index, nearest_neighbors(cloud, 9, cloud))
     first = [[next(j for j in range(30) if torch.equal(c[j], p)) for p in c] for c in cloud]
-    assert index[..., 0].tolist() == first  # themselves, or the first that coincides
+    assert index[..., 0].tolist() == first  # themselves, or the first coincident point
 
 
 @pytest.mark.parametrize("dims", [3, 64])
@@ -67,7 +67,7 @@ def test_no_more_distances_at_a_time_than_stated(monkeypatch, chunk, shapes):
 
 
 def test_many_equal_distances_keep_the_order_of_their_indices():
-    """Indices with many bits, beside distances of one step of float32 more and less."""
+    """Indices with many bits, and distances that differ by one step of float32."""
     step = np.nextafter(np.float32(1), np.float32(2))
     square = torch.tensor([1.0, float(step)]).repeat(30_000).view(1, -1, 1)
     order = nearest_neighbors(square, 60_000, torch.zeros(1, 1, 1))[0, 0]

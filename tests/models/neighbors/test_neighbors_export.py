@@ -1,4 +1,4 @@
-"""What is exported gives the same indices, ties included, for any batch size."""
+"""Exported searches give the same indices, ties included, for any batch size."""
 
 import torch
 from torch import nn

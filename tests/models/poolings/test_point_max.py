@@ -41,7 +41,7 @@ def test_against_a_loop(sectors, points):
     [(-1, -9, 0), (-9, -1, 1), (-9, 1, 2), (-1, 9, 3), (1, 9, 4), (9, 1, 5), (9, -1, 6), (1, -9, 7), (0.0, -1.0, 7), (-0.0, -1.0, 0)],
 )
 def test_sectors_lie_as_in_a_panorama(right, ahead, sector):
-    """From straight behind over the left to ahead, in the middle, and on over the right."""
+    """From straight behind over left to ahead, in the middle, and further over right."""
     pooled = sector_max(8)(torch.full((1, 1, 2), 5.0), torch.tensor([[[right, ahead, 3.0]]])).view(8, 2)
     assert pooled.nonzero()[:, 0].tolist() == [sector, sector] and pooled[sector].tolist() == [5, 5]
 

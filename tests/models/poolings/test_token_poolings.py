@@ -1,4 +1,4 @@
-"""Poolings over tokens, alike for maps and points, against naive loops."""
+"""Poolings of tokens, which serve maps and points, against naive loops."""
 
 import math
 

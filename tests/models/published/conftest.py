@@ -1,4 +1,4 @@
-"""Published state dicts of small inputs and clouds; all zeros, which take no memory."""
+"""Published state dicts for small inputs and clouds. All tensors are zeros that take no memory."""
 
 import functools
 
@@ -24,7 +24,7 @@ def conv(name: str, *shape: int) -> dict[str, torch.Tensor]:
 
 @functools.cache
 def resnet(depth: int, safa: int = 0) -> dict[str, torch.Tensor]:
-    """A published ResNet, with SAFA over so many positions."""
+    """A published ResNet, with SAFA over this many positions."""
     entry, name = IMAGES[f"resnet{depth}_paper"], f"resnet{depth}_paper"
     with torch.device("meta"):
         backbone = entry.load()(entry.settings(name), (32, 64))
@@ -39,7 +39,7 @@ def safa_of(positions: int) -> dict[str, torch.Tensor]:
 
 
 def pointnet(per_point: bool, features: int = FEATURES) -> dict[str, torch.Tensor]:
-    """A published PointNet without classes; of features per point, `features` of them, or pooled to twice its last width."""
+    """A published PointNet without classes. It gives `features` numbers per point, or is pooled to twice its last width."""
     state, widths = {}, [3, 4, 4, 4, 4, features // 2]
     for i in range(5):
         state |= {f"conv{i + 1}.weight": zeros(widths[i + 1], widths[i], 1)} | norm(f"bn{i + 1}", widths[i + 1])

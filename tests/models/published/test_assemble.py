@@ -1,4 +1,4 @@
-"""Published models are recognised by their tensors alone, and what does not fit is refused by its published name."""
+"""Published models are recognised by their tensors only, and tensors that do not fit are refused by their published names."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from tests.models.published.conftest import resnet
 from utils.errors import InputError
 
 HEADS = {None: "none", "fc": "linear", "mlp": "mlp"}
-# Without a final block the reference would have another width than the query, or nothing would tell concat from add.
+# Without a final block the reference would have another width than the query, or concat could not be told from add.
 MODELS = [(fusion, final) for fusion in ("2to3", "3to2", "add", "concat", "tile", "cloud") for final in (None, "fc", "mlp")]
 
 

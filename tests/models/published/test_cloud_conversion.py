@@ -1,4 +1,4 @@
-"""Conversion of published cloud encoders: what the published cases do not hold, and what is refused."""
+"""Conversion of published cloud encoders: what the published cases do not cover, and what is refused."""
 
 import pytest
 import torch
@@ -74,7 +74,7 @@ def published_inputs(points):
 
 @torch.no_grad()
 def test_edge_convolutions_with_scales_of_either_sign(points):
-    """The published order: edges, convolution, norm, activation, and the maximum last; the first graph reads the classes too."""
+    """The published order: edges, convolution, norm, activation, and only then the maximum. The first graph also reads the classes."""
     state, (cloud_points, classes) = dgcnn(), points
     x = torch.cat([published_inputs(cloud_points), state["proj.weight"][:, :, 0].T[classes]], -1)
     outputs = []

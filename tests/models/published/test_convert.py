@@ -1,4 +1,4 @@
-"""Files of published weights in, runs and files of ours out."""
+"""Conversion of files of published weights to runs and files of weights."""
 
 import os
 import pickle
@@ -26,13 +26,13 @@ pytestmark = pytest.mark.usefixtures("quick_weights")
 
 @pytest.fixture
 def cloud_state():
-    """A published PointNet of 2·3 numbers, its weights random."""
+    """A published PointNet with 2·3 outputs and random weights."""
     generator = torch.Generator().manual_seed(0)
     return {k: torch.rand(v.shape, generator=generator) if v.is_floating_point() else v for k, v in pointnet(False).items()}
 
 
 def refusal(tmp_path, checkpoint="published.pth", out="out.safetensors") -> str:
-    """The message, one line that names the file; nothing is written."""
+    """The message of a refusal: one line that names the file. Nothing may be written."""
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(InputError) as caught:
         convert(tmp_path / checkpoint, tmp_path / out)
@@ -58,7 +58,7 @@ def test_a_model_becomes_a_run(tmp_path, make_published):
     assert not again.training and all(torch.equal(v, model.state_dict()[k]) for k, v in again.state_dict().items())
 
 
-def test_widths_that_cannot_be_compared_are_said(tmp_path, make_published):
+def test_widths_that_cannot_be_compared_are_noted(tmp_path, make_published):
     torch.save(make_published("concat", depth=18), tmp_path / "published.pth")
     found = convert(tmp_path / "published.pth", tmp_path / "run", "concat")
     assert "queries have 4,096 numbers and its references 8,192" in found
@@ -174,7 +174,7 @@ def test_load_refuses_what_is_not_converted(tmp_path):
 
 
 def test_settings_that_contradict_a_converted_encoder(tmp_path, cloud_state):
-    """The published number of neighbours and the scale are in the file, though no tensor tells them."""
+    """The published number of neighbours and the scale are in the file, although no tensor depends on them."""
     torch.save(cloud_state, tmp_path / "published.pth")
     convert(tmp_path / "published.pth", tmp_path / "cloud.safetensors")
     settings = read_checkpoint(tmp_path / "cloud.safetensors")[1]["settings"]

@@ -1,4 +1,4 @@
-"""Published image encoders: the transformers, for which no numbers are at hand, against their formulas; what is refused."""
+"""Published image encoders: the transformers, for which there are no published numbers, against their formulas; refusals."""
 
 import math
 from importlib.util import find_spec
@@ -151,7 +151,7 @@ def test_hybrid_transformer_against_its_formulas(tile, columns):
 
 
 def resnet34(positions: int) -> dict[str, torch.Tensor]:
-    """Published ResNet-34 with SAFA: as ResNet-50, its neck begins with a 1×1 convolution and has no activation."""
+    """Published ResNet-34 with SAFA: like that of ResNet-50, its neck begins with a 1×1 convolution and has no activation."""
     config = PanoramaConfig(Settings("resnet34_paper"), 32)
     backbone = ImageEncoder(config, None).backbone.state_dict()
     state = {f"resnet.{name.replace('neck.', 'layer5.')}": tensor for name, tensor in backbone.items()}
