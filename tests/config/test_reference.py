@@ -15,7 +15,7 @@ def test_every_component_and_every_setting_is_there_with_its_comment():
     text = recipe_reference()
     for registry in REGISTRIES.values():
         assert all(f"`{name}`" in text for name in registry)
-    assert "| learning_rate | a number | `0.001` | at its highest" in text
+    assert "| learning_rate | a number | `0.001` | the highest;" in text
     assert "k of the graph, the point itself included" in text
     without_text = [
         line for line in text.splitlines() if line.startswith("| ") and line.endswith("|  |") and "key" not in line and "name" not in line

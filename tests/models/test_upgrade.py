@@ -221,7 +221,7 @@ def test_settings_that_contradict_a_converted_encoder_s(tmp_path, run, part, key
     with pytest.raises(InputError) as caught:
         built(config, part)
     assert str(caught.value) == (
-        f"{path}: weights of another network than the recipe's: they are of {message}; make them agree, or take other weights"
+        f"{path}: weights of another network than the recipe's: the file has {message}; make them agree, or use other weights"
     )
 
 

@@ -156,7 +156,7 @@ def test_settings_that_contradict_the_file_s(tmp_path, change, message):
     converted(path, small(), 5)
     with pytest.raises(InputError) as caught:
         CloudEncoder(small(**change, weights=str(path)), 5)
-    assert str(caught.value).startswith(f"{path}: weights of another network than the recipe's: they are of ")
+    assert str(caught.value).startswith(f"{path}: weights of another network than the recipe's: the file has ")
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 

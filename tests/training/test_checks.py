@@ -76,7 +76,7 @@ def test_maps_of_one_colour(start, root):
 def test_batches_without_negatives(start):
     with pytest.raises(InputError, match="loss.same_place_m is 1000, and no batch has two places farther apart"):
         start("loss.same_place_m=1000")
-    assert re.search(r"note: in \d+ of 12 batches no two places lie", start("training.batch_size=2", "loss.same_place_m=60"))
+    assert re.search(r"note: in \d+ of 12 batches no two places are", start("training.batch_size=2", "loss.same_place_m=60"))
 
 
 def test_places_of_two_cities_are_negatives_however_near(start, root):

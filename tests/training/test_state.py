@@ -200,7 +200,7 @@ def test_a_damaged_best_checkpoint_is_replaced_with_a_note(run, again, capsys, d
     flip(best, -1000) if damage == "flipped" else best.unlink()
     assert "best.safetensors: " in refusal(load_run, run, "best", CPU)
     train(again, CPU)
-    assert "the best checkpoint is now that of epoch 2 or better" in capsys.readouterr().out
+    assert "from now on the best checkpoint is that of epoch 2 or a later one" in capsys.readouterr().out
     assert load_run(run, "best", CPU)[2] in (2, 3)
 
 

@@ -56,8 +56,8 @@ def test_sectors(name, make_fusion, make_inputs):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"fusion": "2to3", "tile": {"polar": True}}, "fusion is '2to3', which as in the paper places points on Cartesian tiles only"),
-        ({"fusion": "3to2", "tile": {"polar": True}}, "fusion is '3to2', which as in the paper places points on Cartesian tiles only"),
+        ({"fusion": "2to3", "tile": {"polar": True}}, "fusion is '2to3', which, as in the paper, takes only Cartesian tiles"),
+        ({"fusion": "3to2", "tile": {"polar": True}}, "fusion is '3to2', which, as in the paper, takes only Cartesian tiles"),
         ({"fusion": "3to2", "cloud": None}, "fusion is '3to2', but there is no cloud encoder to fuse"),
         ({"fusion": "ad"}, "fusion is 'ad', it takes one of .*; did you mean 'add'"),
         ({"tile": {"encoder": "hybrid_vit", "pooling": "token"}, "fusion": "cross_attention"}, "tile.pooling token pools class tokens"),

@@ -61,7 +61,7 @@ def test_a_model_becomes_a_run(tmp_path, make_published):
 def test_widths_that_cannot_be_compared_are_noted(tmp_path, make_published):
     torch.save(make_published("concat", depth=18), tmp_path / "published.pth")
     found = convert(tmp_path / "published.pth", tmp_path / "run", "concat")
-    assert "queries have 4,096 numbers and its references 8,192" in found
+    assert "queries have 4,096 numbers, its references 8,192" in found
     assert load(tmp_path / "run").reference_dim == 8192
     with pytest.raises(InputError, match="model.head is none, and fusion concat gives 8,192 numbers"):
         load_run(tmp_path / "run", "best", torch.device("cpu"))
@@ -182,5 +182,5 @@ def test_settings_that_contradict_a_converted_encoder(tmp_path, cloud_state):
     weights = str(tmp_path / "cloud.safetensors")
     for paper in (None, settings["paper"] | {"scale": "metres"}):
         config = from_mapping(CloudConfig, settings | {"paper": paper, "weights": weights}, "recipe")
-        with pytest.raises(InputError, match="they are of paper.scale 'unit', but model.cloud.paper.scale is 'metres'; make them agree"):
+        with pytest.raises(InputError, match="the file has paper.scale 'unit', but model.cloud.paper.scale is 'metres'; make them agree"):
             CloudEncoder(config, 6)
