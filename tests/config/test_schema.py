@@ -51,7 +51,7 @@ def test_combinations_that_work(read, model):
         (TILE, ["model.fusion=concat"], "model.fusion is 'concat', but there is no cloud encoder"),
         (TILE, ["model.tile=null", "model.cloud={}", "model.fusion=concat"], "model.fusion is 'concat', but there is no tile encoder"),
         (TILE, ["model.cloud={}"], "model.fusion is missing"),
-        (BOTH, ["model.fusion=2to3", "model.tile.polar=true"], "model.fusion is '2to3', which, as in the paper, takes only Cartesian tiles"),
+        (BOTH, ["model.fusion=2to3", "model.tile.polar=true"], "model.fusion is '2to3', which, as in the paper, takes only Cartesian"),
         (BOTH, ["model.fusion=join"], "model.fusion is 'join', it takes one of concat, "),
         (BOTH, ["model.embedding_dim=0"], "model.embedding_dim is 0"),
         (BOTH, ["model.panorama.height=100"], "model.panorama.height is 100; resnet18 with 4 stages takes multiples of 32"),
