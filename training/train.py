@@ -16,21 +16,19 @@ import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from config.learning_settings import LOSSES, OPTIMIZERS, SAMPLERS
+from config.learning_settings import LOSSES, OPTIMIZERS
 from config.schema import Config, TrainingConfig, read_config
 from config.unread import refuse_unread
-from data.area import Area
-from data.areas.sample_streets import apart_from
-from data.batches.place_batches import City, PlaceBatches, prefetch
+from data.batches.place_batches import PlaceBatches, prefetch
 from eval.embed import embed_places
 from eval.evaluate import evaluate_run
 from eval.metrics import metrics_table, retrieval_metrics
 from models.checkpoint import open_run, without_pretraining
 from models.model import GroundToMap, build_model
-from training.checks import note_collapse, refuse_nothing_to_learn
+from training.checks import note_collapse
 from training.losses import Loss, cosine_similarity, same_places
+from training.open_places import TrainingPlaces, open_places
 from training.run_folder import run_folder
-from training.samplers import Shuffled
 from training.seeds import step_seeds
 from training.state import State, keep_best, keep_lines, read_state, restore, save_epoch, score
 from utils.arguments import Parser
@@ -38,7 +36,6 @@ from utils.atomic import append_line
 from utils.batch import Batch
 from utils.device import autocast, choose_device, choose_precision
 from utils.errors import NO_SPACE, InputError, run_command
-from utils.georeference import EXTENT_M
 from utils.outputs import check_place
 from utils.progress import progress
 
@@ -52,7 +49,7 @@ def main() -> None:
     if not config.training.resume:
         refuse_unread(config, args.overrides)
     device = choose_device(config.device)
-    run = train(config, device)
+    run = train_recipe(config, device)
     loaded = open_run(run, "best", device)
     metrics = evaluate_run(run, loaded, config.data.test, device)
     print(f"\ntest areas, checkpoint of epoch {loaded.epoch} (best on {', '.join(config.data.validation)}); R and ≤ in %")
@@ -60,26 +57,22 @@ def main() -> None:
     print(f"run: {run} (metrics, TensorBoard events, checkpoints, evaluation)")
 
 
-def train(config: Config, device: torch.device) -> Path:
-    """Trains; returns the run's folder."""
+def train_recipe(config: Config, device: torch.device) -> Path:
+    """Opens the places that a recipe names and trains its model; returns the run's folder."""
     check_place(Path(config.runs) / config.name, f"runs {config.runs}")
-    root, inputs = Path(config.data.root), config.model.inputs
-    cities: dict[tuple, City] = {}  # shared, so that each is loaded once
-    places = PlaceBatches(root, config.data.train, inputs, device, config.augmentation, cities)
-    validation = PlaceBatches(root, config.data.validation, inputs, device, cities=cities)
-    test = PlaceBatches(root, config.data.test, inputs, device, cities=cities)  # mistakes in it should show before training
-    _note_overlap(places, [*validation.areas, *test.areas])
-    sampler = _sampler(config.training, places, config.seed)
-    seen = PlaceBatches(root, config.data.train, inputs, device, cities=cities)  # without augmentation
-    refuse_nothing_to_learn(seen, [validation, test], sampler, config.loss.same_place_m)
+    return train(config, open_places(config, device))
+
+
+def train(config: Config, places: TrainingPlaces) -> Path:
+    """Trains a recipe's model on its places; returns the run's folder."""
+    resume, device = config.training.resume, places.training.device
     # Mistakes in a new model should show before the run gets a folder. A resumed one may take its weights from the folder.
-    resume = config.training.resume
     model = None if resume else build_model(config.model, config.seed, device)
     with run_folder(config) as run, _one_line_if_the_disk_is_full(run):
         state = read_state(run, config.training.epochs) if resume else None
         model = model or build_model(without_pretraining(config.model) if state else config.model, config.seed, device)
-        learner = Learner(config, model, places, sampler)
-        _train_epochs(run, state, learner, validation, config.training)
+        learner = Learner(config, model, places)
+        _train_epochs(run, state, learner, places.validation, config.training)
     return run
 
 
@@ -90,8 +83,8 @@ class Learner:
         config: the recipe, of which loss, optimiser, seed and training settings are used.
     """
 
-    def __init__(self, config: Config, model: GroundToMap, places: PlaceBatches, sampler: Shuffled):
-        self.model, self.places, self.sampler = model, places, sampler
+    def __init__(self, config: Config, model: GroundToMap, places: TrainingPlaces):
+        self.model, self.places, self.sampler = model, places.training, places.sampler
         self.settings, self.seed, self.same_place_m = config.training, config.seed, config.loss.same_place_m
         self.loss: Loss = LOSSES[config.loss.name].load()(config.loss)
         optimizer = config.training.optimizer
@@ -139,14 +132,6 @@ class Learner:
     def _batch(self, indices: np.ndarray, epoch: int, step: int) -> Batch:
         generator = torch.Generator().manual_seed(step_seeds(self.seed, epoch, step)[0])
         return self.places.batch(indices, generator)
-
-
-def _sampler(settings: TrainingConfig, places: PlaceBatches, seed: int) -> Shuffled:
-    make = SAMPLERS[settings.sampler.name].load()
-    sampler = make(settings.sampler, places.xy, places.city_of, settings.batch_size, seed)
-    if not len(sampler):
-        raise InputError(f"training.batch_size is {settings.batch_size}, but the training areas hold only {len(places)} places")
-    return sampler
 
 
 def _train_epochs(run: Path, state: State | None, learner: Learner, validation: PlaceBatches, settings: TrainingConfig) -> None:
@@ -208,18 +193,6 @@ def _one_line_if_the_disk_is_full(run: Path) -> Iterator[None]:
 
 def _is_full(error: BaseException | None) -> bool:
     return isinstance(error, OSError) and error.errno in NO_SPACE
-
-
-def _note_overlap(places: PlaceBatches, others: list[Area]) -> None:
-    """Prints which other areas overlap with training areas: recall in them is not recall at unseen places."""
-    for other in others:
-        for area in (a for a in places.areas if a.path.parent == other.path.parent):
-            near = len(other) - len(apart_from(other.locations, area.locations, EXTENT_M * math.sqrt(2)))
-            if near:
-                print(
-                    f"note: {near:,} of {len(other):,} places of {other.name} are so near to places of {area.name} that tiles overlap "
-                    "(python -m data.prepare area --apart-from)"
-                )
 
 
 def learning_rate(settings: TrainingConfig, step: int, steps: int) -> float:

@@ -24,7 +24,7 @@ from tests.conftest import Extract
 from tests.data.sources.streetlearn.published import write_dataset
 from tests.models.published.conftest import pointnet
 from tests.training.tiny import write_datasets, write_recipe
-from training.train import train
+from training.train import train_recipe
 
 PLACES = 11  # of tiny/test, which embeddings, edges and routes are of
 
@@ -94,7 +94,7 @@ def _write_built_city(folder: Path, compiled: bool) -> None:
 def _write_run(folder: Path) -> None:
     """`runs/tiny`, as a training leaves it."""
     config = read_config(folder / "tiny.yaml", ["training.epochs=1", "model.panorama.height=16", "model.panorama.pooling.sectors=1"])
-    train(config, torch.device("cpu"))
+    train_recipe(config, torch.device("cpu"))
 
 
 def _write_embeddings(folder: Path) -> None:

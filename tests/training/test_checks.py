@@ -12,7 +12,7 @@ from config.schema import read_config
 from tests.training.tiny import write_city, write_places, write_recipe
 from training import train as module
 from training.checks import note_collapse
-from training.train import train
+from training.train import train_recipe
 from utils.classes import BARE_RGB
 from utils.errors import InputError
 
@@ -31,7 +31,7 @@ def start(tmp_path, root, capsys):
 
     def start(*overrides, **model):
         config = read_config(write_recipe(tmp_path, root, **model), ["training.epochs=1", *overrides])
-        train(config, CPU)
+        train_recipe(config, CPU)
         return capsys.readouterr().out
 
     return start
@@ -112,5 +112,5 @@ def test_answers_in_another_city_are_no_metres_away_from_anything(tmp_path, data
 
     monkeypatch.setattr(module, "embed_places", other_city)
     config = read_config(write_recipe(tmp_path, root), ["training.epochs=1", "data.validation=[tiny/validation, other/validation]"])
-    line = json.loads((train(config, CPU) / "metrics.jsonl").read_text())["validation"]
+    line = json.loads((train_recipe(config, CPU) / "metrics.jsonl").read_text())["validation"]
     assert line["recall@1"] == line["within_10m"] == line["within_50m"] == 0 and line["median_error_m"] > 50

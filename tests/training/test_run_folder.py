@@ -10,7 +10,7 @@ import torch
 from config.schema import read_config
 from tests.training.tiny import write_recipe
 from training.run_folder import run_folder
-from training.train import train
+from training.train import train_recipe
 from utils import lock
 from utils.child import in_child
 from utils.errors import InputError
@@ -62,7 +62,7 @@ def test_a_live_run_is_not_resumed(configure, tmp_path):
 def test_training_holds_the_lock(configure):
     made(configure())
     with run_folder(configure("training.resume=true")) as run, pytest.raises(InputError, match="another process is training this run"):
-        train(configure("training.resume=true"), torch.device("cpu"))
+        train_recipe(configure("training.resume=true"), torch.device("cpu"))
     assert [p.name for p in run.iterdir()] == ["config.yaml"]
 
 
@@ -147,4 +147,4 @@ def test_a_place_for_runs_is_looked_at_before_the_data(tmp_path):
     (tmp_path / "file").touch()
     config = read_config(write_recipe(tmp_path, tmp_path / "no data"), [f"runs={tmp_path}/file"])
     with pytest.raises(InputError, match="runs .*is not a folder"):
-        train(config, torch.device("cpu"))
+        train_recipe(config, torch.device("cpu"))

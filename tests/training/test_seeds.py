@@ -6,7 +6,7 @@ import torch
 
 from models.model import GroundToMap
 from training.seeds import step_seeds
-from training.train import train
+from training.train import train_recipe
 
 CPU = torch.device("cpu")
 
@@ -33,7 +33,7 @@ def test_a_step_sees_the_same_whatever_came_before(configure, monkeypatch):
     for greedy in (0, 1000):
         seen.append([])
         monkeypatch.setattr(GroundToMap, "embed_queries", watched(greedy))
-        train(configure("training.epochs=1"), CPU)
+        train_recipe(configure("training.epochs=1"), CPU)
     steps = len(seen[0]) - 2  # the others embed the validation places
     assert steps > 1 and len(seen[0]) == len(seen[1])
     for (panorama, drawn), (again, drawn_again) in zip(seen[0][:steps], seen[1], strict=False):

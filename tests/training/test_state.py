@@ -19,7 +19,7 @@ from training import state
 from training import train as module
 from training.optimizers import adamw
 from training.state import keep_lines, read_state, restore
-from training.train import train
+from training.train import train_recipe
 from utils.errors import InputError
 
 CPU = torch.device("cpu")
@@ -46,7 +46,7 @@ def trained(tmp_path_factory, datasets):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "save_epoch", snapshot)
-        return train(smallest(folder, datasets), CPU)
+        return train_recipe(smallest(folder, datasets), CPU)
 
 
 @pytest.fixture
@@ -118,9 +118,9 @@ def test_a_run_killed_at_any_moment_resumes_to_the_bit(trained, config, monkeypa
     with monkeypatch.context() as patch:
         kill_at(patch, moment)
         with pytest.raises(Kill):
-            train(config, CPU)
+            train_recipe(config, CPU)
     config.training.resume = True
-    assert same(train(config, CPU), trained)
+    assert same(train_recipe(config, CPU), trained)
     epochs = [json.loads(line)["epoch"] for line in open(f"{config.runs}/tiny/metrics.jsonl")]
     assert epochs == [1, 2, 3]
 
@@ -150,13 +150,13 @@ def test_a_damaged_checkpoint_never_takes_the_place_of_the_one_before(trained, r
     with monkeypatch.context() as patch:
         kill_at(patch, "rename 2")
         with pytest.raises(Kill):
-            train(again, CPU)
-    assert same(train(again, CPU), trained)
+            train_recipe(again, CPU)
+    assert same(train_recipe(again, CPU), trained)
 
 
 def test_a_sound_checkpoint_that_a_run_goes_on_from_becomes_the_previous_one(run, again):
     before = (run / "checkpoints/last.safetensors").read_bytes()
-    train(again, CPU)
+    train_recipe(again, CPU)
     assert (run / "checkpoints/previous.safetensors").read_bytes() == before
 
 
@@ -164,7 +164,7 @@ def test_two_damaged_checkpoints_are_one_line(run, again):
     for name in ("last", "previous"):
         flip(run / f"checkpoints/{name}.safetensors", -1000)
     before = sorted((p.name, p.read_bytes()) for p in run.rglob("*.safetensors"))
-    message = refusal(train, again, CPU)
+    message = refusal(train_recipe, again, CPU)
     assert message.startswith(f"{run / 'checkpoints/last.safetensors'}: damaged") and "checksum" in message
     assert "another name" in message and f"--run {run}" in message
     assert before == sorted((p.name, p.read_bytes()) for p in run.rglob("*.safetensors"))
@@ -177,7 +177,7 @@ def test_a_run_without_its_last_checkpoint_is_not_started_over_its_best(run, aga
         (run / f"checkpoints/{name}.safetensors").unlink()
     best = run / "checkpoints/best.safetensors"
     save_checkpoint(best, read_checkpoint(best)[0], info)
-    assert "last.safetensors: no such checkpoint, though best.safetensors is there" in refusal(train, again, CPU)
+    assert "last.safetensors: no such checkpoint, though best.safetensors is there" in refusal(train_recipe, again, CPU)
 
 
 @pytest.mark.parametrize("best", ["of epoch 1", "gone"])
@@ -189,7 +189,7 @@ def test_a_run_of_more_than_one_epoch_is_not_started_over(run, again, best):
     if best != "gone":
         save_checkpoint(path, read_checkpoint(path)[0], {"epoch": 1})
     before = {p: p.read_bytes() for p in (run / "metrics.jsonl", path) if p.is_file()}
-    message = refusal(train, again, CPU)
+    message = refusal(train_recipe, again, CPU)
     assert "last.safetensors: no such checkpoint, though metrics.jsonl has lines of more than one epoch; put it back, or" in message
     assert "another name" in message and before == {p: p.read_bytes() for p in before}
 
@@ -199,7 +199,7 @@ def test_a_damaged_best_checkpoint_is_replaced_with_a_note(run, again, capsys, d
     best = run / "checkpoints/best.safetensors"
     flip(best, -1000) if damage == "flipped" else best.unlink()
     assert "best.safetensors: " in refusal(load_run, run, "best", CPU)
-    train(again, CPU)
+    train_recipe(again, CPU)
     assert "from now on the best checkpoint is that of epoch 2 or a later one" in capsys.readouterr().out
     assert load_run(run, "best", CPU)[2] in (2, 3)
 
@@ -211,7 +211,7 @@ def test_checkpoints_of_earlier_versions_still_resume(run, again, trained):
         tensors, info = read_checkpoint(path)
         save_file(tensors, path, {"info": json.dumps(info)})
     (run / "checkpoints/previous.safetensors").unlink()
-    assert (train(again, CPU) / FILES[0]).read_bytes() == (trained / FILES[0]).read_bytes()
+    assert (train_recipe(again, CPU) / FILES[0]).read_bytes() == (trained / FILES[0]).read_bytes()
 
 
 @pytest.mark.parametrize("info", [
@@ -261,10 +261,10 @@ def test_pretrained_weights_are_not_asked_for_again(tmp_path, datasets, monkeypa
     with monkeypatch.context() as patch:
         kill_at(patch, "line 2")
         with pytest.raises(Kill):
-            train(config, CPU)
+            train_recipe(config, CPU)
     start.unlink()
     config.training.resume = True
-    assert load_run(train(config, CPU), "last", CPU)[2] == 2
+    assert load_run(train_recipe(config, CPU), "last", CPU)[2] == 2
 
 
 def load_file_of_a_backbone(tmp_path, datasets):
@@ -275,7 +275,7 @@ def load_file_of_a_backbone(tmp_path, datasets):
 
 def test_tensorboard_shows_every_epoch_of_a_resumed_run_once(stopped, again):
     stopped(1)
-    run = train(again, CPU)
+    run = train_recipe(again, CPU)
     events = EventAccumulator(str(run)).Reload()
     steps = [event.step for event in events.Scalars("validation/recall@1")]
     assert steps == [1, 3, 5]  # two batches an epoch
@@ -293,7 +293,7 @@ def test_a_run_is_resumed_under_the_name_of_its_folder(stopped, again):
     """Its configuration holds the name without the number that the folder has."""
     run = stopped(2).rename(Path(again.runs) / "tiny-2")
     again.name = "tiny-2"
-    assert train(again, CPU) == run and load_run(run, "last", CPU)[2] == 3
+    assert train_recipe(again, CPU) == run and load_run(run, "last", CPU)[2] == 3
 
 
 @pytest.mark.parametrize("names", [["last"], ["last", "best"]])
@@ -316,6 +316,6 @@ def test_a_model_that_diverged_is_never_written(config, monkeypatch):
 
     monkeypatch.setattr(module, "embed_places", spoil)
     assert "model.panorama.backbone.bn1.running_var is not finite after epoch 1; lower training.learning_rate" in refusal(
-        train, config, CPU
+        train_recipe, config, CPU
     )
     assert not list(Path(config.runs).rglob("*.safetensors"))

@@ -22,7 +22,7 @@ from training import state
 from training import train as module
 from training.losses import InfoNCE
 from training.optimizers import adamw
-from training.train import learning_rate, train
+from training.train import learning_rate, train_recipe
 from utils.errors import InputError, run_command
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +42,7 @@ def metrics(run):
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_seed_decides_every_bit(configure, precision):
     settings = ["training.epochs=2", f"training.precision={precision}"]
-    first, again, other = (train(configure(*settings, f"seed={seed}"), CPU) for seed in (1, 1, 2))
+    first, again, other = (train_recipe(configure(*settings, f"seed={seed}"), CPU) for seed in (1, 1, 2))
     assert checkpoint(first) == checkpoint(again) and checkpoint(first, "best") == checkpoint(again, "best")
     assert metrics(first) == metrics(again)
     assert checkpoint(first) != checkpoint(other)
@@ -86,32 +86,32 @@ def interrupt():
      (within_an_epoch, "training.precision=bfloat16"), (before_the_last_checkpoint, "training.precision=float32")],
 )  # fmt: skip
 def test_a_resumed_run_equals_an_uninterrupted_one(configure, monkeypatch, when, setting):
-    whole = train(configure(setting, "name=whole"), CPU)
+    whole = train_recipe(configure(setting, "name=whole"), CPU)
     with monkeypatch.context() as patch:
         when(patch)
         with pytest.raises(Interruption):
-            train(configure(setting), CPU)
+            train_recipe(configure(setting), CPU)
     stopped = whole.parent / "tiny"
     assert read_checkpoint(stopped / "checkpoints/last.safetensors")[1]["epoch"] == 2
-    run = train(configure(setting, "training.resume=true"), CPU)
+    run = train_recipe(configure(setting, "training.resume=true"), CPU)
     assert run == stopped
     assert checkpoint(run) == checkpoint(whole) and checkpoint(run, "best") == checkpoint(whole, "best")
     assert metrics(run) == metrics(whole) and [line["epoch"] for line in metrics(run)] == [1, 2, 3, 4]
 
 
 def test_resuming_a_finished_run_changes_nothing(tile_only):
-    run = train(tile_only, CPU)
+    run = train_recipe(tile_only, CPU)
     before = checkpoint(run), checkpoint(run, "best"), (run / "metrics.jsonl").read_text()
     tile_only.training.resume = True
-    assert train(tile_only, CPU) == run
+    assert train_recipe(tile_only, CPU) == run
     assert before == (checkpoint(run), checkpoint(run, "best"), (run / "metrics.jsonl").read_text())
 
 
 def test_resuming_under_another_configuration_is_refused(configure):
-    run = train(configure("training.epochs=1"), CPU)
+    run = train_recipe(configure("training.epochs=1"), CPU)
     before = checkpoint(run)
     with pytest.raises(InputError) as caught:
-        train(configure("training.epochs=2", "training.resume=true", "model.cloud.encoder.neighbors=5", "device=auto"), CPU)
+        train_recipe(configure("training.epochs=2", "training.resume=true", "model.cloud.encoder.neighbors=5", "device=auto"), CPU)
     message = str(caught.value)
     assert message.startswith(f"{run}: cannot resume under another configuration") and "\n" not in message
     assert re.findall(r"([\w.]+) \(", message) == ["model.cloud.encoder.neighbors", "training.epochs"] and "(4 → 5)" in message
@@ -119,30 +119,30 @@ def test_resuming_under_another_configuration_is_refused(configure):
 
 
 def test_a_model_part_that_comes_or_goes_is_named_too(configure, tmp_path, datasets):
-    train(configure("training.epochs=1"), CPU)
+    train_recipe(configure("training.epochs=1"), CPU)
     (tmp_path / "other").mkdir()
     config = read_config(write_recipe(tmp_path / "other", datasets, cloud={"points": 16, "encoder": {"neighbors": 4}}))
     config.runs, config.training.resume = str(tmp_path / "runs"), True
     with pytest.raises(InputError, match=r"changed: .*model\.tile.*model\.fusion\.name \(concat → None\)"):
-        train(config, CPU)
+        train_recipe(config, CPU)
 
 
 def test_there_must_be_something_to_resume(configure):
     with pytest.raises(InputError, match="runs/tiny: no run to resume"):
-        train(configure("training.resume=true"), CPU)
+        train_recipe(configure("training.resume=true"), CPU)
 
 
 def test_a_name_is_used_once_and_the_newest_is_resumed(tile_only):
-    runs = [train(tile_only, CPU) for _ in range(3)]
+    runs = [train_recipe(tile_only, CPU) for _ in range(3)]
     assert [run.name for run in runs] == ["tiny", "tiny-2", "tiny-3"]
     before = [checkpoint(run) for run in runs]
     tile_only.training.resume = True
-    assert train(tile_only, CPU) == runs[2]
+    assert train_recipe(tile_only, CPU) == runs[2]
     assert [checkpoint(run) for run in runs] == before
 
 
 def test_a_run_holds_its_resolved_configuration(tile_only):
-    run = train(tile_only, CPU)
+    run = train_recipe(tile_only, CPU)
     assert read_config(run / "config.yaml") == tile_only
     assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["best.safetensors", "last.safetensors", "previous.safetensors"]
     assert len(list(run.glob("events.out.tfevents.*"))) == 1 and not list(run.rglob("*.partial-*"))
@@ -167,7 +167,7 @@ def test_the_best_checkpoint_follows_the_validation_recall(tile_only, monkeypatc
     monkeypatch.setattr(module, "embed_places", remember)
     monkeypatch.setattr(module, "retrieval_metrics", measure)
     tile_only.training.epochs = 4
-    run = train(tile_only, CPU)
+    run = train_recipe(tile_only, CPU)
     _, model, epoch = load_run(run, "best", CPU)
     assert epoch == best and torch.equal(model.panorama.head[0].weight, weights[best - 1])
     assert load_run(run, "last", CPU)[2] == 4
@@ -182,7 +182,7 @@ def test_every_epoch_draws_anew_and_every_batch_goes_on(tile_only, monkeypatch):
         return batch(places, indices, generator)
 
     monkeypatch.setattr(PlaceBatches, "batch", remember)
-    train(tile_only, CPU)
+    train_recipe(tile_only, CPU)
     assert len(drawn) == len(set(drawn)) == 6
 
 
@@ -199,7 +199,7 @@ def test_learning_rate():
 def test_the_optimizer_uses_the_schedule(tile_only, monkeypatch):
     asked = []
     monkeypatch.setattr(module, "learning_rate", lambda settings, step, steps: asked.append((step, steps)) or 0.0)
-    run = train(tile_only, CPU)
+    run = train_recipe(tile_only, CPU)
     assert asked == [(i, 6) for i in range(6)]
     trained, fresh = load_run(run, "last", CPU)[1], build_model(tile_only.model, tile_only.seed, CPU)
     assert all(torch.equal(a, b) for a, b in zip(trained.parameters(), fresh.parameters(), strict=True))
@@ -224,7 +224,7 @@ OVERFIT = ["training.epochs=20", "training.batch_size=24", "training.sampler=shu
 @pytest.mark.parametrize(("loss", "fusion"), [("infonce", "concat"), ("triplet", "pixel_to_point")])
 def test_one_batch_is_learned_by_heart(configure, datasets, loss, fusion):
     config = configure(*OVERFIT, f"loss={loss}", f"model.fusion={fusion}")
-    run = train(config, CPU)
+    run = train_recipe(config, CPU)
     losses = [line["loss"] for line in metrics(run)]
     assert losses[-1] < 0.5 * losses[0] if loss == "infonce" else losses[-1] < losses[0]
     _, model, _ = load_run(run, "last", CPU)
@@ -237,7 +237,7 @@ def test_a_loss_that_is_not_finite_is_reported(tile_only, monkeypatch):
     original = InfoNCE.__call__
     monkeypatch.setattr(InfoNCE, "__call__", lambda *args: original(*args) * math.nan)
     with pytest.raises(InputError, match="the loss became nan at step 0; lower training.learning_rate") as caught:
-        train(tile_only, CPU)
+        train_recipe(tile_only, CPU)
     assert "\n" not in str(caught.value)
 
 
@@ -246,25 +246,25 @@ def test_a_model_that_diverges_between_two_looks_at_the_loss_is_reported(tile_on
     original = InfoNCE.__call__
     monkeypatch.setattr(InfoNCE, "__call__", lambda *args: original(*args) * next(values))
     with pytest.raises(InputError, match="not finite"):
-        train(tile_only, CPU)
+        train_recipe(tile_only, CPU)
 
 
 def test_a_batch_larger_than_the_area(configure, tmp_path):
     with pytest.raises(InputError, match="training.batch_size is 32, but the training areas hold only 24 places"):
-        train(configure("training.batch_size=32"), CPU)
+        train_recipe(configure("training.batch_size=32"), CPU)
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_a_missing_area_is_found_before_the_training(configure, tmp_path, split):
     with pytest.raises(InputError, match="tiny/none: no area here"):
-        train(configure(f"data.{split}=[tiny/none]"), CPU)
+        train_recipe(configure(f"data.{split}=[tiny/none]"), CPU)
     assert not (tmp_path / "runs").exists()
 
 
 def test_places_of_several_areas(configure, datasets):
     """Batches mix areas; the loss of the first epoch is finite and every area's places take part."""
-    run = train(configure("data.train=[tiny/train, tiny/more]", "training.epochs=1", "training.batch_size=34"), CPU)
+    run = train_recipe(configure("data.train=[tiny/train, tiny/more]", "training.epochs=1", "training.batch_size=34"), CPU)
     assert math.isfinite(metrics(run)[0]["loss"])
 
 
@@ -309,5 +309,5 @@ def test_bad_input_is_one_line_and_status_2(tmp_path, datasets, capsys):
 
 def test_test_places_beside_training_places_are_noted(configure, capsys):
     """The tiny city is 400 m wide: each of its 11 test places lies within 215 m of a training place."""
-    train(configure("training.epochs=1"), CPU)
+    train_recipe(configure("training.epochs=1"), CPU)
     assert "note: 11 of 11 places of tiny/test" in capsys.readouterr().out

@@ -17,7 +17,7 @@ from data.sources.streetlearn.import_area import ATTRIBUTION, import_area
 from data.sources.streetlearn.layout import Layout
 from tests.data.sources.streetlearn.published import BUILDING, ORIGINS, PLACES, WATER, degrees, write_dataset
 from tests.training.tiny import write_recipe
-from training.train import train
+from training.train import train_recipe
 from utils.batch import Inputs, TileInput
 from utils.errors import InputError
 
@@ -247,8 +247,8 @@ def test_training_on_an_imported_area(datasets, tmp_path):
         "data.train=[alpha/eastU_farU]", "data.validation=[beta/eastU_farU]", "data.test=[alpha/eastU]", "training.epochs=1",
         "training.batch_size=2", "training.sampler=shuffled"])  # fmt: skip
     with pytest.raises(InputError, match="alpha/eastU: no area here"):
-        train(config, CPU)
+        train_recipe(config, CPU)
     config.data.test = ["beta/eastU_farU"]
-    run = train(config, CPU)
+    run = train_recipe(config, CPU)
     line = json.loads((run / "metrics.jsonl").read_text())
     assert np.isfinite(line["loss"]) and line["validation"]["recall@1"] == 100.0
