@@ -139,8 +139,8 @@ def load_pretrained(
     Args:
         config: the encoder's settings; settings of the network in the file's header must agree with them.
         name: the encoder's name (`model.panorama`). If the file holds a complete model, only tensors under this name are used.
-        adapt: brings the file's tensors to the encoder's names and shapes.
-        spare: prefixes of tensors that may be in the file though the encoder has none such; they are ignored.
+        adapt: converts the file's tensors to the encoder's names and shapes.
+        spare: prefixes of tensors that the file may hold although the encoder does not have them; they are ignored.
         fresh: prefixes of tensors that may be missing in the file, all of a prefix together.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Checks before and during training: images that show something, places that differ, and embeddings that do."""
+"""Checks that there is something to learn: images of more than one colour, batches with negatives, embeddings that differ."""
 
 import numpy as np
 import torch

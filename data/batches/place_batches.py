@@ -132,8 +132,8 @@ class PlaceBatches:
     def _points(self, area: Area, rows: np.ndarray, generator: torch.Generator | None) -> Tensor:
         """Indices (B, points) of the first points in farthest-point order.
 
-        With augmentation some are dropped at random, in which case the next stored points fill up. If there are too few, the first of the
-        kept ones are repeated.
+        With augmentation some are dropped at random and replaced by the next stored points. If the area stores too few, the first kept
+        ones are repeated.
         """
         wanted = self.inputs.points
         if self.augmentation is None:

@@ -16,7 +16,7 @@ class Backbone(nn.Module):
     Attributes:
         channels, stride: of the feature map.
         tokens: class tokens of a transformer.
-        spare: prefixes of tensors that a classification network has and the backbone has not; in a file of weights they are ignored.
+        spare: prefixes of tensors of a classification network that the backbone does not have; in a file of weights they are ignored.
         fresh: prefixes of tensors that a classification network lacks; without them in the file, they start from random values.
     """
 

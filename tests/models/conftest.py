@@ -84,7 +84,7 @@ MAPS = (
 
 @pytest.fixture
 def quick_weights(monkeypatch):
-    """New networks get their weights from one series of random numbers: to draw a hundred million takes longer than to use them."""
+    """All new networks get weights from the same random numbers, because generating a hundred million takes longer than using them."""
     generator = torch.Generator().manual_seed(0)
     uniform, normal = (draw(1 << 22, generator=generator) for draw in (torch.rand, torch.randn))
 

@@ -28,7 +28,7 @@ def build(model):
 
 
 class Patches(nn.Module):
-    """Stands for a backbone, whose layers take most of the time: one convolution of its stride."""
+    """One convolution of the stride of a backbone, in place of its layers, which take most of the time."""
 
     def __init__(self, backbone: Backbone):
         super().__init__()

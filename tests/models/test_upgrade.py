@@ -226,7 +226,7 @@ def test_settings_that_contradict_a_converted_encoder_s(tmp_path, run, part, key
 
 
 def test_overrides_in_the_words_of_before_win_over_the_recipe(tmp_path):
-    """Also values at which a recipe said nothing."""
+    """Also the old default values, which have no effect in a recipe."""
     config = read(tmp_path, "demo", "model.panorama.sectors=1", "model.cloud.widths=null", "training.neighbors_per_batch=8")
     assert (config.model.panorama.pooling.sectors, config.model.tile.pooling.sectors) == (1, 8)
     assert config.model.cloud.encoder.widths == [64, 64, 64, 128] and config.training.sampler.size == 8

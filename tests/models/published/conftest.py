@@ -57,8 +57,10 @@ def lifts(name: str, width_in: int, axes: int) -> dict[str, torch.Tensor]:
 
 @pytest.fixture
 def make_published():
-    """A published model: fusion 2to3, 3to2, add, concat, tile or cloud; final block None, fc or mlp; depth of the panorama's ResNet. The
-    query has 4,096 numbers."""
+    """A published model: fusion 2to3, 3to2, add, concat, tile or cloud; final block None, fc or mlp; depth of the panorama's ResNet.
+
+    Its query embeddings have 4,096 numbers.
+    """
 
     def make(fusion: str, final: str | None = None, depth: int = 50) -> dict[str, torch.Tensor]:
         dim, state = 8 * CHANNELS, {f"image_fe.{k}": v for k, v in resnet(depth, 2).items()}
