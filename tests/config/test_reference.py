@@ -8,7 +8,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def test_the_reference_is_current():
-    assert (DOCS / "recipes.md").read_text(encoding="utf-8") == recipe_reference(), "write it anew: python -m config > docs/recipes.md"
+    assert (DOCS / "recipes.md").read_text(encoding="utf-8") == recipe_reference(), "write it again: python -m config > docs/recipes.md"
 
 
 def test_every_component_and_every_setting_is_there_with_its_comment():
@@ -16,7 +16,7 @@ def test_every_component_and_every_setting_is_there_with_its_comment():
     for registry in REGISTRIES.values():
         assert all(f"`{name}`" in text for name in registry)
     assert "| learning_rate | a number | `0.001` | the highest;" in text
-    assert "k of the graph, the point itself included" in text
+    assert "nearest neighbours of each point, itself included" in text
     without_text = [
         line for line in text.splitlines() if line.startswith("| ") and line.endswith("|  |") and "key" not in line and "name" not in line
     ]
