@@ -73,4 +73,4 @@ def test_the_pages_cloud_encoder_and_loss_train(extended, tmp_path):
 
 def test_the_reference_lists_them(extended):
     told = subprocess.run([sys.executable, "-m", "config"], cwd=extended, capture_output=True, text=True, check=True).stdout
-    assert "`rings`" in told and "| how many |" in told and "by which the own reference should be more similar" in told
+    assert "`rings`" in told and "| number of rings |" in told and "by how much the own reference should be more similar" in told
