@@ -284,7 +284,7 @@ def test_what_is_no_state_dict(tmp_path):
     assert refusal(path).endswith("a TorchScript archive, whose code is not run; save the state dict alone")
     path.write_text("conv1.weight: 3")
     assert refusal(path)
-    assert refusal(tmp_path / "missing.pth").endswith("no such file of weights")
+    assert refusal(tmp_path / "missing.pth").endswith("no such file of weights; name another, or set weights: none")
 
 
 @pytest.mark.parametrize(("saved_dim", "dim"), [(5, 5), (5, None), (None, 5)])
