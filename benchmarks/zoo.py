@@ -79,7 +79,7 @@ def _cloud(encoder: str) -> tuple[str, ...]:
         return ()
     entry = CLOUDS[encoder]
     same = {key: value for key, value in {"features": 128, "neighbors": 8}.items() if hasattr(entry.settings(encoder), key)}
-    settings = json.dumps({"name": encoder, **same, **SIZES[encoder]})
+    settings = json.dumps({"name": encoder, **same, **SIZES.get(encoder, {})})
     return (f"model.cloud.encoder={settings}",) if entry.reads == "points" else (f"model.cloud={{encoder: {settings}}}",)
 
 

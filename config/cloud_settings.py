@@ -27,14 +27,13 @@ class CloudSettings(Settings):
         for key in ("widths", "strides"):
             values = getattr(self, key, [1])
             require(not values or min(values) > 0, f"{key} is {values}, it takes positive numbers")
-        widths, strides = getattr(self, "widths", [1]), getattr(self, "strides", None)
-        require(widths != [], "widths is [], it takes at least one positive width")
-        require(strides is None or len(widths) == len(strides) + 1,
-              f"widths is {widths} and strides is {strides}; there must be one width more than strides")  # fmt: skip
-        for key in ("features", "attention_width"):
-            require(getattr(self, key, 1) > 0, f"{key} is {getattr(self, key, 1)}, it takes a positive width")
-        require(getattr(self, "neighbors", 1) >= 1, f"neighbors is {getattr(self, 'neighbors', 1)}, it takes at least 1")
-        require(getattr(self, "radius", 1.0) > 0, f"radius is {getattr(self, 'radius', 1.0)}, it takes a positive number")
+        require(getattr(self, "widths", [1]) != [], "widths is [], it takes at least one positive width")
+        if hasattr(self, "widths") and hasattr(self, "strides"):
+            require(len(self.widths) == len(self.strides) + 1,
+                    f"widths is {self.widths} and strides is {self.strides}; there must be one width more than strides")  # fmt: skip
+        for key, what in (("features", "width"), ("attention_width", "width"), ("neighbors", "whole number"), ("radius", "number")):
+            value = getattr(self, key, 1)
+            require(not isinstance(value, int | float) or value > 0, f"{key} is {value}, it takes a positive {what}")
 
 
 @dataclass

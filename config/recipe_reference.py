@@ -17,7 +17,7 @@ from config.learning_settings import LOSSES, OPTIMIZERS, SAMPLERS
 from config.pooling_settings import MAP_POOLINGS, POINT_POOLINGS
 from config.schema import Config
 
-_PLURAL = {int: "whole numbers", str: "texts"}
+_PLURAL = {int: "whole numbers", float: "numbers", str: "texts"}
 REGISTRIES: dict[str, Mapping[str, Entry]] = {
     "Image encoders": IMAGES,
     "Cloud encoders": CLOUDS,

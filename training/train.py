@@ -6,6 +6,7 @@ example: python -m training.train config/demo.yaml training.epochs=5 name=short
 import argparse
 import json
 import math
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -68,7 +69,7 @@ def train(config: Config, places: TrainingPlaces) -> Path:
     resume, device = config.training.resume, places.training.device
     # Mistakes in a new model should show before the run gets a folder. A resumed one may take its weights from the folder.
     model = None if resume else build_model(config.model, config.seed, device)
-    with run_folder(config) as run, _one_line_if_the_disk_is_full(run):
+    with run_folder(config) as run, _resumable(run), _one_line_if_the_disk_is_full(run):
         state = read_state(run, config.training.epochs) if resume else None
         model = model or build_model(without_pretraining(config.model) if state else config.model, config.seed, device)
         learner = Learner(config, model, places)
@@ -99,7 +100,7 @@ class Learner:
         settings, device, batches = self.settings, self.places.device, self.sampler.epoch(epoch)
         load = prefetch if device.type == "cuda" else map  # on a CPU, loading ahead would only take cores from the model
         loaded = load(lambda step: self._batch(batches[step], epoch, step), range(len(batches)))
-        bar = progress(loaded, total=len(batches), desc=f"epoch {epoch + 1}", unit=" batches", delay=0)
+        bar = progress(loaded, total=len(batches), desc=f"epoch {epoch + 1}/{settings.epochs}", unit=" batches", delay=0)
         total, started = torch.zeros((), device=device), time.monotonic()
         self.model.train()
         for i, batch in enumerate(bar):
@@ -173,6 +174,15 @@ def _train_epochs(run: Path, state: State | None, learner: Learner, validation: 
         )
         collapsed = collapsed or note_collapse(*embedded)
     writer.close()
+
+
+@contextmanager
+def _resumable(run: Path) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"\n{run}: continue with training.resume=true", file=sys.stderr)
+        raise
 
 
 @contextmanager
