@@ -9,6 +9,7 @@ import types
 import typing
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,10 +26,10 @@ T = TypeVar("T", bound="DataclassInstance")
 MOST_BYTES, MOST_VALUES = 1 << 18, 10_000  # of a YAML file
 
 
-Upgrade = Callable[[dict[str, Any], str, bool], list[str]]  # see config.upgrade.upgrade
+Upgrade = Callable[[dict[str, Any], str], list[str]]  # see config/upgrade.py
 
 
-def read_settings(cls: type[T], path: Path, overrides: Sequence[str] = (), upgrade: Upgrade | None = None) -> T:
+def read_settings(cls: type[T], path: Path, overrides: Sequence[str] = (), upgrades: tuple[Upgrade, Upgrade] | None = None) -> T:
     """Reads a YAML file into a dataclass.
 
     Args:
@@ -53,13 +54,13 @@ def read_settings(cls: type[T], path: Path, overrides: Sequence[str] = (), upgra
         raise InputError(f"{path}: not valid YAML ({error})") from None
     if not isinstance(settings, dict):
         raise InputError(f"{path}: a recipe is a mapping of keys to values, found {type(settings).__name__}")
-    changes = upgrade(settings, str(path), False) if upgrade else []
-    for override in overrides:
+    changes = upgrades[0](settings, str(path)) if upgrades else []
+    for override in sorted(overrides, key=lambda text: text.partition("=")[0].count(".")):  # a component before its settings
         _override(settings, override)
-    if upgrade and overrides:
-        changes += upgrade(settings, str(path), True)
+    changes += upgrades[1](settings, str(path)) if upgrades else []
     if changes:
-        print(f"note: {path}: upgraded from an earlier version: {', '.join(changes[:3])}{', …' if len(changes) > 3 else ''}")
+        changes = list(dict.fromkeys(changes))
+        _note(f"{path}: upgraded from an earlier version: {', '.join(changes[:3])}{', …' if len(changes) > 3 else ''}")
     return from_mapping(cls, settings, str(path))
 
 
@@ -128,6 +129,9 @@ def from_mapping(cls: type[T], settings: Mapping[str, Any], source: str, prefix:
         if key not in hints:
             near = difflib.get_close_matches(str(key), hints, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(hints)}"
+            inside = [] if near else difflib.get_close_matches(str(key), _inside_components(components, settings, cls), n=1)
+            if inside:
+                hint = f"did you mean {_inside_components(components, settings, cls)[inside[0]]!r}?"
             if issubclass(cls, Settings) and not near:
                 hint = f"{settings.get('name')} takes {', '.join(k for k in hints if k != 'name') or 'no settings'}"
             shown = key if str(key).isidentifier() and len(str(key)) <= 100 else _shown(key)
@@ -145,6 +149,23 @@ def from_mapping(cls: type[T], settings: Mapping[str, Any], source: str, prefix:
         return cls(**values)
     except InputError as error:  # a dataclass that checks its own values names the key relative to itself
         raise InputError(f"{source}: {prefix}{error}") from None
+
+
+def _inside_components(components: Mapping[str, Mapping[str, Entry]], settings: Mapping[str, Any], cls: type) -> dict[str, str]:
+    """Settings of a section's components: their names, and where they are (`encoder.neighbors`)."""
+    found: dict[str, str] = {}
+    for key, registry in components.items():
+        value = settings.get(key)
+        name = value.get("name") if isinstance(value, dict) else value
+        entry = registry.get(str(name or _default_name(cls, key)))
+        found |= {field.name: f"{key}.{field.name}" for field in dataclasses.fields(entry.settings)} if entry else {}
+    return found
+
+
+@cache
+def _note(text: str) -> None:
+    """Prints a note, once: a command may read a recipe several times."""
+    print(f"note: {text}")
 
 
 def _default_name(cls: type, key: str) -> str | None:
@@ -192,9 +213,16 @@ def _override(settings: dict, text: str) -> None:
             settings[key] = {"name": settings[key]} if isinstance(settings.get(key), str) else {}  # a component, by name alone
         settings = settings[key]
     try:
-        settings[last] = _parse(value)
+        new = _parse(value)
     except ValueError:
         raise InputError(f"{_shown(text)}: the value is not valid YAML") from None
+    old = settings.get(last)
+    if isinstance(new, str) and isinstance(old, dict) and "name" in old:  # a component with settings
+        if new == old["name"]:
+            return
+        if len(old) > 1:
+            _note(f"{path}={new} replaces {{{', '.join(f'{k}: {v}' for k, v in old.items())}}}")
+    settings[last] = new
 
 
 def _value(hint: Any, value: Any, source: str, key: str):

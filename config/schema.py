@@ -13,7 +13,7 @@ from config.image_settings import IMAGES
 from config.learning_settings import LOSSES, OPTIMIZERS, SAMPLERS, LossSettings
 from config.pooling_settings import MAP_POOLINGS, POINT_POOLINGS, sectors_of
 from config.reader import read_settings
-from config.upgrade import upgrade
+from config.upgrade import upgrade, upgrade_overrides
 from utils.batch import Inputs, TileInput
 from utils.names import NOT_A_NAME, is_area_of_city, is_name
 
@@ -149,10 +149,10 @@ class CloudConfig:
         require(self.points >= 2, f"points is {self.points}, it takes at least 2")
         if self.reads == "graph":
             for key, default in (("points", 1024), ("pooling", POINT_POOLINGS["max"].settings("max")), ("paper", None)):
-                require(
-                    getattr(self, key) == default,
-                    f"{key} is {getattr(self, key)}, but {name} reads a graph of buildings and streets and has no points; leave out {key}",
-                )
+                value = getattr(self, key)
+                shown = value if isinstance(value, int) else "set"
+                found = f"{key} is {shown}, but {name} reads a graph of buildings and streets and has no points"
+                require(value == default, f"{found}; leave out {key}")
         require(neighbors <= self.points, f"encoder.neighbors is {neighbors}, it takes 1 to points ({self.points})")
         require(self.class_width >= 0, f"class_width is {self.class_width}, it takes 0 or more")
         require(self.classes or self.class_width == 8, f"class_width is {self.class_width}, but classes is false; leave out class_width")
@@ -292,4 +292,4 @@ class Config:
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Reads a recipe, or a run's config.yaml, of this version or an earlier one. Errors: see `read_settings`."""
-    return read_settings(Config, path, overrides, upgrade)
+    return read_settings(Config, path, overrides, (upgrade, upgrade_overrides))

@@ -27,7 +27,7 @@ def refuse_unread(config: Config, overrides: Iterable[str] = ()) -> None:
         if value == default:
             continue
         found = f"{key} is {_shown(value)}, but {cause} is {component}, and nothing reads it"
-        if not any(cause.startswith(path) for path in given) or any(path.startswith(key) for path in given):
+        if not any(f"{cause}.name".startswith(path) for path in given) or any(path.startswith(key) for path in given):
             raise InputError(f"{found}; leave it out ({key}=null)")
         print(f"note: {found}")
 

@@ -22,16 +22,17 @@ _MOVED = {
     "training": {"weight_decay": "optimizer", "neighbors_per_batch": "sampler"},
 }
 _RENAMED = {"projection_slope": "slope", "neighbors_per_batch": "size"}
-# A config.yaml of format 1 holds every key. Those with these defaults, or null, had no effect and are dropped.
+# A config.yaml of format 1 holds every key. Those with these defaults, or null, had no effect.
 _OLD_DEFAULTS = {"sectors": 1, "scale": "metres", "projection": [], "projection_slope": 0.1, "neighbors_per_batch": 1}
-_UNREAD_BY_LOSS = {"infonce": ("margin", 0.1), "triplet": ("temperature", 0.07)}
+_PLAIN_CLOUD = {"scale": "metres", "projection": [], "slope": 0.1}  # what a cloud without `paper` has
+_OTHER_LOSS = {"infonce": "margin", "triplet": "temperature"}  # the setting of the other loss, which format 1 stored too
 _VALUES = {
     "model.preprocessing": {"ours": "antialiased", "published": "paper"},
     **{f"model.{s}.encoder": {f"resnet{n}_published": f"resnet{n}_paper" for n in (18, 34, 50)} for s in ("panorama", "tile")},
 }
 _REMOVED = {
-    "graph_edgeconv": "dgcnn with `dynamic: false`, the same network",
-    "graph_point_transformer": "point_transformer",
+    "graph_edgeconv": "dgcnn with `dynamic: false`, a similar network (a run that has it needs version 0.11)",
+    "graph_point_transformer": "point_transformer (a run that has it needs version 0.11)",
 }
 
 
@@ -40,34 +41,66 @@ def header() -> str:
     return f"format: {FORMAT}\nversion: {VERSION}\n"
 
 
-def upgrade(settings: dict[str, Any], source: str, overridden: bool = False) -> list[str]:
+def upgrade(settings: dict[str, Any], source: str) -> list[str]:
     """Brings a recipe to this version's format, in place. A recipe that has it already stays as it is.
-
-    Args:
-        overridden: keys of earlier versions come from overrides, which win over the recipe.
 
     Returns:
         what was changed, as `old key → new key`.
 
     Raises:
-        InputError: the recipe was written by a later version, or names a component that was removed.
+        InputError: the recipe was written by a later version.
     """
-    written, version = settings.pop("format", None), settings.pop("version", None)
-    if written is not None and (type(written) is not int or written > FORMAT):
-        raise InputError(
-            f"{source}: format {str(written)[:40]} (version {str(version)[:40]}); this version reads formats up to {FORMAT}, "
-            "install a newer one"
-        )
-    if written == FORMAT:
-        return []
+    if "format" in settings:
+        written, version = settings.pop("format"), settings.pop("version", None)
+        if type(written) is not int or written > FORMAT:
+            raise InputError(
+                f"{source}: format {str(written)[:40]} (version {str(version)[:40]}); this version reads formats up to {FORMAT}, "
+                "install a newer one"
+            )
+        if written == FORMAT:
+            return []
+    try:
+        changes = _move_all(settings, overridden=False)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+    loss = _section(settings, "loss")
+    other = _OTHER_LOSS.get(str(loss.get("name") or "infonce"), "")
+    if other in loss and (loss[other] is None or set(_OTHER_LOSS.values()) <= loss.keys()):
+        changes += [f"loss.{other} (of the other loss) dropped"] if loss.pop(other) is not None else []
+    return changes
+
+
+def upgrade_overrides(settings: dict[str, Any], source: str) -> list[str]:
+    """Moves what overrides have said in the words of earlier versions; they win over the recipe. Otherwise as `upgrade`.
+
+    Raises:
+        InputError: the recipe names a component that was removed.
+    """
+    changes = _move_all(settings, overridden=True)
+    loss = _section(settings, "loss")
+    other = _OTHER_LOSS.get(str(loss.get("name") or "infonce"), "")
+    if loss.get(other, 0) is None:
+        del loss[other]
+    network = _section(settings, "model.cloud").get("encoder")
+    name = str(network.get("name") if isinstance(network, dict) else network)
+    if name in _REMOVED:
+        raise InputError(f"{source}: model.cloud.encoder is {name}, which was removed in version 0.12; use {_REMOVED[name]}")
+    return changes
+
+
+def _move_all(settings: dict[str, Any], overridden: bool) -> list[str]:
     changes = []
+    cloud = _section(settings, "model.cloud")
+    had_paper = isinstance(cloud.get("paper"), dict)
     for path, moved in _MOVED.items():
         section = _section(settings, path)
         for key in [key for key in section if key in moved]:
             changes += _move(section, path, key, moved[key], overridden)
-    paper = _section(settings, "model.cloud.paper")
-    if any(change.startswith("model.cloud.") and ".paper." in change for change in changes):
-        paper.setdefault("scale", "metres")
+    if isinstance(cloud.get("paper"), dict) and any(".paper." in change for change in changes):
+        if not had_paper:
+            cloud["paper"].setdefault("scale", "metres")
+        if {"scale": "unit"} | _PLAIN_CLOUD | cloud["paper"] == _PLAIN_CLOUD and "scale" in cloud["paper"]:
+            del cloud["paper"]
     for path, values in _VALUES.items():
         parent, _, key = path.rpartition(".")
         section = _section(settings, parent)
@@ -77,14 +110,6 @@ def upgrade(settings: dict[str, Any], source: str, overridden: bool = False) -> 
         if isinstance(value, str) and value in values:
             section[key] = values[value]
             changes.append(f"{path} {value} → {values[value]}")
-    loss = _section(settings, "loss")
-    unread, default = _UNREAD_BY_LOSS.get(str(loss.get("name", "infonce")), ("", None))
-    if loss.get(unread) == default:
-        loss.pop(unread, None)
-    network = _section(settings, "model.cloud").get("encoder")
-    name = str(network.get("name") if isinstance(network, dict) else network)
-    if name in _REMOVED:
-        raise InputError(f"{source}: model.cloud.encoder is {name}, which was removed in version 0.12; use {_REMOVED[name]}")
     return changes
 
 
@@ -98,19 +123,27 @@ def _section(settings: dict[str, Any], path: str) -> dict[str, Any]:
 
 def _move(section: dict[str, Any], path: str, key: str, component: str, overridden: bool) -> list[str]:
     """Moves a setting into the component that holds it now."""
-    value, new = section[key], _RENAMED.get(key, key)
-    holder = section.get(component)
-    if isinstance(holder, str):
-        holder = section[component] = {"name": holder}
-    elif not isinstance(holder, dict):
-        holder = {}
-    if new in holder and not overridden:
-        return []  # given under both keys: the old one stays, and is refused as unknown
+    value, new, holder = section[key], _RENAMED.get(key, key), section.get(component)
+    if holder is not None and not isinstance(holder, str | dict):
+        return []  # no component: the reader refuses it
+    if isinstance(holder, dict) and new in holder and not overridden:
+        raise InputError(f"{path}.{key} and {path}.{component}.{new} are both given; leave out the first")
     del section[key]
-    if not overridden and (value is None or _OLD_DEFAULTS.get(key) == value):
-        return []
+    inner: dict[str, Any] = {"name": holder} if isinstance(holder, str) else holder or {}
+    default = _OLD_DEFAULTS.get(key)
+    resets = value is None or (type(value) is type(default) and value == default)
+    change = [f"{path}.{key} → {path}.{component}.{new}"]
     if key == "neighbors_per_batch":
-        holder.setdefault("name", "clumps")
-    holder[new] = value
-    section[component] = holder
-    return [f"{path}.{key} → {path}.{component}.{new}"]
+        if resets and overridden:
+            section[component] = "shuffled"
+        elif not resets:
+            section[component] = {"name": "clumps", "size": value}
+        return change if overridden or not resets else []
+    if resets:
+        if overridden and component == "paper":
+            section[component] = inner | {new: default if value is None else value}
+        elif overridden:
+            inner.pop(new, None)
+        return change if overridden else []
+    section[component] = inner | {new: value}
+    return change

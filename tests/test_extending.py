@@ -39,7 +39,7 @@ def register(path: Path, registry: str, line: str) -> None:
 def extended(tmp_path_factory) -> Path:
     """A copy of the code with the page's cloud encoder and loss."""
     copy = tmp_path_factory.mktemp("extended")
-    for package in ("config", "data", "eval", "models", "training", "utils"):
+    for package in ("benchmarks", "config", "data", "eval", "models", "training", "utils"):
         shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
     network, settings, check, line, *_ = blocks("A new cloud encoder")
     (copy / "models/clouds/rings.py").write_text(network + "\n", encoding="utf-8")
@@ -73,4 +73,5 @@ def test_the_pages_cloud_encoder_and_loss_train(extended, tmp_path):
 
 def test_the_reference_lists_them(extended):
     told = subprocess.run([sys.executable, "-m", "config"], cwd=extended, capture_output=True, text=True, check=True).stdout
+    assert subprocess.run([sys.executable, "-m", "benchmarks.zoo", "--help"], cwd=extended, capture_output=True).returncode == 0
     assert "`rings`" in told and "| number of rings |" in told and "by how much the own reference should be more similar" in told

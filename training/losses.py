@@ -50,10 +50,8 @@ class Triplet:
         negative = negatives(similarity, positive, ignore)
         own = distance.gather(1, positive[:, None])  # Q,1
         pairs = ((own - distance)[negative], (own.T - distance[:, positive])[negative[:, positive]])
-        if not all(len(differences) for differences in pairs):
-            return distance.sum() * 0.0
-        from_queries, from_references = (functional.softplus(differences + self.margin).mean() for differences in pairs)
-        return (from_queries + from_references) / 2
+        directions = [functional.softplus(differences + self.margin).mean() for differences in pairs if len(differences)]
+        return torch.stack(directions).mean() if directions else distance.sum() * 0.0
 
 
 def cosine_similarity(query: Tensor, reference: Tensor) -> Tensor:

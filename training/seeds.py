@@ -13,5 +13,5 @@ def step_seeds(seed: int, epoch: int, step: int, rank: int = 0) -> tuple[int, in
         seed: of the recipe.
         epoch, step, rank: counted from 0; steps are counted within their epoch.
     """
-    augmentation, dropout = np.random.SeedSequence([seed, epoch, step, rank]).generate_state(2, np.uint64).tolist()
+    augmentation, dropout = np.random.SeedSequence(seed, spawn_key=(epoch, step, rank)).generate_state(2, np.uint64).tolist()
     return augmentation, dropout

@@ -10,10 +10,9 @@ from torch import Tensor
 
 from models.checkpoint import epoch_of, load_weights, read_checkpoint, save_checkpoint, weights_of_model
 from models.model import GroundToMap
+from models.tensor_names import upgrade_names
 from utils.atomic import atomic_file
 from utils.errors import InputError
-
-ADAM = {"step", "exp_avg", "exp_avg_sq"}
 
 
 @dataclass
@@ -75,22 +74,33 @@ def restore(state: State, model: GroundToMap, optimizer: torch.optim.Optimizer) 
     Raises:
         InputError: the checkpoint belongs to another model, or was edited.
     """
-    load_weights(model, weights_of_model(state.tensors), state.path)
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    weights = upgrade_names(weights_of_model(state.tensors), model.state_dict())
+    load_weights(model, weights, state.path)
+    state.tensors = {k: v for k, v in state.tensors.items() if not k.startswith("model.")} | {f"model.{k}": v for k, v in weights.items()}
+    names, parameters = _state_names(optimizer), [p for group in optimizer.param_groups for p in group["params"]]
     entries: dict[int, dict[str, Tensor]] = {}
     for key, value in state.tensors.items():
         if key.startswith("optimizer."):
             index, _, name = key.removeprefix("optimizer.").partition(".")
-            known = index.isdecimal() and int(index) < len(parameters) and name in ADAM
+            known = index.isdecimal() and int(index) < len(parameters) and name in names
             if not known or value.dtype != torch.float32 or value.shape != (() if name == "step" else parameters[int(index)].shape):
                 raise InputError(f"{state.path}: {key} is {value.dtype}{tuple(value.shape)}, not what the optimizer stores for this model; "
                                  "the file was edited, take the original")  # fmt: skip
-            if not value.isfinite().all() or (name != "exp_avg" and (value < 0).any()):
+            if not value.isfinite().all() or (name in ("step", "exp_avg_sq") and (value < 0).any()):
                 raise InputError(f"{state.path}: {key} holds impossible numbers for an optimizer; the file was edited, take the original")
             entries.setdefault(int(index), {})[name] = value
-    if any(entry.keys() != ADAM for entry in entries.values()) or not entries:
+    if any(entry.keys() != names for entry in entries.values()) or bool(names) != bool(entries):
         raise InputError(f"{state.path}: lacks tensors of the optimizer; the file was edited, take the original")
     optimizer.load_state_dict(optimizer.state_dict() | {"state": entries})
+
+
+def _state_names(optimizer: torch.optim.Optimizer) -> set[str]:
+    """What an optimizer of this kind stores for a parameter: what it has after a step of one that stays at zero."""
+    probe = torch.nn.Parameter(torch.zeros(1))
+    probe.grad = torch.zeros(1)
+    fresh = type(optimizer)([probe], **optimizer.defaults)
+    fresh.step()
+    return {name for name, value in fresh.state[probe].items() if value is not None}
 
 
 def keep_best(run: Path, state: State) -> float:
@@ -127,7 +137,7 @@ def save_epoch(run: Path, model: GroundToMap, optimizer: torch.optim.Optimizer, 
     weights = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     tensors = weights | {
         f"optimizer.{i}.{name}": torch.as_tensor(value)
-        for i, entry in optimizer.state_dict()["state"].items() for name, value in entry.items()
+        for i, entry in optimizer.state_dict()["state"].items() for name, value in entry.items() if value is not None
     }  # fmt: skip
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():

@@ -5,7 +5,6 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-VERSION = "0.12.0"  # of this code: runs, maps and areas carry it
 ROOT = Path(__file__).resolve().parent.parent
 VERSION = "0.12.0"  # of the project: the one place that states it
 PACKAGES = ("config", "data", "eval", "models", "training", "utils")

@@ -199,3 +199,17 @@ def test_naming_another_component_brings_its_own_defaults(read):
     assert read(recipe, "model.cloud.encoder=dgcnn") == read(BOTH)
     assert read(recipe, "model.cloud.encoder=null") == read(BOTH)
     assert read(recipe, "model.cloud.encoder.features=32").model.cloud.encoder.widths == [8]
+
+
+def test_a_note_says_which_settings_a_component_takes_along(read, capsys):
+    recipe = BOTH.replace("cloud: {}", "cloud: {encoder: {name: pointnet, widths: [8]}}")
+    assert read(recipe, "model.cloud.encoder=pointnet").model.cloud.encoder.widths == [8] and not capsys.readouterr().out
+    read(recipe, "model.cloud.encoder=pct")
+    assert capsys.readouterr().out == "note: model.cloud.encoder=pct replaces {name: pointnet, widths: [8]}\n"
+
+
+def test_settings_of_components_are_suggested(read):
+    with pytest.raises(InputError, match="unknown key model.cloud.neighbours; did you mean 'encoder.neighbors'?"):
+        read(BOTH, "model.cloud.neighbours=3")
+    with pytest.raises(InputError, match="unknown key model.panorama.stage; did you mean 'encoder.stages'?"):
+        read(BOTH, "model.panorama.stage=3")

@@ -82,7 +82,9 @@ def test_what_nothing_reads_is_named(read, overrides, unread, harmless):
 )
 def test_what_an_override_leaves_behind_is_noted(recipe, overrides, left, capsys):
     """Examples of README.md among them."""
-    refuse_unread(read_config(Path("config") / f"{recipe}.yaml", overrides), overrides)
+    config = read_config(Path("config") / f"{recipe}.yaml", overrides)
+    capsys.readouterr()
+    refuse_unread(config, overrides)
     notes = capsys.readouterr().out.splitlines()
     assert [note.partition(", but")[0] for note in notes] == [f"note: {text}" for text in left]
 

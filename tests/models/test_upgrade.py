@@ -159,15 +159,18 @@ def test_an_upgraded_recipe_is_none_to_upgrade(tmp_path, name, capsys):
 
 
 def test_a_key_given_in_both_ways_is_refused(tmp_path):
-    with pytest.raises(InputError, match="unknown key model.cloud.neighbors"):
+    with pytest.raises(InputError, match="model.cloud.neighbors and model.cloud.encoder.neighbors are both given; leave out the first"):
         read(tmp_path, "paper", change=("encoder: dgcnn", "encoder: {name: dgcnn, neighbors: 8}"))
-    with pytest.raises(InputError, match="unknown key training.neighbors_per_batch"):
+    with pytest.raises(InputError, match="training.neighbors_per_batch and training.sampler.size are both given"):
         read(tmp_path, "demo", change=("neighbors_per_batch: 4", "neighbors_per_batch: 4\n  sampler: {name: clumps, size: 2}"))
 
 
 @pytest.mark.parametrize(
     ("encoder", "successor"),
-    [("graph_edgeconv", "dgcnn with `dynamic: false`, the same network"), ("graph_point_transformer", "point_transformer")],
+    [
+        ("graph_edgeconv", "dgcnn with `dynamic: false`, a similar network (a run that has it needs version 0.11)"),
+        ("graph_point_transformer", "point_transformer (a run that has it needs version 0.11)"),
+    ],
 )
 def test_removed_encoders_are_refused_with_their_successors(tmp_path, encoder, successor):
     message = f"{tmp_path / 'recipe.yaml'}: model.cloud.encoder is {encoder}, which was removed in version 0.12; use {successor}"
@@ -230,3 +233,61 @@ def test_overrides_in_the_words_of_before_win_over_the_recipe(tmp_path):
     config = read(tmp_path, "demo", "model.panorama.sectors=1", "model.cloud.widths=null", "training.neighbors_per_batch=8")
     assert (config.model.panorama.pooling.sectors, config.model.tile.pooling.sectors) == (1, 8)
     assert config.model.cloud.encoder.widths == [64, 64, 64, 128] and config.training.sampler.size == 8
+
+
+@pytest.mark.parametrize(
+    ("recipe", "overrides", "expected"),
+    [
+        ("demo", ["training.neighbors_per_batch=null"], {"training.sampler.name": "shuffled"}),
+        ("demo", ["training.neighbors_per_batch=1"], {"training.sampler.name": "shuffled"}),
+        ("demo", ["training.sampler=shuffled", "training.neighbors_per_batch=4"], {"training.sampler.size": 4}),
+        ("demo", ["model.cloud.scale=null"], {"model.cloud.paper": None}),
+        ("demo", ["model.cloud.scale=metres", "model.cloud.projection=[]"], {"model.cloud.paper": None}),
+        ("demo", ["model.cloud.scale=unit"], {"model.cloud.paper.scale": "unit", "model.cloud.paper.projection": []}),
+        ("demo", ["model.cloud.paper={projection: [64]}", "model.cloud.projection_slope=0"], {"model.cloud.paper.scale": "unit"}),
+        ("paper", ["model.cloud.scale=null"], {"model.cloud.paper.scale": "metres", "model.cloud.paper.projection": [64, 512]}),
+        ("demo", ["model.cloud.encoder=dgcnn", "model.cloud.radius=null"], {"model.cloud.encoder.name": "dgcnn"}),
+        ("demo", ["model.tile.pooling=gem", "model.tile.sectors=1"], {"model.tile.pooling.name": "gem"}),
+        ("demo", ["model.panorama.encoder=hybrid_vit", "model.panorama.stages=null", "model.panorama.circular=false",
+                  "model.panorama.sectors=null"], {"model.panorama.encoder.name": "hybrid_vit"}),
+        ("graph", ["loss.temperature=null"], {"loss.margin": 0.2}),
+        ("demo", ["training.sampler.size=3", "training.sampler=clumps"], {"training.sampler.size": 3}),
+        ("demo", ["loss.temperature=0.2", "loss=infonce"], {"loss.temperature": 0.2}),
+    ],
+)  # fmt: skip
+def test_what_overrides_mean(tmp_path, recipe, overrides, expected):
+    """In the words of 0.11 they mean what they meant there, and their order does not matter."""
+    config = read(tmp_path, recipe, *overrides)
+    for key, value in expected.items():
+        found = config
+        for part in key.split("."):
+            found = getattr(found, part)
+        assert found == value, key
+
+
+@pytest.mark.parametrize("loss", ["{name: triplet, temperature: 0.05, margin: 0.2}", "{name: triplet, temperature: null, margin: 0.2}"])
+def test_the_setting_of_the_other_loss_that_a_run_stored_is_dropped(tmp_path, loss):
+    text = (FOLDER / "demo.yaml").read_text()
+    settings = yaml.safe_load(text) | {"loss": yaml.safe_load(loss)}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
+    assert read_config(tmp_path / "config.yaml").loss.margin == 0.2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("encoder: pointnet", "encoder: [dgcnn]"), "model.cloud.encoder is ['dgcnn'], it takes one of dgcnn, "),
+        (("    sectors: 8\n    head: norm\n    weights: none\n  tile", "    sectors: true\n    head: norm\n    weights: none\n  tile"),
+         "model.panorama.pooling.sectors is True"),
+        (("seed: 0", "seed: 0\nversion: 7"), "unknown key version"),
+    ],
+)  # fmt: skip
+def test_odd_values_of_before_are_still_refused(tmp_path, change, message):
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, "demo", change=change)
+    assert message in str(caught.value)
+
+
+def test_a_removed_encoder_gives_way_to_an_override(tmp_path):
+    config = read(tmp_path, "paper", "model.cloud.encoder=dgcnn", change=("encoder: dgcnn", "encoder: graph_edgeconv"))
+    assert config.model.cloud.encoder.name == "dgcnn"
