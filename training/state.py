@@ -1,5 +1,6 @@
 """Checkpoints of training: how an epoch is saved, and from which checkpoint a resumed run continues."""
 
+import inspect
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +99,8 @@ def _state_names(optimizer: torch.optim.Optimizer) -> set[str]:
     """What an optimizer of this kind stores for a parameter: what it has after a step of one that stays at zero."""
     probe = torch.nn.Parameter(torch.zeros(1))
     probe.grad = torch.zeros(1)
-    fresh = type(optimizer)([probe], **optimizer.defaults)
+    arguments = inspect.signature(type(optimizer)).parameters
+    fresh = type(optimizer)([probe], **{name: value for name, value in optimizer.defaults.items() if name in arguments})
     fresh.step()
     return {name for name, value in fresh.state[probe].items() if value is not None}
 

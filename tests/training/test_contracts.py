@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from config.learning_settings import LOSSES, OPTIMIZERS, SAMPLERS
+from training.state import _state_names
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -52,3 +53,16 @@ def test_optimizers(name):
         losses.append(loss.item())
     assert losses[-1] < losses[0]
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(model.parameters()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "names"),
+    [
+        (torch.optim.AdamW, {}, {"step", "exp_avg", "exp_avg_sq"}),
+        (torch.optim.SGD, {"momentum": 0.9}, {"momentum_buffer"}),
+        (torch.optim.SGD, {}, set()),
+    ],
+)
+def test_what_an_optimizer_stores_is_known_before_its_first_step(kind, settings, names):
+    """A run with any optimiser can be resumed."""
+    assert _state_names(kind([nn.Parameter(torch.ones(3))], lr=0.1, **settings)) == names

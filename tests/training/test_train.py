@@ -216,7 +216,8 @@ def test_weight_decay_spares_norms_and_biases(configure):
 
 
 OVERFIT = ["training.epochs=20", "training.batch_size=24", "training.sampler=shuffled", "training.warmup=0.1",
-           "augmentation.mirror=false", "augmentation.turn=false", "augmentation.yaw_deg=0", "augmentation.erase=0",
+           "augmentation.mirror=false", "augmentation.turn=false", "augmentation.heading_deg=0", "augmentation.yaw_deg=0",
+           "augmentation.erase=0",
            "augmentation.brightness=0", "augmentation.contrast=0", "augmentation.saturation=0", "augmentation.point_jitter_m=0",
            "augmentation.point_drop=0", "training.learning_rate=2e-3", "loss.same_place_m=0"]  # fmt: skip
 
