@@ -1,4 +1,4 @@
-"""Places: from a CSV of real locations, or sampled along the streets of a city map."""
+"""Places, and reading them from a CSV of real locations."""
 
 from dataclasses import dataclass
 from pathlib import Path
