@@ -66,9 +66,10 @@ class Watch:
             fsync(file)
             self._synced(os.fstat(file if isinstance(file, int) else file.fileno()))
 
-        def stepped(*args, **kwargs):
-            self._event("step", "")
-            return step(*args, **kwargs)
+        def stepped(optimizer, *args, **kwargs):
+            if sum(len(group["params"]) for group in optimizer.param_groups) > 1:  # not the probe of training.state
+                self._event("step", "")
+            return step(optimizer, *args, **kwargs)
 
         os.fsync = os.fdatasync = synced
         torch.optim.AdamW.step = stepped
