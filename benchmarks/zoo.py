@@ -62,12 +62,12 @@ def variants() -> dict[str, dict[str, tuple[str, ...]]]:
         "cloud encoder, cloud alone": {name: (*CLOUD_ONLY, *_cloud(name)) for name in CLOUDS},
         "pooling of points, cloud alone": {
             "max by sector": CLOUD_ONLY,
-            **{name: (*CLOUD_ONLY, f"model.cloud.pooling={name}") for name in POINT_POOLINGS},
+            **{name: (*CLOUD_ONLY, f"model.cloud.pooling={{name: {name}}}") for name in POINT_POOLINGS},
         },
         "pooling of panoramas, tile alone": {
             "mean by sector": TILE_ONLY,
             "mean by sector, circular": (*TILE_ONLY, "model.panorama.circular=true"),
-            **{name: (*TILE_ONLY, f"model.panorama.pooling={name}")
+            **{name: (*TILE_ONLY, f"model.panorama.pooling={{name: {name}}}")
                for name, entry in MAP_POOLINGS.items() if entry.reads == "map"},
         },
     }  # fmt: skip
