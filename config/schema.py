@@ -150,7 +150,7 @@ class CloudConfig:
         if self.reads == "graph":
             for key, default in (("points", 1024), ("pooling", POINT_POOLINGS["max"].settings("max")), ("paper", None)):
                 value = getattr(self, key)
-                shown = value if isinstance(value, int) else vars(value)
+                shown = vars(value) if hasattr(value, "__dict__") else value
                 found = f"{key} is {shown}, but {name} reads a graph of buildings and streets and has no points"
                 require(value == default, f"{found}; leave out {key}")
         require(neighbors <= self.points, f"encoder.neighbors is {neighbors}, it takes 1 to points ({self.points})")
