@@ -37,7 +37,7 @@ def read_settings(cls: type[T], path: Path, overrides: Sequence[str] = (), upgra
             str, int, float or bool.
         path: the file.
         overrides: `key.path=value`, the value in YAML; they win over the file.
-        upgrade: brings keys and values of earlier versions, in files and overrides, to this version.
+        upgrades: of the file, and of the file with its overrides: they bring keys and values of earlier versions to this version.
 
     Raises:
         InputError: names the file, the key path, what was found and what is allowed.

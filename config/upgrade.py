@@ -126,7 +126,7 @@ def _move(section: dict[str, Any], path: str, key: str, component: str, overridd
     value, new, holder = section[key], _RENAMED.get(key, key), section.get(component)
     if holder is not None and not isinstance(holder, str | dict):
         return []  # no component: the reader refuses it
-    if isinstance(holder, dict) and new in holder and not overridden:
+    if not overridden and (isinstance(holder, dict) and new in holder or key == "neighbors_per_batch" and holder is not None):
         raise InputError(f"{path}.{key} and {path}.{component}.{new} are both given; leave out the first")
     del section[key]
     inner: dict[str, Any] = {"name": holder} if isinstance(holder, str) else holder or {}

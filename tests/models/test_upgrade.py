@@ -163,6 +163,8 @@ def test_a_key_given_in_both_ways_is_refused(tmp_path):
         read(tmp_path, "paper", change=("encoder: dgcnn", "encoder: {name: dgcnn, neighbors: 8}"))
     with pytest.raises(InputError, match="training.neighbors_per_batch and training.sampler.size are both given"):
         read(tmp_path, "demo", change=("neighbors_per_batch: 4", "neighbors_per_batch: 4\n  sampler: {name: clumps, size: 2}"))
+    with pytest.raises(InputError, match="training.neighbors_per_batch and training.sampler.size are both given"):
+        read(tmp_path, "demo", change=("neighbors_per_batch: 4", "neighbors_per_batch: 4\n  sampler: shuffled"))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from config.schema import read_config
 from tests.training.tiny import write_city, write_places, write_recipe
 from training import train as module
 from training.checks import note_collapse
+from training.open_places import open_places
 from training.train import train_recipe
 from utils.classes import BARE_RGB
 from utils.errors import InputError
@@ -114,3 +115,11 @@ def test_answers_in_another_city_are_no_metres_away_from_anything(tmp_path, data
     config = read_config(write_recipe(tmp_path, root), ["training.epochs=1", "data.validation=[tiny/validation, other/validation]"])
     line = json.loads((train_recipe(config, CPU) / "metrics.jsonl").read_text())["validation"]
     assert line["recall@1"] == line["within_10m"] == line["within_50m"] == 0 and line["median_error_m"] > 50
+
+
+def test_areas_that_show_ground_of_training_places_are_named(tmp_path, datasets, capsys):
+    """Validation and test areas alike."""
+    open_places(read_config(write_recipe(tmp_path, datasets)), torch.device("cpu"))
+    told = capsys.readouterr().out
+    assert "12 of 12 places of tiny/validation are so near to places of tiny/train" in told
+    assert "11 of 11 places of tiny/test are so near to places of tiny/train" in told
